@@ -1,0 +1,52 @@
+"""Operations made of primitives: recorded as one, expanded into primitives when first seen."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from .node import Attributes, Node
+
+
+class Operation(Protocol):
+    """What can be recorded: a primitive, a composite, or a vector-Jacobian product."""
+
+    name: str
+
+    def build(self, inputs: Sequence[Node], attributes: Attributes) -> tuple[Node, ...]:
+        """The expansion into primitives; also where shapes and dtypes are checked."""
+        ...
+
+
+class Composite:
+    """A function in graph language: positional arguments are nodes (or None), keyword arguments are attributes.
+
+    Called on nodes it expands in place; called on tensors it is recorded as one operation. The function returns one
+    node or a tuple of nodes.
+    """
+
+    def __init__(self, function: Callable[..., Node | tuple[Node, ...]]) -> None:
+        self.function = function
+        self.name = function.__name__
+        functools.update_wrapper(self, function)
+
+    def __repr__(self) -> str:
+        return f"<composite {self.name}>"
+
+    def __call__(self, *arguments: Any, **attributes: Any) -> Any:
+        for argument in arguments:
+            if isinstance(argument, Node):
+                return self.function(*arguments, **attributes)
+            if argument is not None and hasattr(argument, "_record"):
+                return argument._record(self, arguments, tuple(attributes.items()))
+        raise TypeError(f"{self.name} expects at least one tensor. Received: {[type(a).__name__ for a in arguments]}")
+
+    def build(self, inputs: Sequence[Node | None], attributes: Attributes) -> tuple[Node, ...]:
+        result = self.function(*inputs, **dict(attributes))
+        return result if isinstance(result, tuple) else (result,)
+
+
+def composite(function: Callable[..., Node | tuple[Node, ...]]) -> Composite:
+    """Decorator: record `function` as one operation. Attributes must be hashable."""
+    return Composite(function)

@@ -1,0 +1,136 @@
+"""Data types and PyTorch's promotion rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from .errors import DTypeError
+
+CATEGORIES = ("bool", "int", "float")
+"""From weakest to strongest: an operand of a stronger category decides the category of a result."""
+
+
+class DType:
+    """One data type: a singleton that compares by identity.
+
+    Attributes: `name`; `category` (one of CATEGORIES); `numpy`, the NumPy dtype; `itemsize` in bytes; `signed`.
+    """
+
+    __slots__ = ("category", "itemsize", "name", "numpy", "signed")
+
+    def __init__(self, name: str, category: str, scalar: Any) -> None:
+        self.name = name
+        self.category = category
+        self.numpy = np.dtype(scalar)
+        self.itemsize = self.numpy.itemsize
+        self.signed = category == "float" or name.startswith("int")
+
+    def __repr__(self) -> str:
+        return f"duograph.{self.name}"
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return dtype, (self.name,)
+
+    @property
+    def is_floating_point(self) -> bool:
+        return self.category == "float"
+
+    @property
+    def is_signed(self) -> bool:
+        return self.signed
+
+    @property
+    def is_complex(self) -> bool:
+        return False
+
+    @property
+    def is_half(self) -> bool:
+        """True for the two 16-bit floats, whose arithmetic is done in float32."""
+        return self.category == "float" and self.itemsize == 2
+
+
+bool_ = DType("bool", "bool", np.bool_)
+uint8 = DType("uint8", "int", np.uint8)
+uint16 = DType("uint16", "int", np.uint16)
+uint32 = DType("uint32", "int", np.uint32)
+uint64 = DType("uint64", "int", np.uint64)
+int8 = DType("int8", "int", np.int8)
+int16 = DType("int16", "int", np.int16)
+int32 = DType("int32", "int", np.int32)
+int64 = DType("int64", "int", np.int64)
+float16 = DType("float16", "float", np.float16)
+bfloat16 = DType("bfloat16", "float", ml_dtypes.bfloat16)
+float32 = DType("float32", "float", np.float32)
+float64 = DType("float64", "float", np.float64)
+
+ALL = (bool_, uint8, uint16, uint32, uint64, int8, int16, int32, int64, float16, bfloat16, float32, float64)
+FLOATING = (float16, bfloat16, float32, float64)
+INTEGRAL = (uint8, uint16, uint32, uint64, int8, int16, int32, int64)
+BY_NAME = {d.name: d for d in ALL}
+BY_NUMPY = {d.numpy: d for d in ALL}
+SIGNED_BY_SIZE = {1: int8, 2: int16, 4: int32, 8: int64}
+
+
+def dtype(spec: Any) -> DType:
+    """The data type that `spec` (a DType, its name, a NumPy dtype or a Python type) stands for.
+
+    Raises DTypeError for anything else.
+    """
+    if isinstance(spec, DType):
+        return spec
+    if isinstance(spec, str) and spec in BY_NAME:
+        return BY_NAME[spec]
+    if spec is float:
+        return float32
+    if spec is int:
+        return int64
+    try:
+        return BY_NUMPY[np.dtype(spec)]
+    except (TypeError, KeyError):
+        expected = ", ".join(BY_NAME)
+        raise DTypeError(f"unknown dtype: expected one of {expected}. Received: {spec!r}") from None
+
+
+def of_number(number: bool | int | float, default_float: DType = float32) -> DType:
+    """The data type a Python number has when nothing else decides."""
+    if isinstance(number, bool | np.bool_):
+        return bool_
+    if isinstance(number, int | np.integer):
+        return int64
+    return default_float
+
+
+def category_of_number(number: bool | int | float) -> str:
+    """The promotion category of a Python number."""
+    if isinstance(number, bool | np.bool_):
+        return "bool"
+    return "int" if isinstance(number, int | np.integer) else "float"
+
+
+def promote(a: DType, b: DType) -> DType:
+    """The smallest type both fit in, as PyTorch has it: int with float gives the float, uint8 with int8 gives int16.
+
+    Raises DTypeError where no signed integer is wide enough (uint64 with a signed type).
+    """
+    if a is b:
+        return a
+    if a.category != b.category:
+        return a if CATEGORIES.index(a.category) > CATEGORIES.index(b.category) else b
+    if a.category == "float":
+        if a.itemsize == b.itemsize:  # float16 with bfloat16: neither holds the other
+            return float32
+        return a if a.itemsize > b.itemsize else b
+    if a.signed == b.signed:
+        return a if a.itemsize >= b.itemsize else b
+    unsigned, signed = (b, a) if a.signed else (a, b)
+    if signed.itemsize > unsigned.itemsize:
+        return signed
+    wide = SIGNED_BY_SIZE.get(unsigned.itemsize * 2)
+    if wide is None:
+        raise DTypeError(
+            f"no integer type holds both {a.name} and {b.name}: cast one of them first, e.g. x.to(duograph.int64)"
+        )
+    return wide

@@ -1,0 +1,246 @@
+"""The graph language: functions on nodes, in which gradients and composites are written.
+
+Axes may be negative; numbers beside nodes are constants of the nodes' dtype. Every function builds checked nodes.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+
+from .dtype import DType
+from .node import Node, Number, Shape, apply, constant
+from .primitives.rules import broadcast_shapes, normalize_axes, normalize_axis
+
+Axes = int | tuple[int, ...] | None
+
+
+def full(shape: Shape, number: Number, dtype: DType) -> Node:
+    """A tensor of one number."""
+    return broadcast_to(constant(number, dtype), shape)
+
+
+def zeros_like(x: Node) -> Node:
+    return full(x.shape, 0, x.dtype)
+
+
+def broadcast_to(x: Node, shape: Shape) -> Node:
+    return x if x.shape == tuple(shape) else apply("broadcast_to", x, shape=tuple(shape))
+
+
+def reshape(x: Node, shape: Shape) -> Node:
+    """`x` in another shape of the same size, row-major; one size may be -1."""
+    shape = tuple(shape)
+    if -1 in shape:
+        rest = 1
+        for size in shape:
+            rest *= size if size != -1 else 1
+        shape = tuple(x.size // max(rest, 1) if s == -1 else s for s in shape)
+    return x if x.shape == shape else apply("reshape", x, shape=shape)
+
+
+def permute(x: Node, axes: Sequence[int]) -> Node:
+    order = tuple(normalize_axis(a, x.ndim) for a in axes)
+    return x if order == tuple(range(x.ndim)) else apply("permute", x, axes=order)
+
+
+def transpose(x: Node, a: int = -1, b: int = -2) -> Node:
+    """`x` with two axes exchanged."""
+    order = list(range(x.ndim))
+    a, b = normalize_axis(a, x.ndim), normalize_axis(b, x.ndim)
+    order[a], order[b] = order[b], order[a]
+    return permute(x, order)
+
+
+def expand_dims(x: Node, axes: Axes) -> Node:
+    """`x` with axes of size 1 inserted so that they stand at `axes` of the result."""
+    axes = (axes,) if isinstance(axes, int) else tuple(axes or ())
+    places = normalize_axes(axes, x.ndim + len(axes))
+    sizes = iter(x.shape)
+    return reshape(x, tuple(1 if k in places else next(sizes) for k in range(x.ndim + len(axes))))
+
+
+def cast(x: Node, dtype: DType) -> Node:
+    return x if x.dtype is dtype else apply("cast", x, dtype=dtype)
+
+
+def sum(x: Node, axes: Axes = None, keepdims: bool = False) -> Node:
+    return _reduce("sum", x, axes, keepdims)
+
+
+def prod(x: Node, axes: Axes = None, keepdims: bool = False) -> Node:
+    return _reduce("prod", x, axes, keepdims)
+
+
+def max(x: Node, axes: Axes = None, keepdims: bool = False) -> Node:
+    return _reduce("max", x, axes, keepdims)
+
+
+def min(x: Node, axes: Axes = None, keepdims: bool = False) -> Node:
+    return _reduce("min", x, axes, keepdims)
+
+
+def any(x: Node, axes: Axes = None, keepdims: bool = False) -> Node:
+    return _reduce("any", x, axes, keepdims)
+
+
+def all(x: Node, axes: Axes = None, keepdims: bool = False) -> Node:
+    return _reduce("all", x, axes, keepdims)
+
+
+def _reduce(name: str, x: Node, axes: Axes, keepdims: bool) -> Node:
+    found = normalize_axes(axes, x.ndim)
+    result = apply(name, x, axes=found)
+    if keepdims:
+        result = reshape(result, tuple(1 if k in found else s for k, s in enumerate(x.shape)))
+    return result
+
+
+def count(x: Node, axes: Axes = None) -> int:
+    """How many elements a reduction over `axes` takes in."""
+    size = 1
+    for axis in normalize_axes(axes, x.ndim):
+        size *= x.shape[axis]
+    return size
+
+
+def mean(x: Node, axes: Axes = None, keepdims: bool = False) -> Node:
+    number = count(x, axes)
+    total = sum(x, axes, keepdims)
+    return total * (1.0 / number) if number & (number - 1) == 0 and number else total / number
+
+
+def sum_to(x: Node, shape: Shape) -> Node:
+    """The adjoint of broadcasting `shape` to the shape of `x`: added axes are summed away."""
+    if x.shape == shape:
+        return x
+    added = x.ndim - len(shape)
+    axes = tuple(k for k in range(x.ndim) if k < added or (shape[k - added] == 1 and x.shape[k] != 1))
+    return reshape(sum(x, axes), shape)
+
+
+def select(condition: Node, x: Node | Number, y: Node | Number) -> Node:
+    """`x` where the condition holds, else `y`; one of the two may be a number."""
+    like = x if isinstance(x, Node) else y
+    assert isinstance(like, Node)
+    x, y = (v if isinstance(v, Node) else constant(v, like.dtype) for v in (x, y))
+    return apply("select", condition, x, y)
+
+
+def elementwise(name: str):  # noqa: ANN201 - a factory of functions on nodes
+    def function(*operands: Node | Number) -> Node:
+        return apply(name, *operands)
+
+    function.__name__ = name
+    return function
+
+
+absolute, exp, expm1, log, log1p, sqrt, rsqrt = map(
+    elementwise, ("absolute", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt")
+)
+sin, cos, tan, asin, acos, atan = map(elementwise, ("sin", "cos", "tan", "asin", "acos", "atan"))
+sinh, cosh, tanh, asinh, acosh, atanh = map(elementwise, ("sinh", "cosh", "tanh", "asinh", "acosh", "atanh"))
+erf, erfinv, lgamma, digamma = map(elementwise, ("erf", "erfinv", "lgamma", "digamma"))
+sign, floor, ceil, round, trunc = map(elementwise, ("sign", "floor", "ceil", "round", "trunc"))
+maximum, minimum, power, atan2 = map(elementwise, ("maximum", "minimum", "power", "atan2"))
+floor_divide, remainder = map(elementwise, ("floor_divide", "remainder"))
+equal, not_equal, less, less_equal = map(elementwise, ("equal", "not_equal", "less", "less_equal"))
+stop_gradient = elementwise("stop_gradient")
+
+
+def matmul(a: Node, b: Node) -> Node:
+    """`[..., m, k] @ [..., k, n]`, batch axes broadcast; both at least 2-d."""
+    batch = broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    a = broadcast_to(a, (*batch, *a.shape[-2:]))
+    b = broadcast_to(b, (*batch, *b.shape[-2:]))
+    return apply("matmul", a, b)
+
+
+def concatenate(xs: Sequence[Node], axis: int = 0) -> Node:
+    return xs[0] if len(xs) == 1 else apply("concatenate", *xs, axis=normalize_axis(axis, xs[0].ndim))
+
+
+def slice(x: Node, start: Sequence[int], stop: Sequence[int], step: Sequence[int] | None = None) -> Node:
+    """`x[start:stop:step]` for every axis, normalised as `slice.indices` gives them (a stop of -1 under a negative
+    step means "past the first element")."""
+    step = tuple(step) if step is not None else (1,) * x.ndim
+    start, stop = tuple(start), tuple(stop)
+    if start == (0,) * x.ndim and stop == x.shape and step == (1,) * x.ndim:
+        return x
+    return apply("slice", x, start=start, stop=stop, step=step)
+
+
+def narrow(x: Node, axis: int, start: int, length: int) -> Node:
+    """`length` elements from `start` along one axis."""
+    axis = normalize_axis(axis, x.ndim)
+    starts, stops = [0] * x.ndim, list(x.shape)
+    starts[axis], stops[axis] = start, start + length
+    return slice(x, starts, stops)
+
+
+def pad(
+    x: Node, low: Sequence[int], high: Sequence[int], interior: Sequence[int] | None = None, value: Node | Number = 0
+) -> Node:
+    """`x` with `low` and `high` elements of `value` around each axis (negative: cut off) and `interior` between
+    neighbours."""
+    interior = tuple(interior) if interior is not None else (0,) * x.ndim
+    if not (builtins.any(low) or builtins.any(high) or builtins.any(interior)):
+        return x
+    return apply("pad", x, value, low=tuple(low), high=tuple(high), interior=interior)
+
+
+def flip(x: Node, axes: Axes) -> Node:
+    found = normalize_axes(axes, x.ndim)
+    start = [n - 1 if k in found else 0 for k, n in enumerate(x.shape)]
+    stop = [-1 if k in found else n for k, n in enumerate(x.shape)]
+    return slice(x, start, stop, [-1 if k in found else 1 for k in range(x.ndim)])
+
+
+def iota(size: int, dtype: DType) -> Node:
+    """0, 1, ..., size - 1."""
+    return apply_source("iota", size=size, dtype=dtype)
+
+
+def apply_source(name: str, **attributes: object) -> Node:
+    """A primitive without inputs."""
+    from .node import PRIMITIVES, make
+
+    return make(PRIMITIVES[name], **attributes)
+
+
+def take(x: Node, indices: Node, axis: int = 0) -> Node:
+    """`x` at integer `indices` along `axis`; the axes of `indices` stand where `axis` was."""
+    return apply("take", x, indices, axis=normalize_axis(axis, x.ndim))
+
+
+def take_along(x: Node, indices: Node, axis: int) -> Node:
+    """`result[i, j] = x[indices[i, j], j]` (for axis 0)."""
+    return apply("take_along", x, indices, axis=normalize_axis(axis, x.ndim))
+
+
+def put(x: Node, indices: Node, updates: Node, axis: int = 0, mode: str = "set") -> Node:
+    """`x` with `updates` written ("set") or added ("add") at `indices` along `axis`: the adjoint of `take` for add."""
+    return apply("put", x, indices, updates, axis=normalize_axis(axis, x.ndim), mode=mode)
+
+
+def put_along(x: Node, indices: Node, updates: Node, axis: int, mode: str = "set") -> Node:
+    """`x` with `updates` written or combined at `indices` as in `take_along`."""
+    return apply("put_along", x, indices, updates, axis=normalize_axis(axis, x.ndim), mode=mode)
+
+
+def argsort(x: Node, axis: int = -1, descending: bool = False) -> Node:
+    """Indices that sort `x` along an axis; stable, NaNs last."""
+    return apply("argsort", x, axis=normalize_axis(axis, x.ndim), descending=descending)
+
+
+def argmax(x: Node, axis: int) -> Node:
+    return apply("argmax", x, axis=normalize_axis(axis, x.ndim))
+
+
+def argmin(x: Node, axis: int) -> Node:
+    return apply("argmin", x, axis=normalize_axis(axis, x.ndim))
+
+
+def cumulative(name: str, x: Node, axis: int, reverse: bool = False) -> Node:
+    """A running "cumsum", "cumprod", "cummax" or "cummin" along an axis."""
+    return apply(name, x, axis=normalize_axis(axis, x.ndim), reverse=reverse)

@@ -1,0 +1,259 @@
+"""What a computation is: immutable, interned nodes over the table of primitives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from .dtype import DType
+from .errors import ArgumentError
+
+Shape = tuple[int, ...]
+Attributes = tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One call of a primitive for the tests: input arrays (float inputs in float64) and attributes."""
+
+    inputs: tuple[np.ndarray, ...]
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Primitive:
+    """All there is to know about one operation.
+
+    name        also the name in GraphDL
+    kind        "source", "elementwise", "reduction", "scan", "movement", "index", "sort", "contraction", "window"
+                or "random": which rule of the compiler lowers it
+    arity       number of inputs; None for any number (at least one)
+    attributes  names of the attributes, in GraphDL's order; all are hashable
+    shape       (*input shapes, **attributes) -> shape; raises ShapeError, AxisError or ArgumentError
+    dtype       (*input dtypes, **attributes) -> DType; raises DTypeError
+    evaluate    (*arrays, **attributes) -> array: the reference meaning. 16-bit floats arrive widened to float32
+                unless `moves_bits`
+    gradient    (node, cotangent) -> one cotangent or None for each input, in graph language; None if the operation
+                has no useful derivative. A cotangent may keep axes that broadcasting added: they are summed away
+    torch       (torch, *tensors, **attributes) -> tensor: the same in PyTorch, for the tests
+    samples     () -> Samples that the tests run
+    moves_bits  evaluate works on any bits: no arithmetic, so 16-bit floats need no widening
+    """
+
+    name: str
+    kind: str
+    arity: int | None
+    shape: Callable[..., Shape]
+    dtype: Callable[..., DType]
+    evaluate: Callable[..., np.ndarray]
+    attributes: tuple[str, ...] = ()
+    gradient: Callable[[Node, Node], Sequence[Node | None]] | None = None
+    torch: Callable[..., Any] | None = None
+    samples: Callable[[], Iterable[Sample]] = tuple
+    moves_bits: bool = False
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def build(self, inputs: Sequence[Node], attributes: Attributes) -> tuple[Node, ...]:
+        """The operation protocol that primitives share with composites (see `composite.py`)."""
+        return (make(self, *inputs, **dict(attributes)),)
+
+
+PRIMITIVES: dict[str, Primitive] = {}
+
+
+def register(record: Primitive) -> Primitive:
+    """Enter a record into the table."""
+    if record.name in PRIMITIVES:
+        raise ValueError(f"primitive {record.name!r} is in the table already")
+    PRIMITIVES[record.name] = record
+    return record
+
+
+class Node:
+    """`op(inputs, attributes)` with its shape and data type. Made by `make`; equal nodes are the same object."""
+
+    __slots__ = ("__weakref__", "attributes", "dtype", "inputs", "op", "shape")
+
+    op: Primitive
+    inputs: tuple[Node, ...]
+    attributes: Attributes
+    shape: Shape
+    dtype: DType
+
+    def __getitem__(self, attribute: str) -> Any:
+        """The value of an attribute."""
+        for name, value in self.attributes:
+            if name == attribute:
+                return value
+        raise KeyError(f"{self.op.name} has no attribute {attribute!r}")
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    def __repr__(self) -> str:
+        return f"<{self.op.name} {self.dtype.name}{list(self.shape)}>"
+
+    # Graph language: a number beside a node is a constant of the node's own dtype.
+    def __add__(self, other: Operand) -> Node:
+        return apply("add", self, other)
+
+    def __radd__(self, other: Operand) -> Node:
+        return apply("add", other, self)
+
+    def __sub__(self, other: Operand) -> Node:
+        return apply("subtract", self, other)
+
+    def __rsub__(self, other: Operand) -> Node:
+        return apply("subtract", other, self)
+
+    def __mul__(self, other: Operand) -> Node:
+        return apply("multiply", self, other)
+
+    def __rmul__(self, other: Operand) -> Node:
+        return apply("multiply", other, self)
+
+    def __truediv__(self, other: Operand) -> Node:
+        return apply("divide", self, other)
+
+    def __rtruediv__(self, other: Operand) -> Node:
+        return apply("divide", other, self)
+
+    def __neg__(self) -> Node:
+        return apply("negative", self)
+
+    def __lt__(self, other: Operand) -> Node:
+        return apply("less", self, other)
+
+    def __le__(self, other: Operand) -> Node:
+        return apply("less_equal", self, other)
+
+    def __gt__(self, other: Operand) -> Node:
+        return apply("less", other, self)
+
+    def __ge__(self, other: Operand) -> Node:
+        return apply("less_equal", other, self)
+
+    def __and__(self, other: Operand) -> Node:
+        return apply("bitwise_and", self, other)
+
+    def __or__(self, other: Operand) -> Node:
+        return apply("bitwise_or", self, other)
+
+    def __xor__(self, other: Operand) -> Node:
+        return apply("bitwise_xor", self, other)
+
+    def __invert__(self) -> Node:
+        return apply("bitwise_not", self)
+
+
+Number = bool | int | float
+Operand = Node | Number
+
+_interned: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
+
+
+def make(op: Primitive, *inputs: Node, **attributes: Any) -> Node:
+    """The node `op(*inputs, **attributes)`, checked; the same object for the same expression.
+
+    Raises ShapeError, DTypeError, AxisError or ArgumentError from the rules of `op`.
+    """
+    if op.arity is not None and len(inputs) != op.arity:
+        raise ArgumentError(f"{op.name} takes {op.arity} inputs. Received: {len(inputs)}")
+    try:
+        named = tuple((name, attributes[name]) for name in op.attributes)
+    except KeyError as missing:
+        raise ArgumentError(f"{op.name} needs the attribute {missing}. Received: {sorted(attributes)}") from None
+    if len(attributes) != len(named):
+        raise ArgumentError(f"{op.name} takes the attributes {op.attributes}. Received: {sorted(attributes)}")
+    # repr tells 1 from 1.0 and True, and 0.0 from -0.0, which compare equal but mean different things
+    key = (op.name, inputs, tuple(repr(value) for _, value in named))
+    node = _interned.get(key)
+    if node is None:
+        node = Node()
+        node.op = op
+        node.inputs = inputs
+        node.attributes = named
+        node.shape = op.shape(*(i.shape for i in inputs), **attributes)
+        node.dtype = op.dtype(*(i.dtype for i in inputs), **attributes)
+        _interned[key] = node
+    return node
+
+
+def constant(number: Number, dtype: DType) -> Node:
+    """A zero-dimensional constant."""
+    return make(PRIMITIVES["constant"], value=dtype.numpy.type(number).item(), dtype=dtype)
+
+
+def apply(name: str, *operands: Operand, **attributes: Any) -> Node:
+    """The primitive called `name` on nodes and numbers; a number becomes a constant of the nodes' dtype."""
+    like = next((o for o in operands if isinstance(o, Node)), None)
+    nodes = [o if isinstance(o, Node) else constant(o, like.dtype) for o in operands]  # type: ignore[union-attr]
+    return make(PRIMITIVES[name], *nodes, **attributes)
+
+
+def topological(outputs: Iterable[Node]) -> list[Node]:
+    """Every node that `outputs` depend on, inputs first; the order is a function of the graph alone."""
+    order: list[Node] = []
+    done: set[Node] = set()
+    for output in outputs:
+        stack: list[tuple[Node, Iterator[Node]]] = []
+        if output not in done:
+            done.add(output)
+            stack.append((output, iter(output.inputs)))
+        while stack:
+            node, rest = stack[-1]
+            following = next((i for i in rest if i not in done), None)
+            if following is None:
+                stack.pop()
+                order.append(node)
+            else:
+                done.add(following)
+                stack.append((following, iter(following.inputs)))
+    return order
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A computation: input nodes in the order of its arguments, and output nodes.
+
+    `lines` maps a node to the user's source line that recorded it, where known.
+    """
+
+    inputs: tuple[Node, ...]
+    outputs: tuple[Node, ...]
+    lines: dict[Node, str] = field(default_factory=dict)
+
+    def nodes(self) -> list[Node]:
+        """All nodes, inputs first."""
+        return topological((*self.inputs, *self.outputs))
+
+    def __repr__(self) -> str:
+        from .text import write
+
+        return write(self)
+
+
+def substitute(outputs: Sequence[Node], replacements: dict[Node, Node]) -> tuple[Node, ...]:
+    """`outputs` with some nodes replaced by others of the same shape and dtype."""
+    new = dict(replacements)
+    for node in topological(outputs):
+        if node not in new:
+            inputs = tuple(new[i] for i in node.inputs)
+            new[node] = node if inputs == node.inputs else make(node.op, *inputs, **dict(node.attributes))
+    return tuple(new[o] for o in outputs)

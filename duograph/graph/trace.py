@@ -1,0 +1,349 @@
+"""Recording: values, the tree of steps, and each thread's trace.
+
+A trace is a walk down a tree. Each edge is one recorded operation, keyed by the operation, its attributes and the
+slots of its inputs, so where a walk has got to *is* the structural key of everything recorded so far. Shapes, dtypes,
+checks and graph nodes belong to the tree; walking an edge a second time finds them with one dictionary look-up.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+from weakref import ref
+
+from .composite import Operation
+from .dtype import DType
+from .errors import DuographError
+from .lines import user_line, user_site
+from .node import PRIMITIVES, Attributes, Graph, Node, Shape, make
+
+PENDING_BYTES = int(os.environ.get("DUOGRAPH_PENDING_BYTES", 2**30))
+"""A trace whose results would hold more bytes than this is realised."""
+PENDING_STEPS = 20_000
+"""A trace longer than this is realised, so that a loop that observes nothing stays bounded."""
+TREE_STEPS = 200_000
+"""When the tree has grown to this many steps it is dropped and grown anew: programs that never repeat stay bounded."""
+
+
+class Number:
+    """The buffer of a value that is a Python number: baked into the graph if `fixed`, a run-time input otherwise."""
+
+    __slots__ = ("fixed", "number")
+
+    def __init__(self, number: bool | int | float, fixed: bool) -> None:
+        self.number = number
+        self.fixed = fixed
+
+    def snapshot(self) -> Number:
+        return self
+
+
+class Origin:
+    """The tape: which operation a value came from. Shared by the results of one operation.
+
+    `hooks` are called with the cotangent of an output (by index) when it is complete.
+    """
+
+    __slots__ = ("__weakref__", "attributes", "freed", "hooks", "inputs", "line", "op", "outputs")
+
+    def __init__(self, op: Any, inputs: tuple[Value | None, ...], attributes: Attributes, outputs: int, line: str | None) -> None:
+        self.op = op
+        self.inputs = inputs
+        self.attributes = attributes
+        self.outputs = outputs
+        self.line = line
+        self.freed = False
+        self.hooks: dict[int, list[Callable[[Any], Any]]] | None = None
+
+
+class Leaf:
+    """The end of the tape: gradients that arrive here are accumulated in the owner, a tensor."""
+
+    __slots__ = ("owner",)
+
+    def __init__(self, owner: Any) -> None:
+        self.owner = ref(owner)
+
+
+class Value:
+    """What a tensor holds. Pending: `buffer` is None and it is slot `slot` of `trace`. Realised: `buffer` is set.
+
+    `origin` is None unless gradients flow through this value; `index` says which output of the origin it is.
+    `overwritten` is set when the tensor that held the value was written in place.
+    """
+
+    __slots__ = ("__weakref__", "buffer", "dtype", "index", "origin", "overwritten", "shape", "slot", "trace")
+
+    def __init__(
+        self, shape: Shape, dtype: DType, buffer: Any = None, trace: Trace | None = None, slot: int = -1,
+        origin: Origin | Leaf | None = None, index: int = 0,
+    ) -> None:  # fmt: skip
+        self.shape = shape
+        self.dtype = dtype
+        self.buffer = buffer
+        self.trace = trace
+        self.slot = slot
+        self.origin = origin
+        self.index = index
+        self.overwritten = False
+
+
+class Step:
+    """A node of the tree: the operation recorded there, and what is known about it."""
+
+    __slots__ = (
+        "differentiable", "first", "following", "full", "leaves", "length", "line", "nodes", "numbers", "parent",
+        "pending_bytes", "plans", "results", "slots",
+    )  # fmt: skip
+
+    def __init__(self, parent: Step | None, nodes: tuple[Node, ...], leaf: bool, line: str | None) -> None:
+        self.parent = parent
+        self.nodes = nodes
+        self.line = line
+        self.results = tuple((n.shape, n.dtype) for n in nodes)
+        self.differentiable = tuple(n.dtype.is_floating_point for n in nodes)
+        self.following: dict[Any, Step] = {}
+        self.plans: dict[tuple[int, ...], Any] = {}
+        self.numbers: dict[Any, Any] | None = None
+        self.first = parent.slots if parent else 0
+        self.slots = self.first + len(nodes)
+        self.leaves = (parent.leaves if parent else 0) + leaf
+        self.length = parent.length + 1 if parent else 0
+        held = 0 if leaf else sum(n.nbytes for n in nodes)
+        self.pending_bytes = (parent.pending_bytes if parent else 0) + held
+        self.full = self.pending_bytes > PENDING_BYTES or self.length > PENDING_STEPS
+
+
+class Tree:
+    """All traces seen: `root` is the empty one. `listeners` are told of each new step that a replay could not walk."""
+
+    def __init__(self) -> None:
+        self.root = Step(None, (), False, None)
+        self.size = 0
+        self.lock = threading.Lock()
+
+    def grow(self, parent: Step, key: Any, nodes: tuple[Node, ...], leaf: bool) -> Step:
+        with self.lock:
+            step = parent.following.get(key)
+            if step is None:
+                step = parent.following[key] = Step(parent, nodes, leaf, user_line())
+                self.size += 1
+                if self.size > TREE_STEPS:
+                    self.clear()
+        return step
+
+    def clear(self) -> None:
+        """Forget every trace and plan. Traces being recorded go on in the part of the tree they hold."""
+        self.root = Step(None, (), False, None)
+        self.size = 0
+
+
+tree = Tree()
+
+
+class Trace:
+    """What one thread has recorded since the last realisation."""
+
+    __slots__ = ("_nodes", "_synced", "leaf_slots", "leaves", "pending", "step")
+
+    def __init__(self) -> None:
+        self.step = tree.root
+        self.pending: list[ref[Value]] = []
+        self.leaves: list[Any] = []  # buffers
+        self.leaf_slots: dict[Value, int] = {}
+        self._nodes: list[Node] = []  # by slot, up to step `_synced`: only needed where the tree grows
+        self._synced = tree.root
+
+    def nodes(self) -> list[Node]:
+        """The graph node of each slot."""
+        steps = []
+        step = self.step
+        while step is not self._synced and step.parent is not None:
+            steps.append(step)
+            step = step.parent
+        for step in reversed(steps):
+            self._nodes.extend(step.nodes)
+        self._synced = self.step
+        return self._nodes
+
+    def steps(self) -> list[Step]:
+        """The walk from the root, without it."""
+        steps = []
+        step = self.step
+        while step.parent is not None:
+            steps.append(step)
+            step = step.parent
+        return steps[::-1]
+
+    def graph(self, live: tuple[int, ...]) -> Graph:
+        """The computation of the slots `live` from this trace's leaves, with the user's lines."""
+        nodes = self.nodes()
+        lines: dict[Node, str] = {}
+        inputs = []
+        for step in self.steps():
+            for node in step.nodes:
+                if node.op.name == "input":
+                    inputs.append(node)
+            if step.line is not None:
+                stack = list(step.nodes)
+                while stack:
+                    node = stack.pop()
+                    if node not in lines:
+                        lines[node] = step.line
+                        stack.extend(node.inputs)
+        return Graph(tuple(inputs), tuple(nodes[slot] for slot in live), lines)
+
+    def slot_of(self, value: Value) -> int:
+        """The slot of a value that this trace did not record: a leaf, entered at its first use."""
+        slot = self.leaf_slots.get(value)
+        if slot is not None:
+            return slot
+        if value.buffer is None:  # pending in another thread's trace, or failed there
+            realise(value)
+        if type(value.buffer) is Number:
+            step = self._number_step(value)
+        else:
+            step = self._leaf_step(value.shape, value.dtype)
+        self.step = step
+        if len(self.leaves) < step.leaves:
+            leaf = value.buffer.snapshot()
+            self.leaves.append(leaf)
+            if leaf is not value.buffer:  # memory that others may write: every use sees the memory as it is then
+                return step.first
+        self.leaf_slots[value] = step.first
+        return step.first
+
+    def _leaf_step(self, shape: Shape, dtype: DType) -> Step:
+        key = (shape, dtype)
+        step = self.step.following.get(key)
+        if step is None:
+            node = make(PRIMITIVES["input"], position=self.step.leaves, shape=shape, dtype=dtype)
+            step = tree.grow(self.step, key, (node,), leaf=True)
+        return step
+
+    def _number_step(self, value: Value) -> Step:
+        """A number is a constant until the same source line brings another one here: then it is a run-time input."""
+        number, dtype, here = value.buffer.number, value.dtype, self.step
+        if not value.buffer.fixed:
+            return self._leaf_step((), dtype)
+        key = (dtype, type(number), repr(number) if not number or number != number else number)
+        step = here.following.get(key)
+        if step is None:
+            if here.numbers is None:
+                here.numbers = {}
+            if here.numbers.setdefault(user_site(), key) != key:
+                return self._leaf_step((), dtype)
+            node = make(PRIMITIVES["constant"], value=dtype.numpy.type(number).item(), dtype=dtype)
+            step = tree.grow(here, key, (node,), leaf=False)
+        return step
+
+    def extend(self, key: Any, op: Operation, attributes: Attributes, slots: list[int | None]) -> Step:
+        """Grow the tree by an operation not seen here before: build its nodes, which checks shapes and dtypes."""
+        nodes = self.nodes()
+        try:
+            built = op.build([None if s is None else nodes[s] for s in slots], attributes)
+        except DuographError as error:
+            raise error.located(user_line())  # noqa: B904 - the error itself, with the line added
+        return tree.grow(self.step, key, built, leaf=False)
+
+
+class _Local(threading.local):
+    def __init__(self) -> None:
+        self.trace = Trace()
+        self.gradients = True
+        self.eager = False
+
+
+local = _Local()
+"""This thread's trace, and whether operations are taped (`gradients`) and realised at once (`eager`)."""
+
+
+def _no_realiser(trace: Trace) -> None:
+    raise RuntimeError("no executor is installed: import duograph, not its parts")
+
+
+realiser: Callable[[Trace], None] = _no_realiser
+"""Computes the live pending values of a trace and gives the thread a new one. Installed by `runtime`."""
+
+
+def record(op: Operation, inputs: tuple[Value | None, ...], attributes: Attributes = ()) -> Value | tuple[Value, ...]:
+    """Record one operation. Returns its pending result, or a tuple of them where it builds several.
+
+    Raises what the operation's shape and dtype rules raise, with the user's line.
+    """
+    trace = local.trace
+    slots: list[int | None] = []
+    taped = False
+    for value in inputs:
+        if value is None:
+            slots.append(None)
+            continue
+        slots.append(value.slot if value.trace is trace else trace.slot_of(value))
+        if value.origin is not None:
+            taped = True
+    if not local.gradients:
+        taped = False
+    key = (op, attributes, *slots)
+    step = trace.step.following.get(key)
+    if step is None:
+        step = trace.extend(key, op, attributes, slots)
+    trace.step = step
+    results = step.results
+    pending = trace.pending
+    if len(results) == 1:
+        shape, dtype = results[0]
+        origin = Origin(op, inputs, attributes, 1, step.line) if taped and step.differentiable[0] else None
+        result = Value(shape, dtype, None, trace, step.first, origin)
+        pending.append(ref(result))
+        if step.full or local.eager:
+            realiser(trace)
+        return result
+    origin = Origin(op, inputs, attributes, len(results), step.line) if taped else None
+    values = []
+    for index, (shape, dtype) in enumerate(results):
+        taped_here = origin if step.differentiable[index] else None
+        value = Value(shape, dtype, None, trace, step.first + index, taped_here, index)
+        pending.append(ref(value))
+        values.append(value)
+    if step.full or local.eager:
+        realiser(trace)
+    return tuple(values)
+
+
+def realise(value: Value) -> None:
+    """Compute a pending value, and with it all that is pending in its trace."""
+    if value.buffer is None:
+        assert value.trace is not None
+        realiser(value.trace)
+    if isinstance(value.buffer, Failure):
+        raise value.buffer.error
+
+
+class Failure:
+    """The buffer of a value whose computation failed: observing it raises the error again."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+def constant(number: bool | int | float, dtype: DType) -> Value:
+    """A number as a value: a constant of the graph, until it is seen to change."""
+    return Value((), dtype, Number(_cast(number, dtype), fixed=True))
+
+
+def scalar(number: bool | int | float, dtype: DType) -> Value:
+    """A number as a run-time input: another number is the same trace."""
+    return Value((), dtype, Number(_cast(number, dtype), fixed=False))
+
+
+def _cast(number: bool | int | float, dtype: DType) -> bool | int | float:
+    if dtype.category == "float":
+        return float(number)
+    if dtype.category == "bool":
+        return bool(number)
+    return int(number) if math.isfinite(number) else 0

@@ -1,0 +1,65 @@
+"""The reference interpreter: what every operation means, in NumPy.
+
+It is the living definition of the primitives and the oracle of the compiler's tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..graph.errors import DuographError
+from ..graph.node import Graph, Node
+
+
+def evaluate(node: Node, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    """One node's result. 16-bit floats compute in float32 and round once, at the end."""
+    op = node.op
+    if not op.moves_bits and any(i.dtype.is_half for i in node.inputs):
+        inputs = [
+            x.astype(np.float32) if i.dtype.is_half else x for i, x in zip(node.inputs, inputs, strict=True)
+        ]
+    with np.errstate(all="ignore"):
+        result = np.asarray(op.evaluate(*inputs, **dict(node.attributes)))
+        if result.dtype != node.dtype.numpy:
+            result = result.astype(node.dtype.numpy)
+    if result.shape != node.shape:
+        raise AssertionError(f"{node!r}: evaluate gave shape {result.shape}")
+    return result
+
+
+class Interpretation:
+    """A plan that evaluates the graph node by node, freeing each result after its last use."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        position = {node: k for k, node in enumerate(graph.inputs)}
+        self.order = [n for n in graph.nodes() if n not in position]
+        last: dict[Node, Node] = {}
+        for node in self.order:
+            for operand in node.inputs:
+                last[operand] = node
+        kept = {*graph.inputs, *graph.outputs}
+        self.frees: dict[Node, list[Node]] = {}
+        for operand, node in last.items():
+            if operand not in kept:
+                self.frees.setdefault(node, []).append(operand)
+
+    def __call__(
+        self, arrays: Sequence[np.ndarray], watch: Callable[[Node, np.ndarray], Any] | None = None
+    ) -> list[np.ndarray]:
+        """The outputs for these input arrays; `watch` is shown every result as it is made."""
+        results: dict[Node, np.ndarray] = dict(zip(self.graph.inputs, arrays, strict=True))
+        for node in self.order:
+            try:
+                result = evaluate(node, [results[i] for i in node.inputs])
+            except DuographError as error:
+                raise error.located(self.graph.lines.get(node))  # noqa: B904 - the error itself, with the line
+            if watch is not None:
+                watch(node, result)
+            results[node] = result
+            for dead in self.frees.get(node, ()):
+                del results[dead]
+        return [results[o] for o in self.graph.outputs]
