@@ -322,6 +322,15 @@ def realise(value: Value) -> None:
         raise value.buffer.error
 
 
+def alias(value: Value, origin: Origin | Leaf | None, index: int = 0) -> Value:
+    """The same content under another tape; pending content is computed once for both."""
+    twin = Value(value.shape, value.dtype, value.buffer, value.trace, value.slot, origin, index)
+    if value.buffer is None:
+        assert value.trace is not None
+        value.trace.pending.append(ref(twin))
+    return twin
+
+
 class Failure:
     """The buffer of a value whose computation failed: observing it raises the error again."""
 

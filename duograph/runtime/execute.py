@@ -47,7 +47,7 @@ def realise(trace: Trace) -> None:
     live = [v for r in list(trace.pending) if (v := r()) is not None and v.buffer is None]
     step = trace.step
     if live:
-        key = tuple(v.slot for v in live)
+        key = tuple(dict.fromkeys(v.slot for v in live))
         plan = step.plans.get(key)
         if plan is None:
             plan = Interpretation(trace.graph(key))
@@ -62,8 +62,9 @@ def realise(trace: Trace) -> None:
             if trace is tracing.local.trace:
                 tracing.local.trace = Trace()
             raise
-        for value, buffer in zip(live, buffers, strict=True):
-            value.buffer = buffer
+        made = dict(zip(key, buffers, strict=True))
+        for value in live:
+            value.buffer = made[value.slot]
     if trace is tracing.local.trace:
         tracing.local.trace = Trace()
 

@@ -1,0 +1,9 @@
+"""Functions of tensors under PyTorch's names, each a method of Tensor where PyTorch has it as one.
+
+`FUNCTIONS` holds them by name: the faces export them from there.
+"""
+
+from . import casting, creation, elementwise, gathering, manipulation, random, reduction, sorting
+from .define import FUNCTIONS
+
+__all__ = ["FUNCTIONS", "casting", "creation", "elementwise", "gathering", "manipulation", "random", "reduction", "sorting"]

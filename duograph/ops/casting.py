@@ -1,0 +1,156 @@
+"""Other dtypes, other devices, and questions about them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..graph import dtype as dtypes
+from ..graph.dtype import DType
+from ..graph.node import PRIMITIVES as P
+from ..tensor import convert, core
+from ..tensor.core import Tensor, apply, cast
+from ..tensor.device import Device
+from ..tensor.device import device as find_device
+from .define import function
+
+
+def to(self: Tensor, *arguments: Any, dtype: Any = None, device: Any = None, copy: bool = False, non_blocking: bool = False,
+       memory_format: Any = None) -> Tensor:  # fmt: skip
+    """The tensor in a dtype, on a device, or as another tensor is; itself where nothing changes and `copy` is False."""
+    for argument in arguments:
+        if isinstance(argument, Tensor):
+            dtype, device = argument.dtype, argument.device
+        elif isinstance(argument, DType) or (isinstance(argument, type) and argument in (float, int, bool)):
+            dtype = argument
+        elif isinstance(argument, Device | str):
+            device = argument
+        elif isinstance(argument, bool) or argument is None:
+            continue
+        else:
+            raise TypeError(f"to: expected a dtype, a device or a tensor. Received: {argument!r}")
+    made = self if dtype is None else cast(self, dtypes.dtype(dtype))
+    if device is not None:
+        made = convert.to_device(made, find_device(device))
+    return apply(P["copy"], (made,)) if copy and made is self else made
+
+
+Tensor.to = to  # type: ignore[attr-defined]
+Tensor.type_as = lambda self, other: cast(self, other.dtype)  # type: ignore[attr-defined]
+Tensor.cpu = lambda self, **_: convert.to_device(self, find_device("cpu"))  # type: ignore[attr-defined]
+
+for _name, _dtype in {
+    "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16, "bfloat16": dtypes.bfloat16,
+    "int": dtypes.int32, "long": dtypes.int64, "short": dtypes.int16, "char": dtypes.int8, "byte": dtypes.uint8,
+    "bool": dtypes.bool_,
+}.items():  # fmt: skip
+
+    def _make(found: DType) -> Any:
+        def method(self: Tensor, memory_format: Any = None) -> Tensor:
+            return cast(self, found)
+
+        method.__doc__ = f"The tensor as {found.name}."
+        return method
+
+    setattr(Tensor, _name, _make(_dtype))
+
+
+def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
+    """The tensor in a dtype; without one, the name of its own."""
+    if dtype is None:
+        return f"torch.{_LEGACY.get(self.dtype.name, self.dtype.name)}"
+    if isinstance(dtype, str):
+        dtype = {v: k for k, v in _LEGACY.items()}.get(dtype.removeprefix("torch."), dtype.removeprefix("torch."))
+    return cast(self, dtypes.dtype(dtype))
+
+
+_LEGACY = {
+    "float32": "FloatTensor", "float64": "DoubleTensor", "float16": "HalfTensor", "bfloat16": "BFloat16Tensor",
+    "uint8": "ByteTensor", "int8": "CharTensor", "int16": "ShortTensor", "int32": "IntTensor", "int64": "LongTensor",
+    "bool": "BoolTensor",
+}  # fmt: skip
+Tensor.type = type_  # type: ignore[attr-defined]
+Tensor.is_floating_point = lambda self: self.dtype.is_floating_point  # type: ignore[attr-defined]
+Tensor.is_complex = lambda self: False  # type: ignore[attr-defined]
+Tensor.is_signed = lambda self: self.dtype.signed  # type: ignore[attr-defined]
+Tensor.is_cuda = False  # type: ignore[attr-defined]
+Tensor.is_sparse = False  # type: ignore[attr-defined]
+Tensor.is_quantized = False  # type: ignore[attr-defined]
+Tensor.is_meta = property(lambda self: self._device.type == "meta")  # type: ignore[attr-defined]
+Tensor.layout = "torch.strided"  # type: ignore[attr-defined]
+Tensor.get_device = lambda self: -1  # type: ignore[attr-defined]
+Tensor.pin_memory = lambda self, device=None: self  # type: ignore[attr-defined]
+Tensor.is_pinned = lambda self, device=None: False  # type: ignore[attr-defined]
+Tensor.nelement = Tensor.numel  # type: ignore[attr-defined]
+Tensor.ndimension = Tensor.dim  # type: ignore[attr-defined]
+
+
+@function("result_type", method=False)
+def common_type(tensor1: Any, tensor2: Any) -> DType:
+    """The dtype of an operation between two operands."""
+    return core.result_type(tensor1, tensor2)
+
+
+@function(method=False)
+def promote_types(type1: DType, type2: DType) -> DType:
+    """The smallest dtype both fit in."""
+    return dtypes.promote(type1, type2)
+
+
+@function(method=False)
+def can_cast(from_: DType, to: DType) -> bool:
+    """Whether a cast keeps the category: not from floats to integers, nor from numbers to bool."""
+    return dtypes.CATEGORIES.index(from_.category) <= dtypes.CATEGORIES.index(to.category)
+
+
+@function("is_tensor", method=False)
+def is_tensor(obj: Any) -> bool:
+    """Whether an object is a tensor."""
+    return isinstance(obj, Tensor)
+
+
+@function(method=False)
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the dtype is a floating point one."""
+    return input.dtype.is_floating_point
+
+
+@function(method=False)
+def numel(input: Tensor) -> int:
+    """Number of elements."""
+    return input.numel()
+
+
+class finfo:  # noqa: N801 - PyTorch's name
+    """Limits of a floating point dtype: bits, eps, max, min, tiny, smallest_normal, resolution."""
+
+    def __init__(self, dtype: Any = None) -> None:
+        import ml_dtypes
+
+        found = core.get_default_dtype() if dtype is None else dtypes.dtype(dtype)
+        if not found.is_floating_point:
+            raise TypeError(f"finfo: expected a floating point dtype. Received: {found.name}; use iinfo")
+        info = ml_dtypes.finfo(found.numpy) if found is dtypes.bfloat16 else np.finfo(found.numpy)
+        self.dtype = found.name
+        self.bits = found.itemsize * 8
+        self.eps, self.max, self.min = float(info.eps), float(info.max), float(info.min)
+        self.tiny = self.smallest_normal = float(info.tiny)
+        self.resolution = float(info.resolution)
+
+    def __repr__(self) -> str:
+        return f"finfo(dtype={self.dtype}, eps={self.eps}, max={self.max}, min={self.min}, tiny={self.tiny})"
+
+
+class iinfo:  # noqa: N801 - PyTorch's name
+    """Limits of an integer dtype: bits, max, min."""
+
+    def __init__(self, dtype: Any) -> None:
+        found = dtypes.dtype(dtype)
+        if found.category != "int":
+            raise TypeError(f"iinfo: expected an integer dtype. Received: {found.name}")
+        info = np.iinfo(found.numpy)
+        self.dtype, self.bits, self.max, self.min = found.name, found.itemsize * 8, int(info.max), int(info.min)
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"

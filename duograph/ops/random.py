@@ -1,0 +1,303 @@
+"""Random numbers: generators, and functions under PyTorch's names.
+
+Numbers come from Philox4x32-10, a function of (seed, offset, position) and nothing else (Salmon et al., "Parallel random
+numbers: as easy as 1, 2, 3", 2011), so one seed gives one sequence on every device and thread count. A generator only
+hands out offsets; both numbers enter the graph as run-time inputs, so drawing again is the same trace.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from typing import Any
+
+import numpy as np
+
+from ..graph import dtype as dtypes
+from ..graph import language as g
+from ..graph import trace as tracing
+from ..graph.composite import composite
+from ..graph.dtype import DType, float32, float64, int64, uint64
+from ..graph.errors import ArgumentError
+from ..graph.lines import user_line
+from ..graph.node import Node
+from ..tensor.convert import from_buffer
+from ..tensor.core import Tensor, apply, cast, wrap
+from ..tensor.device import device as find_device
+from .creation import _spec
+from .define import function, into, sizes_of
+
+
+class Generator:
+    """A source of random numbers: a seed, and how many numbers were drawn."""
+
+    def __init__(self, device: Any = "cpu") -> None:
+        self.device = find_device(device)
+        self._seed = int.from_bytes(os.urandom(8), "little") >> 1
+        self._offset = 0
+        self._lock = threading.Lock()
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Begin the sequence of `seed`."""
+        self._seed = int(seed) & (2**64 - 1)
+        self._offset = 0
+        return self
+
+    def seed(self) -> int:
+        """Begin the sequence of a fresh, unpredictable seed, and return it."""
+        self.manual_seed(int.from_bytes(os.urandom(8), "little") >> 1)
+        return self._seed
+
+    def initial_seed(self) -> int:
+        return self._seed
+
+    def get_state(self) -> Tensor:
+        """The state as 16 bytes."""
+        return from_buffer(np.array([self._seed, self._offset], np.uint64).view(np.uint8))
+
+    def set_state(self, state: Tensor) -> Generator:
+        """Return to a state that `get_state` gave."""
+        array = np.ascontiguousarray(state._array())
+        if array.dtype != np.uint8 or array.size != 16:
+            raise ArgumentError(f"set_state: expected the 16 bytes of get_state(). Received: {array.dtype} {array.shape}")
+        self._seed, self._offset = (int(x) for x in array.view(np.uint64))
+        return self
+
+    def draw(self, count: int) -> tuple[Tensor, Tensor]:
+        """Seed and offset, as run-time inputs, for `count` random numbers; later draws get others."""
+        with self._lock:
+            offset = self._offset
+            self._offset += -(-count // 4)
+        return wrap(tracing.scalar(self._seed, uint64)), wrap(tracing.scalar(offset, uint64))
+
+
+default_generator = Generator().manual_seed(int.from_bytes(os.urandom(4), "little"))
+
+
+def manual_seed(seed: int) -> Generator:
+    """Begin the default generator's sequence of `seed`."""
+    return default_generator.manual_seed(seed)
+
+
+def initial_seed() -> int:
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> Tensor:
+    return default_generator.get_state()
+
+
+def set_rng_state(state: Tensor) -> None:
+    default_generator.set_state(state)
+
+
+def _unit(bits: Node) -> Node:
+    """32 random bits as a float64 in [0, 1): exact multiples of 2^-32."""
+    return g.cast(bits, float64) * 2.0**-32
+
+
+@composite
+def uniform_numbers(seed: Node, offset: Node, low: Node, high: Node, *, shape: tuple[int, ...], dtype: DType) -> Node:
+    """Uniform on [low, high). float32 takes 24 of 32 bits, so that 1 is never reached by rounding."""
+    if dtype is float64:
+        bits = g.apply("random_bits", seed, offset, shape=(2, *shape))
+        high_bits = g.cast(g.apply("shift_right", g.reshape(g.narrow(bits, 0, 0, 1), shape), 5), float64)
+        low_bits = g.cast(g.apply("shift_right", g.reshape(g.narrow(bits, 0, 1, 1), shape), 6), float64)
+        unit = (high_bits * 2.0**26 + low_bits) * 2.0**-53
+    else:
+        keep = {"float32": 8, "float16": 21, "bfloat16": 24}[dtype.name]
+        bits = g.apply("random_bits", seed, offset, shape=shape)
+        unit = g.cast(g.apply("shift_right", bits, keep), float32) * 2.0 ** -(32 - keep)
+        low, high = g.cast(low, float32), g.cast(high, float32)
+    return g.cast(unit * (high - low) + low, dtype)
+
+
+@composite
+def normal_numbers(seed: Node, offset: Node, mean: Node, deviation: Node, *, shape: tuple[int, ...], dtype: DType) -> Node:
+    """Normal numbers by Box and Muller's transform (1958): sqrt(-2 log u) cos(2 pi v)."""
+    work = float64 if dtype is float64 else float32
+    bits = g.apply("random_bits", seed, offset, shape=(2, *shape))
+    first, second = (g.reshape(g.narrow(bits, 0, k, 1), shape) for k in (0, 1))
+    if work is float64:
+        u, v = 1.0 - _unit(first), _unit(second)
+    else:
+        u = (g.cast(g.apply("shift_right", first, 8), float32) + 1.0) * 2.0**-24
+        v = g.cast(g.apply("shift_right", second, 8), float32) * 2.0**-24
+    unit = g.sqrt(g.log(u) * -2.0) * g.cos(v * (2 * math.pi))
+    return g.cast(unit * g.cast(deviation, work) + g.cast(mean, work), dtype)
+
+
+@composite
+def integer_numbers(seed: Node, offset: Node, low: Node, span: Node, *, shape: tuple[int, ...], dtype: DType) -> Node:
+    """Whole numbers in [low, low + span): 64 random bits modulo the span."""
+    bits = g.apply("random_bits", seed, offset, shape=(2, *shape))
+    first, second = (g.cast(g.reshape(g.narrow(bits, 0, k, 1), shape), uint64) for k in (0, 1))
+    wide = g.apply("bitwise_or", g.apply("shift_left", first, 32), second)
+    return g.cast(g.cast(g.remainder(wide, g.cast(span, uint64)), int64) + low, dtype)
+
+
+def draw(op: Any, shape: tuple[int, ...], dtype: DType, parameters: tuple[Any, ...], generator: Generator | None) -> Tensor:
+    """Record a random operation that takes (seed, offset, *parameters; shape, dtype)."""
+    seed, offset = (generator or default_generator).draw(2 * max(1, math.prod(shape)))
+    return apply(op, (seed, offset, *parameters), (("shape", shape), ("dtype", dtype)))
+
+
+def scalar(number: Any, dtype: DType = float64) -> Tensor:
+    return number if isinstance(number, Tensor) else wrap(tracing.scalar(number, dtype))
+
+
+def _floating(name: str, op: Any, a: float, b: float, doc: str) -> Any:
+    def make(*size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+             out: Tensor | None = None, layout: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
+        found, place = _spec(dtype, device)
+        if not found.is_floating_point:
+            raise ArgumentError(f"{name}: expected a floating point dtype. Received: {found.name}").located(user_line())
+        made = draw(op, sizes_of(*size) if size else (), found, (scalar(a), scalar(b)), generator)
+        made = made.to(place) if place.type != "cpu" else made  # type: ignore[attr-defined]
+        return into(out, made.requires_grad_() if requires_grad else made)
+
+    def sized(*arguments: Any, size: Any = None, **keywords: Any) -> Tensor:
+        return make(*(arguments if size is None else (size,)), **keywords)
+
+    sized.__name__ = name
+    sized.__doc__ = doc
+    function(name, method=False)(sized)
+
+    def like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+             memory_format: Any = None, generator: Generator | None = None) -> Tensor:  # fmt: skip
+        found, place = _spec(dtype, device, input)
+        return make(tuple(input.shape), dtype=found, device=place, requires_grad=requires_grad, generator=generator)
+
+    like.__name__ = f"{name}_like"
+    like.__doc__ = f"As `{name}`, in the shape, dtype and device of `input`."
+    function(f"{name}_like", method=False)(like)
+    return sized
+
+
+rand = _floating("rand", uniform_numbers, 0.0, 1.0, "Uniform numbers in [0, 1).")
+randn = _floating("randn", normal_numbers, 0.0, 1.0, "Normal numbers of mean 0 and variance 1.")
+
+
+@function(method=False)
+def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None,
+            device: Any = None, requires_grad: bool = False, out: Tensor | None = None) -> Tensor:  # fmt: skip
+    """Whole numbers in [low, high)."""
+    if size is None:
+        low, high, size = 0, low, high
+    if high is None:
+        low, high = 0, low
+    if high <= low:
+        raise ArgumentError(f"randint: expected low < high. Received: {low}, {high}").located(user_line())
+    found = dtypes.dtype(dtype) if dtype is not None else int64
+    made = draw(integer_numbers, sizes_of(size), found, (scalar(int(low), int64), scalar(int(high - low), int64)), generator)
+    return into(out, made if device is None else made.to(device))  # type: ignore[attr-defined]
+
+
+@function(method=False)
+def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """Whole numbers in the shape and dtype of `input`."""
+    if high is None:
+        low, high = 0, low
+    return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype, device=device)
+
+
+@function(method=False)
+def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
+             requires_grad: bool = False, out: Tensor | None = None) -> Tensor:  # fmt: skip
+    """0 ... n - 1 in random order: the order that sorts random keys."""
+    keys = draw(uniform_numbers, (int(n),), float64, (scalar(0.0), scalar(1.0)), generator)
+    return into(out, cast(keys.argsort(), dtypes.dtype(dtype) if dtype is not None else int64))  # type: ignore[attr-defined]
+
+
+@function(method=False)
+def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, dtype: Any = None,
+           device: Any = None, out: Tensor | None = None) -> Tensor:  # fmt: skip
+    """Normal numbers of the given means and deviations (numbers, or tensors that broadcast)."""
+    if size is not None:
+        found, _ = _spec(dtype, device)
+        return into(out, draw(normal_numbers, sizes_of(size), found, (scalar(mean), scalar(std)), generator))
+    like = mean if isinstance(mean, Tensor) else std
+    shape = np.broadcast_shapes(*(tuple(t.shape) for t in (mean, std) if isinstance(t, Tensor)))
+    unit = draw(normal_numbers, shape, like.dtype, (scalar(0.0), scalar(1.0)), generator)
+    return into(out, unit * std + mean)  # type: ignore[operator]
+
+
+@function()
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
+    """1 with the probability that each element (or `p`) says, else 0."""
+    unit = draw(uniform_numbers, tuple(input.shape), float32, (scalar(0.0), scalar(1.0)), generator)
+    return into(out, cast(unit < (input if p is None else p), input.dtype))  # type: ignore[operator]
+
+
+@function()
+def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
+    """Indices drawn in proportion to the weights in the last axis.
+
+    Without replacement by the largest of exponential races (Efraimidis and Spirakis, 2006); weights are observed to be
+    checked: raises ArgumentError for negative ones, or for fewer nonzero ones than samples.
+    """
+    weights = input._array().astype(np.float64)
+    if input.ndim not in (1, 2) or (weights < 0).any() or not np.isfinite(weights).all() or (weights.sum(-1) <= 0).any():
+        raise ArgumentError(
+            "multinomial: expected 1 or 2 dimensions of finite weights >= 0 with a positive sum in each row. "
+            f"Received: shape {tuple(input.shape)}"
+        ).located(user_line())
+    if not replacement and ((weights > 0).sum(-1) < num_samples).any():
+        raise ArgumentError(f"multinomial: fewer nonzero weights than the {num_samples} samples wanted").located(user_line())
+    rows = weights.reshape(-1, weights.shape[-1])
+    shape = (len(rows), num_samples if replacement else rows.shape[1])
+    unit = draw(uniform_numbers, shape, float64, (scalar(0.0), scalar(1.0)), generator)._array()
+    if replacement:
+        edges = np.cumsum(rows, -1)
+        found = np.stack([np.searchsorted(e, u * e[-1], side="right") for e, u in zip(edges, unit, strict=True)])
+        found = np.minimum(found, rows.shape[1] - 1)
+    else:
+        with np.errstate(divide="ignore"):
+            found = np.argsort(-np.log(1.0 - unit) / rows, -1, kind="stable")[:, :num_samples]
+    return from_buffer(found.astype(np.int64).reshape(*input.shape[:-1], num_samples))
+
+
+def _fills(name: str, op: Any, first: str, second: str, a: float, b: float) -> None:
+    def fill(self: Tensor, *arguments: Any, generator: Generator | None = None, **keywords: Any) -> Tensor:
+        from ..tensor.operators import update
+
+        given = dict(zip((first, second), arguments, strict=False)) | keywords
+        parameters = (scalar(given.get(first, a)), scalar(given.get(second, b)))
+        return update(self, draw(op, tuple(self.shape), self.dtype, parameters, generator))
+
+    fill.__name__ = name
+    fill.__doc__ = f"Fill in place with {name[:-1]} random numbers."
+    setattr(Tensor, name, fill)
+
+
+_fills("uniform_", uniform_numbers, "from", "to", 0.0, 1.0)
+_fills("normal_", normal_numbers, "mean", "std", 0.0, 1.0)
+
+
+def _bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
+    from ..tensor.operators import update
+
+    unit = draw(uniform_numbers, tuple(self.shape), float32, (scalar(0.0), scalar(1.0)), generator)
+    return update(self, cast(unit < p, self.dtype))  # type: ignore[operator]
+
+
+def _exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    from ..tensor.operators import update
+
+    unit = draw(uniform_numbers, tuple(self.shape), self.dtype, (scalar(0.0), scalar(1.0)), generator)
+    return update(self, (1.0 - unit).log() * (-1.0 / lambd))  # type: ignore[operator]
+
+
+def _random_(self: Tensor, low: int = 0, high: int | None = None, *, generator: Generator | None = None) -> Tensor:
+    from ..tensor.operators import update
+
+    if high is None:
+        info = {"float32": 2**24, "float64": 2**53, "float16": 2**11, "bfloat16": 2**8, "bool": 2}
+        low, high = (0, low) if low else (0, info.get(self.dtype.name) or int(np.iinfo(self.dtype.numpy).max))
+    return update(self, randint(low, high, tuple(self.shape), generator=generator, dtype=self.dtype))
+
+
+Tensor.bernoulli_ = _bernoulli_  # type: ignore[attr-defined]
+Tensor.exponential_ = _exponential_  # type: ignore[attr-defined]
+Tensor.random_ = _random_  # type: ignore[attr-defined]

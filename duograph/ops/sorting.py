@@ -1,0 +1,195 @@
+"""Order: sort, top-k, unique, search."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from typing import Any
+
+import numpy as np
+
+from ..graph import language as g
+from ..graph.composite import composite
+from ..graph.dtype import int64
+from ..graph.errors import ArgumentError
+from ..graph.lines import user_line
+from ..graph.node import Node
+from ..graph.primitives.rules import normalize_axis
+from ..tensor.convert import from_buffer
+from ..tensor.core import Tensor, apply
+from .define import function
+
+Sorted = namedtuple("Sorted", "values indices")  # noqa: PYI024 - what PyTorch returns
+
+
+@composite
+def in_order(x: Node, *, axis: int, descending: bool, count: int | None = None) -> tuple[Node, Node]:
+    """Sorted values (the first `count`) and where they stood; equal elements keep their order, NaNs count as largest."""
+    if not x.ndim:
+        return g.apply("copy", x), g.full((), 0, int64)
+    places = g.argsort(x, axis, descending)
+    if count is not None:
+        places = g.narrow(places, axis, 0, count)
+    return g.take_along(x, places, axis), places
+
+
+@function()
+def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Sorted:
+    """Values in order along an axis, and the indices they had. Always stable."""
+    attributes = (("axis", normalize_axis(dim, input.ndim)), ("descending", bool(descending)))
+    return Sorted(*apply(in_order, (input,), attributes))
+
+
+@function()
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+    """The indices that sort along an axis. Always stable."""
+    return sort(input, dim, descending).indices
+
+
+@function()
+def msort(input: Tensor) -> Tensor:
+    """Values in order along the first axis."""
+    return sort(input, 0).values
+
+
+@function()
+def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Sorted:
+    """The k largest (or smallest) elements along an axis, in order, and their indices."""
+    axis = normalize_axis(dim, input.ndim)
+    size = input.shape[axis] if input.ndim else 1
+    if not 0 <= k <= size:
+        raise ArgumentError(f"topk: expected k from 0 to {size}, the size of axis {dim}. Received: {k}").located(user_line())
+    attributes = (("axis", axis), ("descending", bool(largest)), ("count", int(k) if input.ndim else None))
+    return Sorted(*apply(in_order, (input,), attributes))
+
+
+@composite
+def ranked(x: Node, *, axis: int, rank: int, keepdims: bool) -> tuple[Node, Node]:
+    """The element of a rank in sorted order, and its index."""
+    if not x.ndim:
+        return g.apply("copy", x), g.full((), 0, int64)
+    place = g.narrow(g.argsort(x, axis), axis, rank, 1)
+    value = g.take_along(x, place, axis)
+    if keepdims:
+        return value, place
+    shape = (*x.shape[:axis], *x.shape[axis + 1 :])
+    return g.reshape(value, shape), g.reshape(place, shape)
+
+
+@function()
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Sorted:
+    """The k-th smallest element along an axis (k from 1), and its index."""
+    axis = normalize_axis(dim, input.ndim)
+    size = input.shape[axis] if input.ndim else 1
+    if not 1 <= k <= size:
+        raise ArgumentError(f"kthvalue: expected k from 1 to {size}. Received: {k}").located(user_line())
+    attributes = (("axis", axis), ("rank", int(k) - 1), ("keepdims", bool(keepdim)))
+    return Sorted(*apply(ranked, (input,), attributes))
+
+
+@function()
+def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The (lower) median of all elements, or medians and indices along an axis."""
+    if dim is None:
+        flat = input.reshape(-1)  # type: ignore[attr-defined]
+        return kthvalue(flat, (flat.numel() + 1) // 2, 0).values
+    size = input.shape[normalize_axis(dim, input.ndim)] if input.ndim else 1
+    return kthvalue(input, (size + 1) // 2, dim, keepdim)
+
+
+@function()
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
+    """The indices of elements that are not zero: one row each, or one vector an axis. The content is observed."""
+    found = np.nonzero(np.atleast_1d(input._array()))
+    if as_tuple:
+        return tuple(from_buffer(f.astype(np.int64)) for f in found)
+    rows = np.stack(found, -1).astype(np.int64)
+    return from_buffer(rows if input.ndim else rows[:, :0])
+
+
+@function("argwhere")
+def argwhere(input: Tensor) -> Tensor:
+    """The indices of elements that are not zero, one row each."""
+    return nonzero(input)
+
+
+@function()
+def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
+           dim: int | None = None) -> Any:  # fmt: skip
+    """The distinct elements in order. The content is observed."""
+    array = input._array()
+    values, inverse, counts = np.unique(array, return_inverse=True, return_counts=True, axis=dim, equal_nan=False)
+    shape = array.shape if dim is None else (array.shape[dim],)
+    results = [from_buffer(values)]
+    if return_inverse:
+        results.append(from_buffer(inverse.reshape(shape).astype(np.int64)))
+    if return_counts:
+        results.append(from_buffer(counts.astype(np.int64)))
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+@function()
+def unique_consecutive(input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+    """Elements without their immediate repetitions. The content is observed."""
+    array = input._array()
+    flat = array.reshape(-1) if dim is None else np.moveaxis(array, dim, 0)
+    changed = np.ones(len(flat), bool)
+    if len(flat):
+        changed[1:] = (flat[1:] != flat[:-1]).reshape(len(flat) - 1, -1).any(-1)
+    kept = flat[changed]
+    results = [from_buffer(np.ascontiguousarray(kept if dim is None else np.moveaxis(kept, 0, dim)))]
+    group = np.cumsum(changed) - 1
+    if return_inverse:
+        results.append(from_buffer(group.reshape(array.shape if dim is None else -1).astype(np.int64)))
+    if return_counts:
+        results.append(from_buffer(np.bincount(group, minlength=int(changed.sum())).astype(np.int64)))
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+@function(method=False)
+def searchsorted(sorted_sequence: Tensor, values: Any, *, right: bool = False, side: str | None = None,
+                 out_int32: bool = False) -> Tensor:  # fmt: skip
+    """Where each value would be inserted to keep the (last axis of the) sequence sorted. The content is observed."""
+    edges = sorted_sequence._array()
+    wanted = values._array() if isinstance(values, Tensor) else np.asarray(values)
+    hand = "right" if right or side == "right" else "left"
+    if edges.ndim == 1:
+        found = np.searchsorted(edges, wanted, hand)
+    else:
+        rows = zip(edges.reshape(-1, edges.shape[-1]), wanted.reshape(-1, wanted.shape[-1]), strict=True)
+        found = np.stack([np.searchsorted(e, v, hand) for e, v in rows]).reshape(wanted.shape)
+    return from_buffer(np.asarray(found, np.int32 if out_int32 else np.int64))
+
+
+@function(method=False)
+def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
+    """The bucket between boundaries that each element falls in."""
+    return searchsorted(boundaries, input, right=right, out_int32=out_int32)
+
+
+@function()
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+    """How often each whole number occurs (or the sum of its weights). The content is observed."""
+    array = input._array()
+    if input.ndim != 1 or input.dtype.category != "int" or (array < 0).any():
+        raise ArgumentError(f"bincount: expected a vector of whole numbers >= 0. Received: {input.dtype.name}{list(input.shape)}")
+    found = np.bincount(array, None if weights is None else weights._array(), minlength)
+    if weights is not None and not weights.dtype.itemsize == 4:
+        return from_buffer(found)
+    return from_buffer(found.astype(np.int64 if weights is None else weights.dtype.numpy))
+
+
+@function()
+def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
+    """Counts in equal bins between min and max (the data's own if equal). The content is observed."""
+    array = input._array()
+    low, high = (float(array.min()), float(array.max())) if min == max and array.size else (float(min), float(max))
+    if low == high:
+        low, high = low - 1, high + 1
+    return from_buffer(np.histogram(array, bins, (low, high))[0].astype(input.dtype.numpy))
+
+
+@function(method=False)
+def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
+    """True where an element is among the test elements. The content is observed."""
+    arrays = [x._array() if isinstance(x, Tensor) else np.asarray(x) for x in (elements, test_elements)]
+    return from_buffer(np.isin(*arrays, assume_unique=assume_unique, invert=invert))

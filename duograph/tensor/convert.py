@@ -1,0 +1,202 @@
+"""In and out: Python data, NumPy, the buffer protocol, DLPack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..graph import dtype as dtypes
+from ..graph import trace as tracing
+from ..graph.dtype import DType
+from ..graph.errors import ArgumentError, DeviceError, DTypeError, GradientError
+from ..graph.trace import Number, Value
+from ..runtime.buffer import Buffer
+from . import core
+from .core import META, Tensor, cast, wrap
+from .device import Device, device as find_device
+
+
+def from_buffer(array: np.ndarray, foreign: bool = False) -> Tensor:
+    """A tensor over `array`, whose memory it takes over (or shares with the caller, if `foreign`)."""
+    return wrap(Value(array.shape, dtypes.dtype(array.dtype), Buffer(array, foreign)))
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A tensor that shares memory with a NumPy array: a write to either is seen by both.
+
+    Raises DTypeError for a dtype that tensors do not have (strings, objects, structures).
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"from_numpy: expected a numpy.ndarray. Received: {type(array).__name__}")
+    if not array.dtype.isnative:
+        raise ArgumentError(
+            f"from_numpy: expected native byte order. Received: {array.dtype}. Use array.astype(array.dtype.newbyteorder('='))"
+        )
+    return from_buffer(array, foreign=True)
+
+
+def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A new tensor with a copy of `data`: numbers, nested sequences, arrays, tensors.
+
+    The dtype is that of the data; for Python numbers bool, int64 or the default floating point dtype.
+    Raises ArgumentError for ragged sequences, DTypeError for contents that are not numbers.
+    """
+    wanted = None if dtype is None else dtypes.dtype(dtype)
+    place = find_device(device)
+    if isinstance(data, Tensor):
+        value = data._value
+        if value.buffer is None or value.origin is not None:
+            value = tracing.alias(value, None)
+        made = wrap(value, data._device)
+        made = cast(made, wanted) if wanted is not None and wanted is not made.dtype else copy(made)
+    else:
+        made = from_buffer(_array(data, wanted))
+    made = to_device(made, place) if device is not None else made
+    return made.requires_grad_() if requires_grad else made
+
+
+def copy(source: Tensor) -> Tensor:
+    """A fresh tensor with the same content."""
+    buffer = source._value.buffer
+    if isinstance(buffer, Buffer) and source._value.origin is None:
+        return wrap(Value(source._value.shape, source._value.dtype, Buffer(np.array(buffer.array, order="C"))), source._device)
+    return core.apply(core.PRIMITIVES["copy"], (source,))
+
+
+def _array(data: Any, wanted: DType | None) -> np.ndarray:
+    """A fresh array of `data` in the dtype that tensors give it."""
+    if isinstance(data, np.ndarray | np.generic):
+        found = wanted or dtypes.dtype(data.dtype)
+        return np.array(data, dtype=found.numpy, order="C")
+    if isinstance(data, list | tuple | range) and _has_tensors(data):
+        data = _plain(data)
+    try:
+        array = np.asarray(data)
+    except ValueError:
+        raise ArgumentError(f"tensor: expected numbers in equally long sequences. Received: {_short(data)}") from None
+    if array.dtype == object or array.dtype.kind not in "biuf" and array.dtype not in dtypes.BY_NUMPY:
+        raise DTypeError(f"tensor: expected numbers. Received: {_short(data)}")
+    if wanted is None:
+        if isinstance(data, np.ndarray) or hasattr(data, "__array_interface__") or hasattr(data, "__array__"):
+            wanted = dtypes.dtype(array.dtype)
+        else:
+            wanted = (
+                core.get_default_dtype()
+                if array.dtype.kind == "f"
+                else dtypes.bool_ if array.dtype.kind == "b" else dtypes.int64
+            )  # fmt: skip
+            if array.dtype.kind == "f" and _has_numpy(data):
+                wanted = dtypes.dtype(array.dtype)
+    with np.errstate(all="ignore"):
+        return np.array(array, dtype=wanted.numpy, order="C")
+
+
+def _has_tensors(data: Any) -> bool:
+    return any(isinstance(d, Tensor) or (isinstance(d, list | tuple) and _has_tensors(d)) for d in data)
+
+
+def _has_numpy(data: Any) -> bool:
+    while isinstance(data, list | tuple) and data:
+        data = data[0]
+    return isinstance(data, np.ndarray | np.generic) and not isinstance(data, float)
+
+
+def _plain(data: Any) -> Any:
+    if isinstance(data, Tensor):
+        return data.tolist()
+    return [_plain(d) for d in data] if isinstance(data, list | tuple) else data
+
+
+def _short(data: Any) -> str:
+    text = repr(data)
+    return text if len(text) < 80 else text[:77] + "..."
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """`data` as a tensor, without a copy where possible: tensors pass, NumPy arrays share their memory."""
+    wanted = None if dtype is None else dtypes.dtype(dtype)
+    if isinstance(data, Tensor):
+        made = data if wanted is None else cast(data, wanted)
+    elif isinstance(data, np.ndarray) and data.dtype.isnative and (wanted is None or dtypes.dtype(data.dtype) is wanted):
+        made = from_numpy(data)
+    else:
+        made = tensor(data, dtype=dtype)
+    return made if device is None else to_device(made, find_device(device))
+
+
+def to_device(source: Tensor, place: Device) -> Tensor:
+    """`source` on another device. Raises DeviceError for content asked from the meta device."""
+    if source._device == place:
+        return source
+    if source._device is META:
+        raise DeviceError("cannot copy out of the meta device: its tensors have no content. Use torch.empty_like(x, device='cpu')")
+    made = wrap(source._value)
+    made._device = place
+    return made
+
+
+def numpy(source: Tensor, *, force: bool = False) -> np.ndarray:
+    """The content as a NumPy array that shares the tensor's memory (`force`: also off a tape).
+
+    Raises GradientError for a tensor that requires grad, as PyTorch does.
+    """
+    if source._value.origin is not None and not force:
+        raise GradientError("numpy(): the tensor requires grad. Use tensor.detach().numpy()")
+    array = source._array()
+    buffer = source._value.buffer
+    if isinstance(buffer, Number):
+        shared = Buffer(np.array(array))
+        source._value = Value(source._value.shape, source._value.dtype, shared, None, -1, source._value.origin)
+        return shared.export()
+    return buffer.export()
+
+
+def array_protocol(source: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    """`numpy.asarray(tensor)`."""
+    array = numpy(source)
+    if dtype is not None and array.dtype != dtype:
+        if copy is False:
+            raise ValueError("unable to avoid a copy: the dtype differs")
+        return array.astype(dtype)
+    return array.copy() if copy else array
+
+
+def from_dlpack(source: Any) -> Tensor:
+    """A tensor over the memory of any CPU array that speaks DLPack; zero-copy."""
+    if isinstance(source, Tensor):
+        return source
+    if type(source).__name__ == "PyCapsule":
+        source = _Capsule(source)
+    return from_numpy(np.from_dlpack(source))
+
+
+class _Capsule:
+    """A bare capsule as an object that NumPy's from_dlpack takes."""
+
+    def __init__(self, capsule: Any) -> None:
+        self.capsule = capsule
+
+    def __dlpack__(self, **_: Any) -> Any:
+        return self.capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+
+def dlpack(source: Tensor, **keywords: Any) -> Any:
+    """`__dlpack__`: a capsule over the tensor's memory."""
+    if source.dtype is dtypes.bfloat16:
+        raise DTypeError("DLPack through NumPy has no bfloat16: use x.to(float32), or x.view(uint16) for the bits")
+    if source._value.origin is not None:
+        raise GradientError("DLPack: the tensor requires grad. Use tensor.detach()")
+    array = numpy(source)
+    keywords.pop("stream", None)
+    return array.__dlpack__(**{k: v for k, v in keywords.items() if v is not None and k == "copy"} if np.__version__ >= "2.1" else {})
+
+
+Tensor.numpy = numpy  # type: ignore[attr-defined]
+Tensor.__array__ = array_protocol  # type: ignore[attr-defined]
+Tensor.__array_priority__ = 1000  # type: ignore[attr-defined]
+Tensor.__dlpack__ = dlpack  # type: ignore[attr-defined]
+Tensor.__dlpack_device__ = lambda self: (1, 0)  # type: ignore[attr-defined]

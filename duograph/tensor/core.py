@@ -1,0 +1,372 @@
+"""Tensor: the user's handle on a value."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from ..graph import dtype as dtypes
+from ..graph import trace as tracing
+from ..graph.dtype import DType
+from ..graph.errors import ArgumentError, DeviceError, DTypeError, GradientError
+from ..graph.lines import user_line
+from ..graph.node import PRIMITIVES
+from ..graph.trace import Leaf, Number, Value, alias, record
+from .device import CPU, META, Device
+
+
+class Size(tuple[int, ...]):
+    """A shape, with `numel()`."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self, dtype=np.int64))
+
+    def __repr__(self) -> str:
+        return f"torch.Size({list(self)})"
+
+    def __getitem__(self, key: Any) -> Any:
+        item = tuple.__getitem__(self, key)
+        return Size(item) if isinstance(key, slice) else item
+
+    def __add__(self, other: Any) -> Any:
+        return Size(tuple.__add__(self, tuple(other)))
+
+
+class Tensor:
+    """An n-dimensional array of one dtype on one device, that may record where it came from.
+
+    Made by `duograph.tensor`, `zeros`, `randn`, ...; operations on tensors give tensors. Nothing is computed until a
+    content is observed (`item`, `numpy`, `print`, ...); mistakes in shapes and dtypes raise at the operation itself.
+    """
+
+    _value: Value
+    _device: Device = CPU
+    _grad: Tensor | None = None
+    _base: Tensor | None = None  # the tensor this one is a view of: never a view itself
+    _path: tuple[Any, ...] = ()  # how the view is made from the base: see views.py
+    _detached = False  # a view that gradients do not see
+    _views: list[ref[Tensor]] | None = None  # live views of this base
+    _version = 0
+    _hooks: Any = None
+
+    def __init__(self, data: Any = None) -> None:
+        if data is None:
+            data = np.empty(0, np.float32)
+        if isinstance(data, Tensor):
+            self._value = alias(data._value, None)
+            self._device = data._device
+        else:
+            from .convert import tensor
+
+            self._value = tensor(data, dtype=dtypes.float32)._value
+
+    # -- content -----------------------------------------------------------------------------------------------------
+    @property
+    def shape(self) -> Size:
+        return Size(self._value.shape)
+
+    @property
+    def dtype(self) -> DType:
+        return self._value.dtype
+
+    @property
+    def device(self) -> Device:
+        return self._device
+
+    @property
+    def ndim(self) -> int:
+        return len(self._value.shape)
+
+    def dim(self) -> int:
+        return len(self._value.shape)
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return self.shape.numel()
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one axis."""
+        return self.shape if dim is None else self.shape[_axis(dim, self.ndim)]
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes per element."""
+        return self.dtype.itemsize
+
+    def element_size(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.numel() * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        if not self._value.shape:
+            raise TypeError("len() of a 0-d tensor")
+        return self._value.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._value.shape:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter([self[i] for i in range(self._value.shape[0])])
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def _array(self) -> np.ndarray:
+        """The content, computed if it is pending; shared memory: only to be read."""
+        value = self._value
+        if self._device is META:
+            raise DeviceError("a tensor on the meta device has no content: only its shape and dtype can be read")
+        if value.buffer is None or type(value.buffer) is tracing.Failure:
+            tracing.realise(value)
+        buffer = value.buffer
+        if type(buffer) is Number:
+            return np.asarray(buffer.number, value.dtype.numpy)
+        return buffer.array
+
+    def item(self) -> bool | int | float:
+        """The content of a one-element tensor as a Python number."""
+        array = self._array()
+        if array.size != 1:
+            raise ArgumentError(
+                f"item() and conversions to a Python number need a tensor with one element. Received: shape {self.shape}"
+            )
+        return array.item() if self.dtype is not dtypes.bfloat16 else float(array.item())
+
+    def tolist(self) -> Any:
+        """The content as nested lists of Python numbers (a number if 0-d)."""
+        array = self._array()
+        return (array.astype(np.float32) if self.dtype is dtypes.bfloat16 else array).tolist()
+
+    def __bool__(self) -> bool:
+        if self.numel() != 1:
+            raise ArgumentError(
+                f"the truth of a tensor with {self.numel()} elements is ambiguous: use .any() or .all(). "
+                f"Received: shape {self.shape}"
+            )
+        return bool(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.category == "float":
+            raise TypeError(f"only an integer tensor can be an index. Received: {self.dtype.name}")
+        return operator.index(self.item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if not self._value.shape and self._device is not META else str(self)
+
+    # -- tape --------------------------------------------------------------------------------------------------------
+    @property
+    def requires_grad(self) -> bool:
+        return self._value.origin is not None
+
+    @requires_grad.setter
+    def requires_grad(self, flag: bool) -> None:
+        self.requires_grad_(flag)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Record gradients for this leaf from now on (or stop doing so)."""
+        value = self._value
+        if bool(requires_grad) == (value.origin is not None):
+            return self
+        if requires_grad:
+            if not value.dtype.is_floating_point:
+                raise GradientError(f"only floating point tensors can require gradients. Received: {value.dtype.name}")
+            self._value = alias(value, Leaf(self))
+        else:
+            if not isinstance(value.origin, Leaf):
+                raise GradientError(
+                    "requires_grad can only be turned off on leaf tensors; use .detach() for a result of an operation"
+                )
+            self._value = alias(value, None)
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        return self._value.origin is None or isinstance(self._value.origin, Leaf)
+
+    @property
+    def grad(self) -> Tensor | None:
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad: Tensor | None) -> None:
+        if grad is not None:
+            if not isinstance(grad, Tensor):
+                raise TypeError(f"grad: expected a Tensor or None. Received: {type(grad).__name__}")
+            if grad._value.shape != self._value.shape:
+                raise ArgumentError(f"grad: expected shape {self.shape}. Received: {grad.shape}")
+        self._grad = grad
+
+    # -- operations ----------------------------------------------------------------------------------------------------
+    def _record(self, op: Any, arguments: tuple[Any, ...], attributes: tuple[tuple[str, Any], ...]) -> Any:
+        return apply(op, arguments, attributes)
+
+
+def _axis(axis: int, ndim: int) -> int:
+    from ..graph.primitives.rules import normalize_axis
+
+    return normalize_axis(axis, ndim)
+
+
+def wrap(value: Value, device: Device = CPU) -> Tensor:
+    """A new tensor that holds `value`."""
+    tensor = Tensor.__new__(Tensor)
+    tensor._value = value
+    if device is not CPU:
+        tensor._device = device
+    return tensor
+
+
+def apply(op: Any, arguments: tuple[Any, ...], attributes: tuple[tuple[str, Any], ...] = ()) -> Any:
+    """Record an operation on tensors; None stays None and a number takes the dtype of the first tensor.
+
+    Returns a tensor, or a tuple of tensors where the operation has several results. Raises DeviceError where tensors
+    live on different devices, and what the operation's own checks raise.
+    """
+    values: list[Value | None] = []
+    device = CPU
+    for argument in arguments:
+        if isinstance(argument, Tensor):
+            if argument._device is not CPU:
+                device = argument._device
+            values.append(argument._value)
+        else:
+            values.append(argument)
+    if device is not CPU:
+        _check_devices(op, arguments, device)
+    for place, argument in enumerate(values):
+        if argument is not None and type(argument) is not Value:
+            values[place] = _operand(op, argument, arguments)
+    result = record(op, tuple(values), attributes)
+    if type(result) is Value:
+        return wrap(result, device)
+    return tuple(wrap(value, device) for value in result)
+
+
+def _check_devices(op: Any, arguments: tuple[Any, ...], device: Device) -> None:
+    for place, argument in enumerate(arguments):
+        if isinstance(argument, Tensor) and argument._device != device and argument._value.shape:
+            raise DeviceError(
+                f"{op.name}: expected all tensors on one device. Received: {device} and {argument._device} (argument {place})"
+            ).located(user_line())
+
+
+def _operand(op: Any, argument: Any, arguments: tuple[Any, ...]) -> Value:
+    if isinstance(argument, bool | int | float | np.generic):
+        like = next((a for a in arguments if isinstance(a, Tensor)), None)
+        assert like is not None
+        return tracing.constant(argument, like.dtype)  # type: ignore[arg-type]
+    raise TypeError(f"{op.name}: expected a Tensor. Received: {type(argument).__name__}")
+
+
+# -- promotion ---------------------------------------------------------------------------------------------------------
+default_dtype = dtypes.float32
+
+
+def set_default_dtype(dtype: Any) -> None:
+    """The dtype of floating point tensors made from Python numbers, and of integers divided."""
+    global default_dtype
+    found = dtypes.dtype(dtype)
+    if not found.is_floating_point:
+        raise DTypeError(f"set_default_dtype: expected a floating point dtype. Received: {found.name}")
+    default_dtype = found
+
+
+def get_default_dtype() -> DType:
+    return default_dtype
+
+
+def result_type(*operands: Any) -> DType:
+    """PyTorch's promotion: tensors with axes decide, then 0-d tensors, then Python numbers, each of which counts only
+    if it is of a stronger category (bool < int < float) than what came before."""
+    ranked: list[DType | None] = [None, None, None]
+    for operand in operands:
+        if isinstance(operand, Tensor):
+            rank, found = (0 if operand._value.shape else 1), operand._value.dtype
+        elif isinstance(operand, DType):
+            rank, found = 0, operand
+        elif isinstance(operand, np.generic) and not isinstance(operand, np.bool_ | np.float64):
+            rank, found = 1, dtypes.dtype(operand.dtype)
+        else:
+            rank, found = 2, dtypes.of_number(operand, default_dtype)
+        now = ranked[rank]
+        ranked[rank] = found if now is None else dtypes.promote(now, found)
+    result: DType | None = None
+    for found in ranked:
+        if found is None:
+            continue
+        stronger = result is not None and dtypes.CATEGORIES.index(found.category) > dtypes.CATEGORIES.index(result.category)
+        if result is None or stronger:
+            result = found
+    if result is None:
+        raise ArgumentError("result_type() needs at least one operand")
+    return result
+
+
+def cast(tensor: Tensor, dtype: DType) -> Tensor:
+    """`tensor` in another dtype; itself if it has it already."""
+    if tensor._value.dtype is dtype:
+        return tensor
+    value = tensor._value
+    if type(value.buffer) is Number and value.origin is None:
+        number = Number(tracing._cast(value.buffer.number, dtype), value.buffer.fixed)
+        return wrap(Value((), dtype, number), tensor._device)
+    return apply(PRIMITIVES["cast"], (tensor,), (("dtype", dtype),))
+
+
+def operand(x: Any, dtype: DType) -> Any:
+    """A tensor or a number as an operand of dtype `dtype`."""
+    if isinstance(x, Tensor):
+        return cast(x, dtype)
+    if isinstance(x, bool | int | float | np.generic):
+        return wrap(tracing.constant(x, dtype))  # type: ignore[arg-type]
+    return NotImplemented
+
+
+def promoted(op: Any, *operands: Any, to: Callable[[DType], DType] | None = None) -> Any:
+    """Record an elementwise operation on operands brought to their common dtype (or to `to` of it)."""
+    first = operands[0]
+    if to is None and isinstance(first, Tensor):
+        dtype = first._value.dtype
+        for other in operands:
+            if not (isinstance(other, Tensor) and other._value.dtype is dtype):
+                break
+        else:
+            return apply(op, operands)
+    dtype = result_type(*operands)
+    if to is not None:
+        dtype = to(dtype)
+    return apply(op, tuple(operand(x, dtype) for x in operands))
+
+
+def to_float(dtype: DType) -> DType:
+    """Integers become the default floating point dtype."""
+    return dtype if dtype.is_floating_point else default_dtype
+
+
+def is_operand(x: Any) -> bool:
+    return isinstance(x, Tensor | bool | int | float | np.generic)
+
+
+def method(function: Callable[..., Any], *names: str) -> Callable[..., Any]:
+    """Decorator: make a function of a tensor also a method of Tensor, under its own name (or `names`)."""
+    for name in names or (function.__name__,):
+        setattr(Tensor, name, function)
+    return function

@@ -1,0 +1,100 @@
+"""How tensors look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..graph import dtype as dtypes
+from ..graph.trace import Failure, Leaf
+from .core import META, Tensor
+
+options: dict[str, Any] = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
+
+
+def set_printoptions(**changes: Any) -> None:
+    """Change `precision`, `threshold` (elements above which a summary is shown), `edgeitems`, `linewidth`, `sci_mode`."""
+    unknown = changes.keys() - options.keys() - {"profile"}
+    if unknown:
+        raise TypeError(f"set_printoptions: expected {', '.join(options)}. Received: {', '.join(sorted(unknown))}")
+    options.update({k: v for k, v in changes.items() if v is not None and k != "profile"})
+
+
+def _shown(array: np.ndarray) -> np.ndarray:
+    """The elements that will be printed: the edges of a large array."""
+    if array.size <= options["threshold"]:
+        return array
+    edge = options["edgeitems"]
+    for axis, size in enumerate(array.shape):
+        if size > 2 * edge:
+            array = np.take(array, [*range(edge), *range(size - edge, size)], axis)
+    return array
+
+
+def _formatter(array: np.ndarray) -> dict[str, Any]:
+    """One format for all numbers, chosen as PyTorch does: integers with a point, fixed, or scientific."""
+    shown = _shown(array).astype(np.float64)
+    finite = np.abs(shown[np.isfinite(shown) & (shown != 0)])
+    precision = options["precision"]
+    if finite.size == 0:
+        form = "{:.0f}."
+    else:
+        large, small = finite.max(), finite.min()
+        scientific = options["sci_mode"]
+        if scientific is None:
+            scientific = bool(large / small > 1000.0 or large > 1e8 or small < 1e-4)
+        if np.all(finite == np.floor(finite)) and not (large > 1e8):
+            form = "{:.0f}."
+        elif scientific:
+            form = "{:." + str(precision) + "e}"
+        else:
+            form = "{:." + str(precision) + "f}"
+
+    def text(x: float) -> str:
+        return form.format(x) if np.isfinite(x) else str(x)
+
+    width = max((len(text(x)) for x in shown.ravel()), default=0)
+    return {"float_kind": lambda x: text(x).rjust(width)}
+
+
+def content(array: np.ndarray) -> str:
+    """The numbers of an array, nested in brackets."""
+    formatter = None
+    if array.dtype.kind == "f" or array.dtype == dtypes.bfloat16.numpy:
+        array = array.astype(np.float64)
+        formatter = _formatter(array)
+    return np.array2string(
+        array,
+        separator=", ",
+        prefix="tensor(",
+        threshold=options["threshold"],
+        edgeitems=options["edgeitems"],
+        max_line_width=options["linewidth"],
+        formatter=formatter,  # type: ignore[arg-type]
+    )
+
+
+def to_text(tensor: Tensor) -> str:
+    """`tensor(...)` with dtype, device and tape where they are not the usual ones."""
+    notes = []
+    value = tensor._value
+    if tensor._device is META:
+        notes += ["...", "device='meta'", f"size={tuple(value.shape)}"]
+    elif isinstance(value.buffer, Failure):
+        notes += [f"<failed: {value.buffer.error}>"]
+    else:
+        notes.append(content(tensor._array()))
+        if tensor.numel() == 0 and tensor.ndim > 1:
+            notes.append(f"size={tuple(value.shape)}")
+    if value.dtype not in (dtypes.float32, dtypes.int64, dtypes.bool_):
+        notes.append(f"dtype={value.dtype!r}")
+    if isinstance(value.origin, Leaf):
+        notes.append("requires_grad=True")
+    elif value.origin is not None:
+        notes.append(f"grad_fn=<{value.origin.op.name}>")
+    return f"tensor({', '.join(notes)})"
+
+
+Tensor.__repr__ = to_text  # type: ignore[method-assign]
+Tensor.__str__ = to_text  # type: ignore[method-assign]

@@ -1,0 +1,243 @@
+"""Views and in-place writes.
+
+The graph is functional; aliasing lives here. A view knows its base and the *path* of view operations that leads to it.
+Writing to a view rebuilds its base (each view operation has an inverse that writes), and then every live view of that
+base is read anew. So a write reaches the base and all siblings, as PyTorch's users expect.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from ..graph import language as g
+from ..graph import trace as tracing
+from ..graph.composite import composite
+from ..graph.errors import ArgumentError, GradientError, ShapeError
+from ..graph.lines import user_line
+from ..graph.node import PRIMITIVES, Attributes, Node
+from ..graph.trace import Leaf, Value, alias, local, record
+from .core import Tensor, wrap
+
+Step = tuple[str, Attributes]  # a primitive's name and attributes: one hop of a view's path
+
+
+@composite
+def write_slice(base: Node, new: Node, *, start: tuple[int, ...], stop: tuple[int, ...], step: tuple[int, ...]) -> Node:
+    """`base` with `base[start:stop:step]` replaced by `new`."""
+    flipped = tuple(k for k, s in enumerate(step) if s < 0)
+    if flipped:
+        new = g.flip(new, flipped)
+    low, high, interior = [], [], []
+    for size, count, first, hop in zip(base.shape, new.shape, start, step, strict=True):
+        if hop < 0:
+            first, hop = first + (count - 1) * hop, -hop
+        low.append(first)
+        interior.append(hop - 1)
+        high.append(size - first - (count + (count - 1) * (hop - 1) if count else 0))
+    changed = [k for k in range(base.ndim) if low[k] or high[k] or interior[k]]
+    if len(changed) == 1 and not any(interior):
+        axis = changed[0]
+        before = g.narrow(base, axis, 0, low[axis])
+        after = g.narrow(base, axis, base.shape[axis] - high[axis], high[axis])
+        return g.concatenate([p for p in (before, new, after) if p.shape[axis]], axis)
+    if not changed:
+        return new
+    from ..graph.dtype import bool_
+
+    written = g.pad(g.full(new.shape, True, bool_), low, high, interior, g.constant(False, bool_))
+    return g.select(written, g.pad(new, low, high, interior), base)
+
+
+def _walk(value: Value, step: Step) -> Value:
+    name, attributes = step
+    result = record(PRIMITIVES[name], (value,), attributes)
+    assert isinstance(result, Value)
+    return result
+
+
+def _write(value: Value, step: Step, new: Value) -> Value:
+    """The value before `step` such that after it one reads `new`."""
+    name, attributes = step
+    if name == "reshape":
+        return record(PRIMITIVES["reshape"], (new,), (("shape", value.shape),))  # type: ignore[return-value]
+    if name == "permute":
+        axes = dict(attributes)["axes"]
+        inverse = tuple(int(k) for k in np.argsort(axes))
+        return record(PRIMITIVES["permute"], (new,), (("axes", inverse),))  # type: ignore[return-value]
+    if name == "slice":
+        return record(write_slice, (value, new), attributes)  # type: ignore[return-value]
+    raise ArgumentError(
+        "in-place write to an expanded tensor: several of its elements are one place in memory. Write to a .clone() of it"
+    ).located(user_line())
+
+
+def _array_view(array: np.ndarray, step: Step) -> np.ndarray | None:
+    """The view of realised memory that a step makes; None where NumPy would have to copy."""
+    name, attributes = step
+    given = dict(attributes)
+    if name == "permute":
+        return array.transpose(given["axes"])
+    if name == "slice":
+        return array[
+            tuple(
+                slice(a, None if b < 0 else b, s)
+                for a, b, s in zip(given["start"], given["stop"], given["step"], strict=True)
+            )
+        ]
+    if name == "broadcast_to":
+        return np.broadcast_to(array, given["shape"])
+    try:
+        view = array.view()
+        view.shape = given["shape"]
+        return view
+    except AttributeError:
+        return None
+
+
+def view(tensor: Tensor, *steps: Step) -> Tensor:
+    """A view of `tensor` through view operations (primitives "reshape", "permute", "slice", "broadcast_to").
+
+    On realised content that needs no gradient nothing is recorded: the view is a window on the same memory.
+    """
+    value = tensor._value
+    buffer = value.buffer
+    if value.origin is None and buffer is not None and type(buffer) is not tracing.Number and not _failed(buffer):
+        array = buffer.array
+        for step in steps:
+            if array is not None:
+                array = _array_view(array, step)
+        if array is not None:
+            value = Value(array.shape, value.dtype, buffer.view(array))
+            return _attach(wrap(value, tensor._device), tensor, steps)
+    for step in steps:
+        value = _walk(value, step)
+    return _attach(wrap(value, tensor._device), tensor, steps)
+
+
+def _failed(buffer: Any) -> bool:
+    return type(buffer) is tracing.Failure
+
+
+def _attach(made: Tensor, tensor: Tensor, steps: tuple[Step, ...], detached: bool = False) -> Tensor:
+    base = tensor if tensor._base is None else tensor._base
+    made._base = base
+    made._path = tensor._path + steps
+    if detached or tensor._detached:
+        made._detached = True
+    views = base._views
+    if views is None:
+        base._views = [ref(made)]
+    else:
+        if len(views) >= 16 and len(views) & (len(views) - 1) == 0:
+            base._views = views = [r for r in views if r() is not None]
+        views.append(ref(made))
+    return made
+
+
+def detach(tensor: Tensor) -> Tensor:
+    """The same content and memory without the tape: gradients stop here, writes are shared."""
+    value = tensor._value
+    made = wrap(value if value.origin is None else alias(value, None), tensor._device)
+    return _attach(made, tensor, (), detached=True)
+
+
+def is_view_of(tensor: Tensor, other: Tensor) -> bool:
+    """Whether the two share a base."""
+    return (tensor._base or tensor) is (other._base or other)
+
+
+def assign(tensor: Tensor, new: Value) -> Tensor:
+    """Make `new` (same shape and dtype) the content of `tensor`, in place: bases and views follow.
+
+    Raises GradientError for a leaf that requires gradients, unless gradients are off.
+    """
+    value = tensor._value
+    if new.shape != value.shape:
+        raise ShapeError(
+            f"in-place operation: expected a result of the tensor's own shape {tuple(value.shape)}. "
+            f"Received: {tuple(new.shape)}"
+        ).located(user_line())
+    base = tensor if tensor._base is None else tensor._base
+    taped = local.gradients and not tensor._detached
+    if taped and isinstance(base._value.origin, Leaf):
+        kind = "a leaf tensor" if base is tensor else "a view of a leaf tensor"
+        raise GradientError(
+            f"{kind} that requires grad is written in place: do it under no_grad(), or on a .clone()"
+        ).located(user_line())
+    if not taped and new.origin is not None:
+        new = alias(new, None)
+    if tensor._path:
+        new = _rebuild(base._value, tensor._path, new)
+    _rebind(base, new, taped)
+    return tensor
+
+
+def _rebuild(value: Value, path: tuple[Step, ...], new: Value) -> Value:
+    """The base content from which `path` reads `new`."""
+    before = [value]
+    for step in path[:-1]:
+        before.append(_walk(before[-1], step))
+    for value, step in zip(reversed(before), reversed(path), strict=True):
+        new = _write(value, step, new)
+    return new
+
+
+def _rebind(base: Tensor, new: Value, taped: bool) -> None:
+    old = base._value
+    old.overwritten = True
+    if not taped and old.origin is not None:
+        # what is written without tape takes the place of the old content on the tape
+        new = alias(new, old.origin, old.index)
+    if old.buffer is not None and type(old.buffer) is not tracing.Number and not _failed(old.buffer) and old.buffer.shared:
+        new = _write_back(old, new)
+    elif new is old or (new.buffer is not None and new.origin is None and not taped):
+        new = alias(new, new.origin, new.index)
+    base._value = new
+    base._version += 1
+    if base._views:
+        base._views = [r for r in base._views if r() is not None]
+        for reference in base._views:
+            made = reference()
+            if made is not None:
+                made._value.overwritten = True
+                _reread(made, new)
+
+
+def _reread(made: Tensor, content: Value) -> None:
+    if made._detached and content.origin is not None:
+        content = alias(content, None)
+    for step in made._path:
+        content = _walk(content, step)
+    made._value = content if made._path else alias(content, content.origin, content.index)
+
+
+def _write_back(old: Value, new: Value) -> Value:
+    """Memory that the outside sees must show the write now: compute, and copy the result into it."""
+    tracing.realise(new)
+    source = np.asarray(new.buffer.number) if type(new.buffer) is tracing.Number else new.buffer.array
+    np.copyto(old.buffer.array, source)
+    return Value(old.shape, old.dtype, old.buffer, None, -1, new.origin, new.index)
+
+
+def set_data(tensor: Tensor, new: Tensor) -> None:
+    """`tensor.data = new`: other content, dtype and shape allowed; the tape and the identity of the tensor stay."""
+    origin = tensor._value.origin
+    if origin is not None and not isinstance(origin, Leaf):
+        raise GradientError("setting .data of a tensor that an operation made: use an in-place operation instead")
+    tensor._value = alias(new._value, Leaf(tensor) if origin is not None else None)
+    tensor._base, tensor._path, tensor._views = None, (), None
+    if tensor._device is not new._device:
+        tensor._device = new._device
+
+
+def version(tensor: Tensor) -> int:
+    """How often the memory of `tensor` was written in place."""
+    return (tensor._base or tensor)._version
+
+
+Tensor.detach = detach  # type: ignore[attr-defined]
+Tensor.data = property(detach, set_data, doc="The content without the tape.")  # type: ignore[attr-defined]
+Tensor._version_counter = property(version)  # type: ignore[attr-defined]
