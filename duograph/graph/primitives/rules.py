@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..dtype import DType, bool_, int64
 from ..errors import AxisError, DTypeError, ShapeError
-from ..node import Shape
+from ..node import Node, Shape
 
 
 def broadcast_shapes(*shapes: Shape) -> Shape:
@@ -39,9 +39,13 @@ def same_dtype(categories: str = "bool int float") -> Callable[..., DType]:
 
     def rule(*dtypes: DType, **_: Any) -> DType:
         if any(d is not dtypes[0] for d in dtypes):
-            raise DTypeError(f"expected inputs of one dtype. Received: {', '.join(d.name for d in dtypes)}")
+            raise DTypeError(
+                f"expected inputs of one dtype. Received: {', '.join(d.name for d in dtypes)}"
+            )
         if dtypes[0].category not in allowed:
-            raise DTypeError(f"expected a dtype of kind {' or '.join(allowed)}. Received: {dtypes[0].name}")
+            raise DTypeError(
+                f"expected a dtype of kind {' or '.join(allowed)}. Received: {dtypes[0].name}"
+            )
         return dtypes[0]
 
     return rule
@@ -66,7 +70,9 @@ def normalize_axis(axis: int, ndim: int) -> int:
     """`axis` counted from the front. Raises AxisError. A 0-d tensor is taken to have one axis, as in PyTorch."""
     extent = max(ndim, 1)
     if not -extent <= axis < extent:
-        raise AxisError(f"axis out of range: expected {-extent} to {extent - 1} for {ndim} dimensions. Received: {axis}")
+        raise AxisError(
+            f"axis out of range: expected {-extent} to {extent - 1} for {ndim} dimensions. Received: {axis}"
+        )
     return axis % extent
 
 
@@ -84,3 +90,8 @@ def normalize_axes(axes: int | tuple[int, ...] | None, ndim: int) -> tuple[int, 
 
 def is_integral(*dtypes: DType) -> bool:
     return all(d.category == "int" for d in dtypes)
+
+
+def zero_gradient(node: Node, cotangent: Node) -> Sequence[None]:
+    """The gradient of an operation that is constant almost everywhere, such as `floor`."""
+    return (None,) * len(node.inputs)

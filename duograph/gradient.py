@@ -1,0 +1,187 @@
+"""Reverse mode over nodes: a transformation from graphs to graphs.
+
+Each primitive's record holds its rule, written in graph language, so a gradient is a graph like any other and can be
+differentiated again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+from .graph import language as lang
+from .graph.composite import Operation
+from .graph.dtype import DType
+from .graph.errors import GradientError
+from .graph.node import (
+    PRIMITIVES,
+    Attributes,
+    Node,
+    Shape,
+    make,
+    substitute,
+    topological,
+)
+
+Signature = tuple[tuple[Shape, DType] | None, ...]
+
+
+def gradient(
+    outputs: Sequence[Node], cotangents: Sequence[Node | None], wrt: Sequence[Node]
+) -> list[Node | None]:
+    """The cotangents of `wrt` for these cotangents of `outputs` (None: no contribution).
+
+    Gives None for a node that no output depends on differentiably. Integers and booleans carry no gradient. Raises
+    GradientError where the way leads through an operation that has no rule.
+    """
+    sums: dict[Node, Node] = {}
+
+    def contribute(node: Node, cotangent: Node) -> None:
+        cotangent = lang.cast(lang.sum_to(cotangent, node.shape), node.dtype)
+        sums[node] = sums[node] + cotangent if node in sums else cotangent
+
+    depends = {w for w in wrt if w.dtype.is_floating_point}
+    order = topological(outputs)
+    for node in order:
+        if node.dtype.is_floating_point and not depends.isdisjoint(node.inputs):
+            depends.add(node)
+    for output, cotangent in zip(outputs, cotangents, strict=True):
+        if cotangent is not None and output in depends:
+            contribute(output, cotangent)
+    for node in reversed(order):
+        if node not in sums or depends.isdisjoint(node.inputs):
+            continue
+        rule = node.op.gradient
+        if rule is None:
+            raise GradientError(
+                f"{node.op.name} has no gradient. Put stop_gradient (detach) around it, or avoid it"
+            )
+        for operand, cotangent in zip(node.inputs, rule(node, sums[node]), strict=True):
+            if cotangent is not None and operand in depends:
+                contribute(operand, cotangent)
+    return [sums.get(w) for w in wrt]
+
+
+class VectorJacobianProduct:
+    """The operation that takes the inputs of `op` and the cotangents of some outputs to cotangents of some inputs.
+
+    Its inputs are those of `op` (None where an optional one is absent) followed by the cotangents of the outputs marked
+    in `given`; its results are the cotangents of the inputs marked in `needed`, zeros where there is no path. It states
+    `op` again; in one trace interned nodes make that free, in another it is computed anew.
+    """
+
+    def __init__(
+        self, op: Operation, needed: tuple[bool, ...], given: tuple[bool, ...]
+    ) -> None:
+        self.op = op
+        self.needed = needed
+        self.given = given
+        self.name = f"{op.name}_vjp"
+
+    def __repr__(self) -> str:
+        return f"<vjp of {self.op!r}>"
+
+    def build(
+        self, inputs: Sequence[Node | None], attributes: Attributes
+    ) -> tuple[Node, ...]:
+        return _template(self, attributes, repr(attributes), _signature(inputs)).bind(
+            inputs
+        )
+
+
+@cache
+def vjp(
+    op: Operation, needed: tuple[bool, ...], given: tuple[bool, ...]
+) -> VectorJacobianProduct:
+    """The vector-Jacobian product of `op`; the same object for the same arguments.
+
+    Args:
+        op: what was recorded.
+        needed: for each input, whether its cotangent is wanted.
+        given: for each output, whether its cotangent is among the inputs.
+    """
+    return VectorJacobianProduct(op, needed, given)
+
+
+def uses(
+    product: VectorJacobianProduct, attributes: Attributes, inputs: Signature
+) -> tuple[frozenset[int], frozenset[int]]:
+    """The positions of the inputs and of the outputs of `product.op` whose *values* its results depend on.
+
+    `inputs` are the shapes and dtypes of the inputs of `product` (None for an absent one). A gradient that needs only
+    the shape of an input does not use it; one that is written with the output, as that of `exp`, uses the output.
+    """
+    return _template(product, attributes, repr(attributes), inputs).uses()
+
+
+class _Template(NamedTuple):
+    """A product built over stand-ins for its inputs, each its own node even where the actual inputs coincide or depend
+    on each other: only so are the inputs differentiated independently."""
+
+    stand_ins: tuple[Node | None, ...]
+    outputs: tuple[Node, ...]
+    results: tuple[Node, ...]
+
+    def bind(self, inputs: Sequence[Node | None]) -> tuple[Node, ...]:
+        replacements = {
+            s: i
+            for s, i in zip(self.stand_ins, inputs, strict=True)
+            if s is not None and i is not None
+        }
+        return substitute(self.results, replacements)
+
+    def uses(self) -> tuple[frozenset[int], frozenset[int]]:
+        found: set[Node] = set()
+        stack = list(self.results)
+        while stack:
+            node = stack.pop()
+            if node not in found:
+                found.add(node)
+                if node not in self.outputs:
+                    stack.extend(node.inputs)
+        count = len(self.stand_ins)
+        inputs = frozenset(
+            k for k, s in zip(range(count), self.stand_ins, strict=True) if s in found
+        )
+        return inputs, frozenset(k for k, o in enumerate(self.outputs) if o in found)
+
+
+def _signature(inputs: Sequence[Node | None]) -> Signature:
+    return tuple(None if i is None else (i.shape, i.dtype) for i in inputs)
+
+
+@lru_cache(maxsize=4096)
+def _template(
+    product: VectorJacobianProduct,
+    attributes: Attributes,
+    _spelling: str,
+    inputs: Signature,
+) -> _Template:
+    """`_spelling` is the repr of the attributes: 1, 1.0 and True are equal keys and mean different things."""
+    stand_ins = tuple(
+        None
+        if s is None
+        else make(PRIMITIVES["input"], position=k, shape=s[0], dtype=s[1])
+        for k, s in enumerate(inputs)
+    )
+    arguments, rest = (
+        stand_ins[: len(product.needed)],
+        iter(stand_ins[len(product.needed) :]),
+    )
+    outputs = product.op.build(arguments, attributes)  # type: ignore[arg-type]
+    cotangents = [next(rest) if given else None for given in product.given]
+    wrt = [
+        a
+        for a, needed in zip(arguments, product.needed, strict=True)
+        if needed and a is not None
+    ]
+    found = gradient(outputs, cotangents, wrt)
+    return _Template(
+        stand_ins,
+        outputs,
+        tuple(
+            lang.zeros_like(w) if f is None else f
+            for w, f in zip(wrt, found, strict=True)
+        ),
+    )
