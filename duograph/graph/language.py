@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
+from typing import Any
 
 from .dtype import DType
 from .node import Node, Number, Shape, apply, constant
@@ -294,3 +295,53 @@ def argmin(x: Node, axis: int) -> Node:
 def cumulative(name: str, x: Node, axis: int, reverse: bool = False) -> Node:
     """A running "cumsum", "cumprod", "cummax" or "cummin" along an axis."""
     return apply(name, x, axis=normalize_axis(axis, x.ndim), reverse=reverse)
+
+
+def convolution(
+    x: Node,
+    w: Node,
+    *,
+    stride: tuple[int, ...],
+    padding: tuple[tuple[int, int], ...],
+    dilation: tuple[int, ...],
+    groups: int = 1,
+) -> Node:
+    """`x [N, C, *size]` correlated with `w [O, C / groups, *kernel]`, one, two or three dimensional."""
+    return apply(
+        "convolution",
+        x,
+        w,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+    )
+
+
+def convolution_input_gradient(
+    dy: Node, w: Node, *, size: tuple[int, ...], **geometry: Any
+) -> Node:
+    """The adjoint of `convolution` in `x`, whose spatial sizes are `size`: also the transposed convolution."""
+    return apply("convolution_input_gradient", dy, w, size=size, **geometry)
+
+
+def convolution_weight_gradient(
+    x: Node, dy: Node, *, kernel: tuple[int, ...], **geometry: Any
+) -> Node:
+    """The adjoint of `convolution` in `w`, whose spatial sizes are `kernel`."""
+    return apply("convolution_weight_gradient", x, dy, kernel=kernel, **geometry)
+
+
+def window(name: str, x: Node, **geometry: Any) -> Node:
+    """`window_max`, `window_argmax` or `window_sum` over the last axes; attributes window, stride, padding, dilation."""
+    return apply(name, x, **geometry)
+
+
+def random_bits(seed: Node, offset: Node, shape: Shape) -> Node:
+    """Random uint32 of a uint64 seed and a uint64 count of blocks of four to begin at."""
+    return apply("random_bits", seed, offset, shape=tuple(shape))
+
+
+def bitcast(x: Node, dtype: DType) -> Node:
+    """The same bits as another dtype of the same size."""
+    return x if x.dtype is dtype else apply("bitcast", x, dtype=dtype)

@@ -1,14 +1,27 @@
 """The table of primitives. Importing this package fills `node.PRIMITIVES`."""
 
-from . import binary, contraction, indexing, movement, reduction, scan, source, unary
+from . import (
+    binary,
+    contraction,
+    indexing,
+    movement,
+    random,
+    reduction,
+    scan,
+    source,
+    unary,
+    window,
+)
 
 __all__ = [
     "binary",
     "contraction",
     "indexing",
     "movement",
+    "random",
     "reduction",
     "scan",
     "source",
     "unary",
+    "window",
 ]

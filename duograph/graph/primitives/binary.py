@@ -124,25 +124,37 @@ _binary(
     "floor_divide",
     _by_integer(np.floor_divide),
     zero_gradient,
-    binary_samples((-9, 9), (1.1, 4)),
+    binary_samples((-9, 9.3), (1.1, 4)),
 )
 _binary(
     "remainder",
     _by_integer(np.remainder),
     lambda node, dy: (dy, -(dy * lang.floor(node.inputs[0] / node.inputs[1]))),
-    binary_samples((-9, 9), (1.1, 4)),
+    binary_samples((-9, 9.3), (1.1, 4)),
 )
 _binary(
     "fmod",
     _by_integer(np.fmod),
     lambda node, dy: (dy, -(dy * lang.trunc(node.inputs[0] / node.inputs[1]))),
-    binary_samples((-9, 9), (1.1, 4)),
+    binary_samples((-9, 9.3), (1.1, 4)),
 )
 _binary("power", _power, _power_gradient, binary_samples((0.2, 3), (-2, 3)))
 _binary("maximum", np.maximum, _choice_gradient(lambda x, y: x < y), dtype=same_dtype())
 _binary("minimum", np.minimum, _choice_gradient(lambda x, y: y < x), dtype=same_dtype())
-_binary("atan2", np.arctan2, _atan2_gradient, dtype=_FLOAT)
-_binary("copysign", np.copysign, _copysign_gradient, dtype=_FLOAT)
+_binary(
+    "atan2",
+    np.arctan2,
+    _atan2_gradient,
+    binary_samples((-3, 3.1), (-2, 4)),
+    dtype=_FLOAT,
+)
+_binary(
+    "copysign",
+    np.copysign,
+    _copysign_gradient,
+    binary_samples((-3, 3.1), (-2, 4)),
+    dtype=_FLOAT,
+)
 _binary("equal", np.equal, None, integer_pairs(-3, 9), dtype=to_bool, torch="eq")
 _binary(
     "not_equal", np.not_equal, None, integer_pairs(-3, 9), dtype=to_bool, torch="ne"

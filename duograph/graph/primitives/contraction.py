@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
 
 from .. import language as lang
-from ..errors import ShapeError
+from ..errors import ArgumentError, ShapeError
 from ..node import Node, Primitive, Sample, Shape, register
 from .rules import same_dtype
 from .samples import uniform
+from .spatial import (
+    Padding,
+    Sizes,
+    cropped,
+    offsets,
+    padded,
+    padded_shape,
+    slid_sizes,
+    windows,
+)
 
 
 def _matmul_shape(a: Shape, b: Shape) -> Shape:
@@ -45,5 +59,332 @@ register(
                 ((0, 3), (3, 2)),
             ]
         ],
+    )
+)
+
+
+# The three convolutions. Each is linear in both inputs, and the derivatives of each are the other two:
+#     y  = convolution(x, w)                  x  [N, C, *size]
+#     dx = convolution_input_gradient(y, w)   w  [O, C / groups, *kernel]
+#     dw = convolution_weight_gradient(x, y)  y  [N, O, *places]
+# With the windows of x laid out as rows, all three are one matrix product a group.
+
+
+def _check_channels(x: Shape, w: Shape, groups: int) -> None:
+    if len(x) != len(w) or len(x) < 3:
+        raise ShapeError(
+            f"convolution: expected x [N, C, *size] and w [O, C / groups, *kernel]. Received: shapes {x} and {w}"
+        )
+    if groups < 1 or x[1] % groups or w[0] % groups or x[1] // groups != w[1]:
+        raise ShapeError(
+            f"convolution: expected input channels C and output channels O that {groups} groups divide, and w of shape "
+            f"[O, C / {groups}, *kernel]. Received: x of shape {x}, w of shape {w}"
+        )
+
+
+def _convolution_shape(
+    x: Shape, w: Shape, *, stride: Sizes, padding: Padding, dilation: Sizes, groups: int
+) -> Shape:
+    _check_channels(x, w, groups)
+    return (x[0], w[0], *slid_sizes(x[2:], w[2:], stride, padding, dilation))
+
+
+def _input_gradient_shape(
+    dy: Shape,
+    w: Shape,
+    *,
+    size: Sizes,
+    stride: Sizes,
+    padding: Padding,
+    dilation: Sizes,
+    groups: int,
+) -> Shape:
+    if len(dy) < 3 or len(dy) != len(w):
+        raise ShapeError(
+            f"transposed convolution: expected dy [N, O, *places] and w. Received: shapes {dy} and {w}"
+        )
+    x = (dy[0], w[1] * groups, *size)
+    expected = _convolution_shape(
+        x, w, stride=stride, padding=padding, dilation=dilation, groups=groups
+    )
+    if dy != expected:
+        raise ShapeError(
+            f"transposed convolution to sizes {size}: expected an input of shape {expected}. Received: {dy}"
+        )
+    return x
+
+
+def _weight_gradient_shape(
+    x: Shape,
+    dy: Shape,
+    *,
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Padding,
+    dilation: Sizes,
+    groups: int,
+) -> Shape:
+    if len(x) < 3 or len(x) != len(dy):
+        raise ShapeError(
+            f"convolution_weight_gradient: expected x and dy of one rank. Received: shapes {x} and {dy}"
+        )
+    if groups < 1 or x[1] % groups:
+        raise ArgumentError(
+            f"convolution_weight_gradient: {groups} groups do not divide {x[1]} channels"
+        )
+    w = (dy[1], x[1] // groups, *kernel)
+    expected = _convolution_shape(
+        x, w, stride=stride, padding=padding, dilation=dilation, groups=groups
+    )
+    if dy != expected:
+        raise ShapeError(
+            f"convolution_weight_gradient: expected dy of shape {expected}. Received: {dy}"
+        )
+    return w
+
+
+def _rows(
+    x: np.ndarray,
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Padding,
+    dilation: Sizes,
+    groups: int,
+) -> np.ndarray:
+    """`[groups, N * places, C / groups * kernel]`: what each place of the window sees, as a row."""
+    n = len(kernel)
+    view = windows(padded(x, padding), kernel, stride, dilation)
+    batch, channels, places = x.shape[0], x.shape[1], view.shape[2 : 2 + n]
+    view = _grouped(view, groups)
+    order = (1, 0, *range(3, 3 + n), 2, *range(3 + n, 3 + 2 * n))
+    return view.transpose(order).reshape(
+        groups, batch * prod(places), channels // groups * prod(kernel)
+    )
+
+
+def _grouped(x: np.ndarray, groups: int) -> np.ndarray:
+    """A view with the channels, axis 1, split into groups."""
+    step = x.strides[1]
+    per_group = x.shape[1] // groups
+    return np.lib.stride_tricks.as_strided(
+        x,
+        (x.shape[0], groups, per_group, *x.shape[2:]),
+        (x.strides[0], step * per_group, step, *x.strides[2:]),
+        writeable=False,
+    )
+
+
+def _outputs_as_rows(y: np.ndarray, groups: int) -> np.ndarray:
+    """[N, O, *places] as [groups, N * places, O / groups]."""
+    batch, channels, places = y.shape[0], y.shape[1], prod(y.shape[2:])
+    split = y.reshape(batch, groups, channels // groups, places)
+    return split.transpose(1, 0, 3, 2).reshape(
+        groups, batch * places, channels // groups
+    )
+
+
+def _convolution(
+    x: np.ndarray,
+    w: np.ndarray,
+    *,
+    stride: Sizes,
+    padding: Padding,
+    dilation: Sizes,
+    groups: int,
+) -> np.ndarray:
+    places = slid_sizes(x.shape[2:], w.shape[2:], stride, padding, dilation)
+    rows = _rows(x, w.shape[2:], stride, padding, dilation, groups)
+    outputs = w.shape[0] // groups
+    y = rows @ w.reshape(groups, outputs, rows.shape[-1]).transpose(0, 2, 1)
+    y = y.reshape(groups, x.shape[0], prod(places), outputs).transpose(1, 0, 3, 2)
+    return y.reshape(x.shape[0], w.shape[0], *places)
+
+
+def _input_gradient(
+    dy: np.ndarray,
+    w: np.ndarray,
+    *,
+    size: Sizes,
+    stride: Sizes,
+    padding: Padding,
+    dilation: Sizes,
+    groups: int,
+) -> np.ndarray:
+    batch, kernel, places = dy.shape[0], w.shape[2:], dy.shape[2:]
+    channels = w.shape[1]
+    # the cotangent of each row, then each element of the window added where it was read
+    rows = _outputs_as_rows(dy, groups) @ w.reshape(
+        groups, w.shape[0] // groups, channels * prod(kernel)
+    )
+    rows = rows.reshape(groups, batch, *places, channels, prod(kernel))
+    by_element = np.moveaxis(
+        np.moveaxis(rows, -2, 2), (-1, 1), (0, 1)
+    )  # [kernel, N, groups, C / groups, *places]
+    result = np.zeros(padded_shape((batch, groups, channels), size, padding), dy.dtype)
+    for k, (_, where) in enumerate(offsets(kernel, places, stride, dilation)):
+        result[(..., *where)] += by_element[k]
+    return cropped(result, padding, size).reshape(batch, groups * channels, *size)
+
+
+def _weight_gradient(
+    x: np.ndarray,
+    dy: np.ndarray,
+    *,
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Padding,
+    dilation: Sizes,
+    groups: int,
+) -> np.ndarray:
+    rows = _rows(x, kernel, stride, padding, dilation, groups)
+    dw = _outputs_as_rows(dy, groups).transpose(0, 2, 1) @ rows
+    return dw.reshape(dy.shape[1], x.shape[1] // groups, *kernel)
+
+
+def _geometry(node: Node) -> dict[str, Any]:
+    return {name: node[name] for name in ("stride", "padding", "dilation", "groups")}
+
+
+def _convolution_gradient(node: Node, dy: Node) -> Sequence[Node]:
+    x, w = node.inputs
+    return (
+        lang.convolution_input_gradient(dy, w, size=x.shape[2:], **_geometry(node)),
+        lang.convolution_weight_gradient(x, dy, kernel=w.shape[2:], **_geometry(node)),
+    )
+
+
+def _input_gradient_gradient(node: Node, dx: Node) -> Sequence[Node]:
+    y, w = node.inputs
+    return (
+        lang.convolution(dx, w, **_geometry(node)),
+        lang.convolution_weight_gradient(dx, y, kernel=w.shape[2:], **_geometry(node)),
+    )
+
+
+def _weight_gradient_gradient(node: Node, dw: Node) -> Sequence[Node]:
+    x, y = node.inputs
+    return (
+        lang.convolution_input_gradient(y, dw, size=x.shape[2:], **_geometry(node)),
+        lang.convolution(x, dw, **_geometry(node)),
+    )
+
+
+_CASES: list[tuple[Shape, Shape, Sizes, Padding, Sizes, int]] = [
+    # x, w, stride, padding, dilation, groups
+    ((2, 3, 7), (4, 3, 3), (1,), ((0, 0),), (1,), 1),
+    ((2, 4, 9), (6, 2, 3), (2,), ((2, 1),), (2,), 2),
+    ((1, 1, 1, 1), (1, 1, 1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1), 1),
+    ((2, 3, 5, 6), (4, 3, 3, 2), (1, 1), ((1, 1), (0, 1)), (1, 1), 1),
+    ((2, 3, 8, 7), (3, 1, 3, 3), (2, 3), ((1, 1), (2, 0)), (1, 2), 3),
+    ((1, 4, 6, 5), (2, 2, 2, 3), (1, 2), ((0, 0), (1, 1)), (2, 1), 2),
+    (
+        (1, 2, 4, 3, 5),
+        (3, 2, 2, 3, 2),
+        (1, 1, 2),
+        ((1, 0), (1, 1), (0, 0)),
+        (1, 1, 1),
+        1,
+    ),
+    ((0, 2, 4, 4), (3, 2, 3, 3), (1, 1), ((0, 0), (0, 0)), (1, 1), 1),
+]
+
+
+def _samples(of: str) -> Callable[[], Iterable[Sample]]:
+    def samples() -> Iterable[Sample]:
+        for x, w, stride, padding, dilation, groups in _CASES:
+            geometry = {
+                "stride": stride,
+                "padding": padding,
+                "dilation": dilation,
+                "groups": groups,
+            }
+            y = _convolution_shape(x, w, **geometry)
+            if of == "input":
+                yield Sample(
+                    (uniform(-2, 3, *y), uniform(-1, 2, *w)),
+                    {"size": x[2:], **geometry},
+                )
+            elif of == "weight":
+                yield Sample(
+                    (uniform(-2, 3, *x), uniform(-1, 2, *y)),
+                    {"kernel": w[2:], **geometry},
+                )
+            else:
+                yield Sample((uniform(-2, 3, *x), uniform(-1, 2, *w)), geometry)
+
+    return samples
+
+
+def _torch_convolution(
+    torch: Any, x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Any:
+    n = len(stride)
+    ends = [e for pair in reversed(padding) for e in pair]
+    convolution = getattr(torch.nn.functional, f"conv{n}d")
+    return convolution(
+        torch.nn.functional.pad(x, ends), w, None, stride, 0, dilation, groups
+    )
+
+
+def _torch_input_gradient(
+    torch: Any, dy: Any, w: Any, *, size: Sizes, groups: int, **geometry: Any
+) -> Any:
+    x = torch.zeros(
+        (dy.shape[0], w.shape[1] * groups, *size), dtype=dy.dtype, requires_grad=True
+    )
+    y = _torch_convolution(torch, x, w, groups=groups, **geometry)
+    return torch.autograd.grad(y, x, dy, create_graph=True)[0]
+
+
+def _torch_weight_gradient(
+    torch: Any, x: Any, dy: Any, *, kernel: Sizes, groups: int, **geometry: Any
+) -> Any:
+    w = torch.zeros(
+        (dy.shape[1], x.shape[1] // groups, *kernel), dtype=dy.dtype, requires_grad=True
+    )
+    y = _torch_convolution(torch, x, w, groups=groups, **geometry)
+    return torch.autograd.grad(y, w, dy, create_graph=True)[0]
+
+
+register(
+    Primitive(
+        name="convolution",
+        kind="contraction",
+        arity=2,
+        attributes=("stride", "padding", "dilation", "groups"),
+        shape=_convolution_shape,
+        dtype=same_dtype("int float"),
+        evaluate=_convolution,
+        gradient=_convolution_gradient,
+        torch=_torch_convolution,
+        samples=_samples("output"),
+    )
+)
+register(
+    Primitive(
+        name="convolution_input_gradient",
+        kind="contraction",
+        arity=2,
+        attributes=("size", "stride", "padding", "dilation", "groups"),
+        shape=_input_gradient_shape,
+        dtype=same_dtype("int float"),
+        evaluate=_input_gradient,
+        gradient=_input_gradient_gradient,
+        torch=_torch_input_gradient,
+        samples=_samples("input"),
+    )
+)
+register(
+    Primitive(
+        name="convolution_weight_gradient",
+        kind="contraction",
+        arity=2,
+        attributes=("kernel", "stride", "padding", "dilation", "groups"),
+        shape=_weight_gradient_shape,
+        dtype=same_dtype("int float"),
+        evaluate=_weight_gradient,
+        gradient=_weight_gradient_gradient,
+        torch=_torch_weight_gradient,
+        samples=_samples("weight"),
     )
 )

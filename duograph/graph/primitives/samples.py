@@ -45,7 +45,9 @@ def binary_samples(
     x: tuple[float, float] = (-3, 3), y: tuple[float, float] = (-2, 4)
 ) -> Callable[[], Iterable[Sample]]:
     """Two inputs with values in these ranges, of shapes that broadcast. The values never tie."""
-    return lambda: [Sample((uniform(*x, *a), uniform(*y, *b) + 1e-3)) for a, b in PAIRS]
+    return lambda: [
+        Sample((uniform(*x, *a), uniform(*y, *b) + 0.0137)) for a, b in PAIRS
+    ]
 
 
 def integer_pairs(low: int, high: int) -> Callable[[], Iterable[Sample]]:
