@@ -14,7 +14,7 @@ from typing import Any
 from .gradient import uses, vjp
 from .graph import trace as tracing
 from .graph.errors import ArgumentError, GradientError
-from .graph.node import PRIMITIVES
+from .graph.node import PRIMITIVES, make
 from .graph.trace import Leaf, Origin, Value, alias, local, record
 from .tensor.core import Tensor, wrap
 from .tensor.views import assign
@@ -133,9 +133,9 @@ def _freed(origin: Origin) -> GradientError:
     return error
 
 
-def _overwritten(origin: Origin, place: int) -> GradientError:
+def _overwritten(origin: Origin, what: str) -> GradientError:
     error = GradientError(
-        f"a value needed for the gradient of {origin.op.name} (its input {place}) was modified by an in-place operation "
+        f"a value needed for the gradient of {origin.op.name} ({what}) was modified by an in-place operation "
         "after it was used. Use an out-of-place operation, or .clone() before writing"
     )
     error.located(origin.line)
@@ -154,9 +154,12 @@ def pull(
     leads = None if wanted is None else _leading(order, wanted)
     found: dict[Place, Value] = {}
     result: dict[Place, Value] = {}
+    overwritten: set[Any] = set()  # places whose value was written in place after an operation had used it
 
     def add(value: Value, cotangent: Value) -> None:
         place = (value.origin, value.index)
+        if value.overwritten:
+            overwritten.add(place)
         before = found.get(place)  # type: ignore[arg-type]
         found[place] = (  # type: ignore[index]
             cotangent if before is None else record(PRIMITIVES["add"], (before, cotangent))
@@ -185,7 +188,7 @@ def pull(
             if origin.freed:
                 raise _freed(origin)
             if any(needed):
-                for value, cotangent in _products(origin, needed, given):
+                for value, cotangent in _products(origin, needed, given, overwritten):
                     add(value, cotangent)
             if not retain:
                 _free(origin)
@@ -201,7 +204,7 @@ def pull(
 
 
 def _products(
-    origin: Origin, needed: tuple[bool, ...], given: list[Value | None]
+    origin: Origin, needed: tuple[bool, ...], given: list[Value | None], overwritten: set[Any]
 ) -> Iterator[tuple[Value, Value]]:
     """The inputs of an operation that need a cotangent, each with its own."""
     inputs = origin.inputs
@@ -211,23 +214,51 @@ def _products(
         yield from ((v, c) for v, c in zip(targets, custom(origin, needed, given), strict=True) if c is not None)
         return
     product = vjp(origin.op, needed, tuple(c is not None for c in given))
-    for place, value in enumerate(inputs):
-        if value is not None and value.overwritten and uses(product, inputs, origin.attributes, given)[place]:
-            raise _overwritten(origin, place)
-    cotangents = record(product, (*inputs, *(c for c in given if c is not None)), origin.attributes)
+    operands = (*inputs, *(c for c in given if c is not None))
+    if any((origin, k) in overwritten for k in range(origin.outputs)) or any(v is not None and v.overwritten for v in inputs):
+        signature = tuple(None if v is None else (v.shape, v.dtype) for v in operands)
+        used, used_results = uses(product, origin.attributes, signature)
+        for place, value in enumerate(inputs):
+            if value is not None and value.overwritten and place in used:
+                raise _overwritten(origin, f"its input {place}")
+        for index in used_results:
+            if (origin, index) in overwritten:
+                raise _overwritten(origin, "its result")
+    cotangents = record(product, operands, origin.attributes)
     yield from zip(targets, cotangents if isinstance(cotangents, tuple) else (cotangents,), strict=True)
 
 
+_keeping: dict[Any, bool] = {}
+
+
 def _free(origin: Origin) -> None:
-    """Release the values an operation keeps for its gradient; one that keeps none can be passed again."""
-    if isinstance(origin.op, KeepsNothing):
-        return
-    origin.freed = True
-    origin.inputs = ()
+    """Release the values an operation keeps for its gradient. One that uses none, such as a sum, can be passed again."""
+    key = (origin.op, origin.attributes, len(origin.inputs))
+    keeps = _keeping.get(key)
+    if keeps is None:
+        keeps = _keeping[key] = _uses_values(origin)
+    if keeps:
+        origin.freed = True
+        origin.inputs = ()
 
 
-class KeepsNothing:
-    """Marks an operation whose gradient needs no values."""
+def _uses_values(origin: Origin) -> bool:
+    if getattr(origin.op, "pull", None) is not None:
+        return True
+    needed = tuple(v is not None and v.dtype.is_floating_point for v in origin.inputs)
+    inputs = tuple(None if v is None else (v.shape, v.dtype) for v in origin.inputs)
+    outputs = _results(origin, inputs)
+    product = vjp(origin.op, needed, tuple(d.is_floating_point for _, d in outputs))
+    cotangents = tuple(o for o in outputs if o[1].is_floating_point)
+    used, used_results = uses(product, origin.attributes, (*inputs, *cotangents))
+    return bool(used_results) or any(place < len(inputs) for place in used)
+
+
+def _results(origin: Origin, inputs: tuple[Any, ...]) -> list[Any]:
+    stand_ins = [
+        None if s is None else make(PRIMITIVES["input"], position=k, shape=s[0], dtype=s[1]) for k, s in enumerate(inputs)
+    ]
+    return [(n.shape, n.dtype) for n in origin.op.build(stand_ins, origin.attributes)]
 
 
 def _call_hooks(hooks: Sequence[Callable[[Any], Any]], cotangent: Value) -> Value:

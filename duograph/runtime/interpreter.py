@@ -48,17 +48,19 @@ class Interpretation:
                 self.frees.setdefault(node, []).append(operand)
 
     def __call__(
-        self, arrays: Sequence[np.ndarray], watch: Callable[[Node, np.ndarray], Any] | None = None
+        self, arrays: Sequence[np.ndarray], watch: Callable[[Node, np.ndarray, Graph, list[np.ndarray]], Any] | None = None
     ) -> list[np.ndarray]:
-        """The outputs for these input arrays; `watch` is shown every result as it is made."""
+        """The outputs for these input arrays; `watch` is shown every result as it is made, with the
+        graph and the operands."""
         results: dict[Node, np.ndarray] = dict(zip(self.graph.inputs, arrays, strict=True))
         for node in self.order:
+            operands = [results[i] for i in node.inputs]
             try:
-                result = evaluate(node, [results[i] for i in node.inputs])
+                result = evaluate(node, operands)
             except DuographError as error:
                 raise error.located(self.graph.lines.get(node))  # noqa: B904 - the error itself, with the line
             if watch is not None:
-                watch(node, result)
+                watch(node, result, self.graph, operands)
             results[node] = result
             for dead in self.frees.get(node, ()):
                 del results[dead]

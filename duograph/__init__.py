@@ -1,0 +1,40 @@
+"""Duograph: one deep-learning engine with two faces, `duograph.torch` and `duograph.tf`."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from . import graph  # fills the table of primitives
+from .graph.dtype import (
+    bfloat16,
+    bool_,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+from .runtime.settings import eager
+from .tensor import Tensor
+
+__version__ = "0.1.0"
+
+_ROOMS = ("autograd", "data", "debug", "functional", "nn", "ops", "optim", "tf", "torch", "keras", "runtime", "show")
+
+
+def __getattr__(name: str) -> Any:
+    """Rooms load when first used; the array namespace comes from `array_api`."""
+    if name in _ROOMS:
+        return importlib.import_module(f".{name}", __name__)
+    array_api = importlib.import_module(".array_api", __name__)
+    try:
+        return getattr(array_api, name)
+    except AttributeError:
+        raise AttributeError(f"module 'duograph' has no attribute {name!r}") from None

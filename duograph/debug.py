@@ -1,0 +1,127 @@
+"""Looking into the recorder: what was recorded anew and why, and where the first NaN arose."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .graph import trace as tracing
+from .graph.errors import DuographError
+from .graph.node import Graph, Node
+from .graph.trace import Step
+from .runtime import execute
+
+
+class NanError(DuographError, ArithmeticError):
+    """A NaN arose in a computation."""
+
+
+@dataclass
+class Report:
+    """What `traces()` saw: one sentence for each new plan, and their number."""
+
+    reasons: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """New plans made since the report began."""
+        return len(self.reasons)
+
+    def __repr__(self) -> str:
+        return "\n".join(self.reasons) or "nothing was recorded anew"
+
+
+def _path(step: Step) -> list[Step]:
+    steps = []
+    now: Step | None = step
+    while now is not None and now.parent is not None:
+        steps.append(now)
+        now = now.parent
+    return steps[::-1]
+
+
+def _describe(step: Step) -> str:
+    node = step.nodes[-1]
+    return f"{node.op.name} giving {node.dtype.name}{list(node.shape)}"
+
+
+def reason(step: Step, seen: set[Step]) -> str:
+    """One sentence: why the trace that ends in `step` had no plan."""
+    path = _path(step)
+    if step in seen:
+        return f"recorded anew because other results were kept alive after {len(path)} operations ({_where(step)})"
+    fork = next((k for k, s in enumerate(path) if s not in seen), len(path))
+    if fork == len(path):
+        return f"recorded anew because the trace ended earlier than before, after {_describe(path[-1])} ({_where(path[-1])})"
+    parent = path[fork].parent
+    assert parent is not None
+    others = [s for s in parent.following.values() if s in seen]
+    if not others:
+        what = "this program was not seen before" if fork == 0 else "the program went on where it ended before"
+        return f"recorded anew because {what}: {_describe(path[fork])} ({_where(path[fork])})"
+    return (
+        f"recorded anew because operation {fork + 1} is {_describe(path[fork])}, not {_describe(others[-1])} as before "
+        f"({_where(path[fork])})"
+    )
+
+
+def _where(step: Step) -> str:
+    return step.line or "no user line"
+
+
+@contextlib.contextmanager
+def traces(echo: bool = True) -> Iterator[Report]:
+    """Within the block, explain each trace that had to be recorded and planned anew; printed if `echo`."""
+    report = Report()
+    seen: set[Step] = set()
+    for step in _walk(tracing.tree.root):
+        if step.plans:
+            seen.update(_path(step))
+
+    def observe(step: Step, graph: Graph) -> None:
+        report.reasons.append(reason(step, seen))
+        seen.update(_path(step))
+        if echo:
+            print(f"duograph: {report.reasons[-1]}")
+
+    execute.observers.append(observe)
+    try:
+        yield report
+    finally:
+        execute.observers.remove(observe)
+
+
+def _walk(root: Step) -> Iterator[Step]:
+    stack = [root]
+    while stack:
+        step = stack.pop()
+        yield step
+        stack.extend(step.following.values())
+
+
+@contextlib.contextmanager
+def nans() -> Iterator[None]:
+    """Within the block, the first NaN that an operation makes from numbers raises NanError with the user's line.
+
+    Every result is looked at as the reference interpreter computes it, so this is slow.
+    """
+
+    def watch(node: Node, result: np.ndarray, graph: Graph, operands: list[np.ndarray]) -> None:
+        if node.dtype.is_floating_point and np.isnan(result).any():
+            before = any(o.dtype.kind == "f" and np.isnan(o).any() for o in operands)
+            if not before:
+                error = NanError(f"the first NaN was made by {node.op.name} giving {node.dtype.name}{list(node.shape)}")
+                raise error.located(graph.lines.get(node))
+
+    if tracing.local.trace.pending:
+        tracing.realiser(tracing.local.trace)
+    previous, execute.watch = execute.watch, watch
+    try:
+        yield
+        if tracing.local.trace.pending:
+            tracing.realiser(tracing.local.trace)
+    finally:
+        execute.watch = previous

@@ -1,0 +1,285 @@
+"""The mathematics of optimisers: rules for one parameter, recorded as one operation for all of them.
+
+A rule takes a parameter, its gradient and its state to the new parameter and state. What changes from step to step (the
+learning rate, bias corrections, weight decay) enters as run-time numbers, what does not as attributes. The formulas and
+their order of operations are PyTorch's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ..graph import language as g
+from ..graph.composite import composite
+from ..graph.node import Attributes, Node
+from .checks import widen
+
+Result = Node | tuple[Node, ...]
+
+
+class Rule:
+    """An update rule as a recordable operation over any number of parameters.
+
+    Inputs: the `numbers` (0-d float64, in this order), then all parameters, all gradients, and for each state all its
+    tensors. Outputs: all new parameters, then for each state all its new tensors. Attribute `maximize` is understood
+    by every rule: ascend instead of descend.
+    """
+
+    def __init__(self, function: Callable[..., Result], numbers: Sequence[str], states: Sequence[str]) -> None:
+        self.function = function
+        self.name = function.__name__
+        self.numbers = tuple(numbers)
+        self.states = tuple(states)
+        self.__doc__ = function.__doc__
+
+    def __repr__(self) -> str:
+        return f"<update rule {self.name}>"
+
+    def build(self, inputs: Sequence[Node], attributes: Attributes) -> tuple[Node, ...]:
+        given = dict(attributes)
+        maximize = given.pop("maximize", False)
+        kinds = 2 + len(self.states)
+        count = (len(inputs) - len(self.numbers)) // kinds
+        numbers = inputs[: len(self.numbers)]
+        rest = inputs[len(self.numbers) :]
+        columns = [rest[k * count : (k + 1) * count] for k in range(kinds)]
+        rows = []
+        for parameter, gradient, *state in zip(*columns, strict=True):
+            wide = widen(parameter)
+            slope = -widen(gradient) if maximize else widen(gradient)
+            named = {name: g.cast(n, wide.dtype) for name, n in zip(self.numbers, numbers, strict=True)}
+            # only the parameter and tensors of its dtype may be 16 bits wide; a state keeps the dtype it came in
+            made = self.function(wide, slope, *(widen(s) for s in state), **named, **given)
+            made = made if isinstance(made, tuple) else (made,)
+            rows.append([g.cast(m, old.dtype) for m, old in zip(made, (parameter, *state), strict=True)])
+        return tuple(value for column in zip(*rows, strict=True) for value in column)
+
+
+def rule(*, numbers: Sequence[str], states: Sequence[str] = ()) -> Callable[[Callable[..., Result]], Rule]:
+    """Decorator: a function of (parameter, gradient, *states, **numbers, **attributes) as a `Rule`."""
+    return lambda function: Rule(function, numbers, states)
+
+
+def _decayed(p: Node, slope: Node, weight_decay: Node, decay: bool) -> Node:
+    """L2 regularisation as an addition to the gradient."""
+    return slope + p * weight_decay if decay else slope
+
+
+@rule(numbers=("lr", "weight_decay"))
+def sgd(p: Node, slope: Node, *, lr: Node, weight_decay: Node, decay: bool) -> Node:
+    """Gradient descent."""
+    return p - _decayed(p, slope, weight_decay, decay) * lr
+
+
+@rule(numbers=("lr", "weight_decay"), states=("momentum_buffer",))
+def sgd_momentum(
+    p: Node, slope: Node, velocity: Node, *, lr: Node, weight_decay: Node, decay: bool, momentum: float,
+    dampening: float, nesterov: bool, first: bool,
+) -> Result:  # fmt: skip
+    """Gradient descent with momentum (Polyak 1964; Nesterov's form after Sutskever et al. 2013).
+
+    In its `first` step the velocity is the gradient itself.
+    """
+    slope = _decayed(p, slope, weight_decay, decay)
+    velocity = slope if first else velocity * momentum + slope * (1 - dampening)
+    direction = slope + velocity * momentum if nesterov else velocity
+    return p - direction * lr, velocity
+
+
+def _moments(slope: Node, mean: Node, square: Node, beta1: float, beta2: float) -> tuple[Node, Node]:
+    return mean + (slope - mean) * (1 - beta1), square * beta2 + slope * slope * (1 - beta2)
+
+
+@rule(numbers=("step_size", "root_correction", "weight_decay", "shrink"), states=("exp_avg", "exp_avg_sq"))
+def adam(
+    p: Node, slope: Node, mean: Node, square: Node, *, step_size: Node, root_correction: Node, weight_decay: Node,
+    shrink: Node, beta1: float, beta2: float, eps: float, decay: bool, decoupled: bool,
+) -> Result:  # fmt: skip
+    """Adam (Kingma and Ba 2015), or AdamW (Loshchilov and Hutter 2019) if `decoupled`.
+
+    step_size is lr / (1 - beta1^t), root_correction sqrt(1 - beta2^t), shrink 1 - lr * weight_decay.
+    """
+    if decay:
+        p, slope = (p * shrink, slope) if decoupled else (p, slope + p * weight_decay)
+    mean, square = _moments(slope, mean, square, beta1, beta2)
+    return p - mean / (g.sqrt(square) / root_correction + eps) * step_size, mean, square
+
+
+@rule(
+    numbers=("step_size", "root_correction", "weight_decay", "shrink"),
+    states=("exp_avg", "exp_avg_sq", "max_exp_avg_sq"),
+)
+def amsgrad(
+    p: Node, slope: Node, mean: Node, square: Node, top: Node, *, step_size: Node, root_correction: Node,
+    weight_decay: Node, shrink: Node, beta1: float, beta2: float, eps: float, decay: bool, decoupled: bool,
+) -> Result:  # fmt: skip
+    """Adam with the largest second moment so far (Reddi et al. 2018)."""
+    if decay:
+        p, slope = (p * shrink, slope) if decoupled else (p, slope + p * weight_decay)
+    mean, square = _moments(slope, mean, square, beta1, beta2)
+    top = g.maximum(top, square)
+    return p - mean / (g.sqrt(top) / root_correction + eps) * step_size, mean, square, top
+
+
+@rule(numbers=("lr", "weight_decay"), states=("square_avg",))
+def rmsprop(
+    p: Node, slope: Node, square: Node, *, lr: Node, weight_decay: Node, decay: bool, alpha: float, eps: float
+) -> Result:
+    """RMSprop (Tieleman and Hinton 2012)."""
+    slope = _decayed(p, slope, weight_decay, decay)
+    square = square * alpha + slope * slope * (1 - alpha)
+    return p - slope / (g.sqrt(square) + eps) * lr, square
+
+
+@rule(numbers=("lr", "weight_decay"), states=("square_avg", "momentum_buffer", "grad_avg"))
+def rmsprop_full(
+    p: Node, slope: Node, square: Node, velocity: Node, mean: Node, *, lr: Node, weight_decay: Node, decay: bool,
+    alpha: float, eps: float, momentum: float, centered: bool,
+) -> Result:  # fmt: skip
+    """RMSprop with momentum, and normalised by the estimated variance if `centered` (Graves 2013)."""
+    slope = _decayed(p, slope, weight_decay, decay)
+    square = square * alpha + slope * slope * (1 - alpha)
+    if centered:
+        mean = mean + (slope - mean) * (1 - alpha)
+        width = g.sqrt(square - mean * mean) + eps
+    else:
+        width = g.sqrt(square) + eps
+    if momentum:
+        velocity = velocity * momentum + slope / width
+        return p - velocity * lr, square, velocity, mean
+    return p - slope / width * lr, square, velocity, mean
+
+
+@rule(numbers=("lr", "weight_decay"), states=("sum",))
+def adagrad(p: Node, slope: Node, total: Node, *, lr: Node, weight_decay: Node, decay: bool, eps: float) -> Result:
+    """Adagrad (Duchi et al. 2011); `lr` is lr / (1 + (t - 1) lr_decay)."""
+    slope = _decayed(p, slope, weight_decay, decay)
+    total = total + slope * slope
+    return p - slope / (g.sqrt(total) + eps) * lr, total
+
+
+@rule(numbers=("lr", "weight_decay"), states=("square_avg", "acc_delta"))
+def adadelta(
+    p: Node, slope: Node, square: Node, moved: Node, *, lr: Node, weight_decay: Node, decay: bool, rho: float, eps: float
+) -> Result:
+    """Adadelta (Zeiler 2012)."""
+    slope = _decayed(p, slope, weight_decay, decay)
+    square = square * rho + slope * slope * (1 - rho)
+    delta = g.sqrt(moved + eps) / g.sqrt(square + eps) * slope
+    return p - delta * lr, square, moved * rho + delta * delta * (1 - rho)
+
+
+@rule(numbers=("step_size", "weight_decay"), states=("exp_avg", "exp_inf"))
+def adamax(
+    p: Node, slope: Node, mean: Node, top: Node, *, step_size: Node, weight_decay: Node, decay: bool, beta1: float,
+    beta2: float, eps: float,
+) -> Result:  # fmt: skip
+    """Adamax (Kingma and Ba 2015, section 7.1); step_size is lr / (1 - beta1^t)."""
+    slope = _decayed(p, slope, weight_decay, decay)
+    mean = mean + (slope - mean) * (1 - beta1)
+    top = g.maximum(top * beta2, g.absolute(slope) + eps)
+    return p - mean / top * step_size, mean, top
+
+
+@rule(
+    numbers=("gradient_step", "mean_step", "root_correction", "weight_decay", "shrink"), states=("exp_avg", "exp_avg_sq")
+)
+def nadam(
+    p: Node, slope: Node, mean: Node, square: Node, *, gradient_step: Node, mean_step: Node, root_correction: Node,
+    weight_decay: Node, shrink: Node, beta1: float, beta2: float, eps: float, decay: bool, decoupled: bool,
+) -> Result:  # fmt: skip
+    """Adam with Nesterov's momentum (Dozat 2016).
+
+    gradient_step is lr (1 - mu_t) / (1 - prod mu), mean_step lr mu_(t+1) / (1 - prod mu with mu_(t+1)).
+    """
+    if decay:
+        p, slope = (p * shrink, slope) if decoupled else (p, slope + p * weight_decay)
+    mean, square = _moments(slope, mean, square, beta1, beta2)
+    width = g.sqrt(square) / root_correction + eps
+    return p - slope / width * gradient_step - mean / width * mean_step, mean, square
+
+
+@rule(
+    numbers=("bias_correction", "root_correction", "rectification", "lr", "weight_decay", "shrink"),
+    states=("exp_avg", "exp_avg_sq"),
+)
+def radam(
+    p: Node, slope: Node, mean: Node, square: Node, *, bias_correction: Node, root_correction: Node, rectification: Node,
+    lr: Node, weight_decay: Node, shrink: Node, beta1: float, beta2: float, eps: float, decay: bool, decoupled: bool,
+) -> Result:  # fmt: skip
+    """Rectified Adam (Liu et al. 2020); a rectification of 0 means that the variance cannot be estimated yet."""
+    if decay:
+        p, slope = (p * shrink, slope) if decoupled else (p, slope + p * weight_decay)
+    mean, square = _moments(slope, mean, square, beta1, beta2)
+    adapted = root_correction / (g.sqrt(square) + eps) * rectification
+    step = mean / bias_correction * lr * g.select(rectification > 0, adapted, g.full(p.shape, 1, p.dtype))
+    return p - step, mean, square
+
+
+@rule(numbers=("lr", "weight_decay"), states=("exp_avg",))
+def lion(p: Node, slope: Node, mean: Node, *, lr: Node, weight_decay: Node, decay: bool, beta1: float, beta2: float) -> Result:
+    """Lion (Chen et al. 2023): the sign of an interpolated momentum, with decoupled weight decay."""
+    if decay:
+        p = p * (1.0 - lr * weight_decay)
+    step = g.sign(mean * beta1 + slope * (1 - beta1))
+    return p - step * lr, mean * beta2 + slope * (1 - beta2)
+
+
+@rule(numbers=(), states=("prev", "step_size"))
+def rprop(
+    p: Node, slope: Node, before: Node, size: Node, *, eta_minus: float, eta_plus: float, least: float, most: float
+) -> Result:
+    """Resilient backpropagation (Riedmiller and Braun 1993): only signs count."""
+    agreement = g.sign(slope * before)
+    factor = g.select(agreement > 0, eta_plus, g.select(agreement < 0, g.full(p.shape, eta_minus, p.dtype), 1.0))
+    size = g.minimum(g.maximum(size * factor, least), most)
+    slope = g.select(agreement < 0, 0.0, slope)
+    return p - g.sign(slope) * size, slope, size
+
+
+@rule(numbers=("eta", "lambda_eta", "mu", "weight_decay"), states=("ax",))
+def asgd(
+    p: Node, slope: Node, average: Node, *, eta: Node, lambda_eta: Node, mu: Node, weight_decay: Node, decay: bool,
+    averaging: bool,
+) -> Result:  # fmt: skip
+    """Averaged gradient descent (Polyak and Juditsky 1992); lambda_eta is 1 - lambd * eta."""
+    slope = _decayed(p, slope, weight_decay, decay)
+    p = p * lambda_eta - slope * eta
+    return p, average + (p - average) * mu if averaging else p
+
+
+@composite
+def total_norm(*gradients: Node, order: float) -> Node:
+    """The norm of all gradients as one vector: `order` 2, 1, infinity or any positive number."""
+    wide = [widen(x) for x in gradients]
+    if order == float("inf"):
+        parts = [g.max(g.absolute(x)) for x in wide]
+        result = parts[0]
+        for part in parts[1:]:
+            result = g.maximum(result, part)
+        return result
+    if order == 2.0:
+        return g.sqrt(_added([g.sum(x * x) for x in wide]))
+    return g.power(_added([g.sum(g.power(g.absolute(x), order)) for x in wide]), 1.0 / order)
+
+
+def _added(parts: list[Node]) -> Node:
+    result = parts[0]
+    for part in parts[1:]:
+        result = result + g.cast(part, result.dtype)
+    return result
+
+
+@composite
+def clipped_by_norm(norm: Node, limit: Node, *gradients: Node) -> tuple[Node, ...]:
+    """Gradients times min(1, limit / (norm + 1e-6)), as PyTorch's clip_grad_norm_ has it."""
+    scale = g.minimum(g.cast(limit, norm.dtype) / (norm + 1e-6), 1.0)
+    return tuple(g.cast(widen(x) * g.cast(scale, widen(x).dtype), x.dtype) for x in gradients)
+
+
+@composite
+def clipped_by_value(limit: Node, *gradients: Node) -> tuple[Node, ...]:
+    """Gradients with every element brought into [-limit, limit]."""
+    return tuple(
+        g.minimum(g.maximum(x, -g.cast(limit, x.dtype)), g.cast(limit, x.dtype)) for x in gradients
+    )

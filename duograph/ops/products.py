@@ -1,0 +1,104 @@
+"""Matrix products and norms under PyTorch's names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..graph.errors import ShapeError
+from ..graph.lines import user_line
+from ..tensor.core import Tensor, promoted
+from ..tensor.operators import matmul as matmul_op
+from .define import function, into
+
+
+@function()
+def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The matrix product; vectors and batches as in NumPy."""
+    return into(out, promoted(matmul_op, input, other))
+
+
+def _of_rank(name: str, *ranks: int) -> Any:
+    def check(*tensors: Tensor) -> None:
+        for place, (t, rank) in enumerate(zip(tensors, ranks, strict=True)):
+            if t.ndim != rank:
+                raise ShapeError(
+                    f"{name}: expected {rank} dimensions for argument {place}. Received: shape {tuple(t.shape)}"
+                ).located(user_line())
+
+    return check
+
+
+_mm, _bmm, _mv, _dot, _ger = (
+    _of_rank(n, *r) for n, r in {"mm": (2, 2), "bmm": (3, 3), "mv": (2, 1), "dot": (1, 1), "outer": (1, 1)}.items()
+)
+
+
+@function()
+def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The product of two matrices."""
+    _mm(input, mat2)
+    return matmul(input, mat2, out=out)
+
+
+@function()
+def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Products of matrices, one for each place of the first axis."""
+    _bmm(input, mat2)
+    if input.shape[0] != mat2.shape[0]:
+        raise ShapeError(f"bmm: expected equal batches. Received: {tuple(input.shape)}, {tuple(mat2.shape)}").located(user_line())
+    return matmul(input, mat2, out=out)
+
+
+@function()
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """Matrix times vector."""
+    _mv(input, vec)
+    return matmul(input, vec)
+
+
+@function("inner", "vdot")
+def dot(input: Tensor, other: Tensor) -> Tensor:
+    """The inner product of two vectors."""
+    _dot(input, other)
+    return matmul(input, other)
+
+
+@function("ger")
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
+    """The outer product of two vectors."""
+    _ger(input, vec2)
+    return input.reshape(-1, 1) * vec2  # type: ignore[attr-defined]
+
+
+@function(in_place=True)
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """`beta * input + alpha * mat1 @ mat2`."""
+    return _scaled(input, beta) + _scaled(mm(mat1, mat2), alpha)
+
+
+@function(in_place=True)
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """`beta * input + alpha * sum(batch1 @ batch2)`."""
+    return _scaled(input, beta) + _scaled(bmm(batch1, batch2).sum(0), alpha)  # type: ignore[attr-defined]
+
+
+@function(in_place=True)
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """`beta * input + alpha * batch1 @ batch2`."""
+    return _scaled(input, beta) + _scaled(bmm(batch1, batch2), alpha)
+
+
+@function(in_place=True)
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """`beta * input + alpha * mat @ vec`."""
+    return _scaled(input, beta) + _scaled(mv(mat, vec), alpha)
+
+
+@function(in_place=True)
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """`beta * input + alpha * outer(vec1, vec2)`."""
+    return _scaled(input, beta) + _scaled(outer(vec1, vec2), alpha)
+
+
+def _scaled(x: Tensor, factor: Any) -> Any:
+    return x if factor == 1 else x * factor  # type: ignore[operator]

@@ -1,0 +1,99 @@
+"""The PyTorch face: `import duograph.torch as torch`.
+
+Thin skins over `duograph.ops`, `duograph.functional`, `duograph.nn` and `duograph.optim`, under PyTorch's names.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Any
+
+from .. import __version__ as duograph_version
+from ..autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from ..graph.dtype import (
+    DType,
+    bfloat16,
+    bool_,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+from ..ops import FUNCTIONS
+from ..ops.casting import finfo, iinfo
+from ..ops.creation import get_default_device, set_default_device
+from ..ops.random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, set_rng_state
+from ..runtime.settings import realize
+from ..tensor.core import Size, Tensor, get_default_dtype, set_default_dtype
+from ..tensor.device import Device as device
+from ..tensor.printing import set_printoptions
+from . import functions, methods
+from .modes import (
+    are_deterministic_algorithms_enabled,
+    get_num_threads,
+    inference_mode,
+    is_inference_mode_enabled,
+    seed,
+    set_float32_matmul_precision,
+    set_num_threads,
+    use_deterministic_algorithms,
+)
+from .serialization import load, save
+
+__version__ = "2.13.0"
+"""The version of PyTorch whose names and meanings this module follows; Duograph's own is `duograph.__version__`."""
+
+dtype = DType
+float = float32
+double = float64
+half = float16
+long = int64
+int = int32
+short = int16
+bool = bool_
+strided = "torch.strided"
+contiguous_format = "torch.contiguous_format"
+channels_last = "torch.channels_last"
+channels_last_3d = "torch.channels_last_3d"
+preserve_format = "torch.preserve_format"
+pi, e, inf, nan, newaxis = 3.141592653589793, 2.718281828459045, importlib.import_module("math").inf, importlib.import_module("math").nan, None
+FloatTensor = functions.legacy_type("FloatTensor", float32)
+DoubleTensor = functions.legacy_type("DoubleTensor", float64)
+LongTensor = functions.legacy_type("LongTensor", int64)
+IntTensor = functions.legacy_type("IntTensor", int32)
+BoolTensor = functions.legacy_type("BoolTensor", bool_)
+ByteTensor = functions.legacy_type("ByteTensor", uint8)
+
+_MODULES = ("autograd", "nn", "optim", "utils", "cuda", "backends", "linalg", "random", "version", "special", "mps", "testing",
+            "compiler", "amp", "distributions", "func", "fft", "jit", "profiler", "accelerator", "xpu", "onnx", "export",
+            "overrides", "types", "storage", "multiprocessing", "hub")  # fmt: skip
+globals().update(FUNCTIONS)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        try:
+            return importlib.import_module(f".{name}", __name__)
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":
+                raise
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    near = difflib.get_close_matches(name, [n for n in globals() if not n.startswith("_")], 3)
+    hint = f" The nearest names that are: {', '.join(near)}." if near else ""
+    raise AttributeError(f"duograph.torch has no {name!r}: PyTorch's {name!r}, if it has one, is not built here yet.{hint}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})
+
+
+_ = (functions, methods, duograph_version)

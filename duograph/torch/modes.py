@@ -1,0 +1,62 @@
+"""Switches: inference mode, threads, determinism."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..autograd import no_grad
+from ..graph.errors import ArgumentError
+from ..graph.trace import local
+from ..ops.random import default_generator
+
+
+class inference_mode(no_grad):  # noqa: N801 - PyTorch's name
+    """As no_grad(): nothing is taped inside."""
+
+    def __new__(cls, mode: Any = True) -> Any:
+        return super().__new__(cls, mode if callable(mode) else None)
+
+    def __init__(self, mode: Any = True) -> None:
+        super().__init__()
+        self.mode = not mode if isinstance(mode, bool) else False
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether operations are not taped."""
+    return not local.gradients
+
+
+def seed() -> int:
+    """Begin an unpredictable sequence of random numbers; the seed is returned."""
+    return default_generator.seed()
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Accepted: every algorithm here is deterministic."""
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """True: every algorithm here is deterministic."""
+    return True
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Accepted ("highest", "high" or "medium"): float32 products are always computed in float32."""
+    if precision not in ("highest", "high", "medium"):
+        raise ArgumentError(f"set_float32_matmul_precision: expected 'highest', 'high' or 'medium'. Received: {precision!r}")
+
+
+_threads = 1
+
+
+def set_num_threads(number: int) -> None:
+    """How many threads compute. The reference interpreter leaves this to NumPy; compiled plans obey it."""
+    if number < 1:
+        raise ArgumentError(f"set_num_threads: expected at least 1. Received: {number}")
+    global _threads
+    _threads = int(number)
+
+
+def get_num_threads() -> int:
+    """How many threads compute."""
+    return _threads
