@@ -67,7 +67,7 @@ register(
 #     y  = convolution(x, w)                  x  [N, C, *size]
 #     dx = convolution_input_gradient(y, w)   w  [O, C / groups, *kernel]
 #     dw = convolution_weight_gradient(x, y)  y  [N, O, *places]
-# With the windows of x laid out as rows, all three are one matrix product a group.
+# With the windows of x laid out as columns, all three are one matrix product a group.
 
 
 def _check_channels(x: Shape, w: Shape, groups: int) -> None:
@@ -143,7 +143,7 @@ def _weight_gradient_shape(
     return w
 
 
-def _rows(
+def _columns(
     x: np.ndarray,
     kernel: Sizes,
     stride: Sizes,
@@ -151,35 +151,20 @@ def _rows(
     dilation: Sizes,
     groups: int,
 ) -> np.ndarray:
-    """`[groups, N * places, C / groups * kernel]`: what each place of the window sees, as a row."""
-    n = len(kernel)
-    view = windows(padded(x, padding), kernel, stride, dilation)
-    batch, channels, places = x.shape[0], x.shape[1], view.shape[2 : 2 + n]
-    view = _grouped(view, groups)
-    order = (1, 0, *range(3, 3 + n), 2, *range(3 + n, 3 + 2 * n))
-    return view.transpose(order).reshape(
-        groups, batch * prod(places), channels // groups * prod(kernel)
-    )
+    """`[groups, C / groups * kernel, N * places]`: what each place of the window sees, as a column."""
+    n, channels = len(kernel), x.shape[1] // groups
+    view = windows(
+        padded(x, padding).swapaxes(0, 1), kernel, stride, dilation
+    )  # [C, N, *places, *kernel]
+    places = view.shape[2 : 2 + n]
+    view = view.transpose(0, *range(2 + n, 2 + 2 * n), *range(1, 2 + n))
+    return view.reshape(groups, channels * prod(kernel), x.shape[0] * prod(places))
 
 
-def _grouped(x: np.ndarray, groups: int) -> np.ndarray:
-    """A view with the channels, axis 1, split into groups."""
-    step = x.strides[1]
-    per_group = x.shape[1] // groups
-    return np.lib.stride_tricks.as_strided(
-        x,
-        (x.shape[0], groups, per_group, *x.shape[2:]),
-        (x.strides[0], step * per_group, step, *x.strides[2:]),
-        writeable=False,
-    )
-
-
-def _outputs_as_rows(y: np.ndarray, groups: int) -> np.ndarray:
-    """[N, O, *places] as [groups, N * places, O / groups]."""
-    batch, channels, places = y.shape[0], y.shape[1], prod(y.shape[2:])
-    split = y.reshape(batch, groups, channels // groups, places)
-    return split.transpose(1, 0, 3, 2).reshape(
-        groups, batch * places, channels // groups
+def _channels_first(y: np.ndarray, groups: int) -> np.ndarray:
+    """`[N, O, *places]` as `[groups, O / groups, N * places]`."""
+    return y.swapaxes(0, 1).reshape(
+        groups, y.shape[1] // groups, y.shape[0] * prod(y.shape[2:])
     )
 
 
@@ -193,11 +178,9 @@ def _convolution(
     groups: int,
 ) -> np.ndarray:
     places = slid_sizes(x.shape[2:], w.shape[2:], stride, padding, dilation)
-    rows = _rows(x, w.shape[2:], stride, padding, dilation, groups)
-    outputs = w.shape[0] // groups
-    y = rows @ w.reshape(groups, outputs, rows.shape[-1]).transpose(0, 2, 1)
-    y = y.reshape(groups, x.shape[0], prod(places), outputs).transpose(1, 0, 3, 2)
-    return y.reshape(x.shape[0], w.shape[0], *places)
+    columns = _columns(x, w.shape[2:], stride, padding, dilation, groups)
+    y = w.reshape(groups, w.shape[0] // groups, columns.shape[1]) @ columns
+    return y.reshape(w.shape[0], x.shape[0], *places).swapaxes(0, 1)
 
 
 def _input_gradient(
@@ -210,20 +193,20 @@ def _input_gradient(
     dilation: Sizes,
     groups: int,
 ) -> np.ndarray:
-    batch, kernel, places = dy.shape[0], w.shape[2:], dy.shape[2:]
-    channels = w.shape[1]
-    # the cotangent of each row, then each element of the window added where it was read
-    rows = _outputs_as_rows(dy, groups) @ w.reshape(
-        groups, w.shape[0] // groups, channels * prod(kernel)
+    batch, kernel, places, channels = (
+        dy.shape[0],
+        w.shape[2:],
+        dy.shape[2:],
+        w.shape[1] * groups,
     )
-    rows = rows.reshape(groups, batch, *places, channels, prod(kernel))
-    by_element = np.moveaxis(
-        np.moveaxis(rows, -2, 2), (-1, 1), (0, 1)
-    )  # [kernel, N, groups, C / groups, *places]
-    result = np.zeros(padded_shape((batch, groups, channels), size, padding), dy.dtype)
-    for k, (_, where) in enumerate(offsets(kernel, places, stride, dilation)):
-        result[(..., *where)] += by_element[k]
-    return cropped(result, padding, size).reshape(batch, groups * channels, *size)
+    weights = w.reshape(groups, w.shape[0] // groups, w.shape[1] * prod(kernel))
+    # the cotangent of each column; then each element of the window is added where it was read
+    columns = weights.swapaxes(1, 2) @ _channels_first(dy, groups)
+    columns = columns.reshape(channels, prod(kernel), batch, *places)
+    result = np.zeros(padded_shape((channels, batch), size, padding), dy.dtype)
+    for k, where in enumerate(offsets(kernel, places, stride, dilation)):
+        result[(..., *where)] += columns[:, k]
+    return cropped(result, padding, size).swapaxes(0, 1)
 
 
 def _weight_gradient(
@@ -236,8 +219,8 @@ def _weight_gradient(
     dilation: Sizes,
     groups: int,
 ) -> np.ndarray:
-    rows = _rows(x, kernel, stride, padding, dilation, groups)
-    dw = _outputs_as_rows(dy, groups).transpose(0, 2, 1) @ rows
+    columns = _columns(x, kernel, stride, padding, dilation, groups)
+    dw = _channels_first(dy, groups) @ columns.swapaxes(1, 2)
     return dw.reshape(dy.shape[1], x.shape[1] // groups, *kernel)
 
 

@@ -87,18 +87,12 @@ def windows(x: np.ndarray, window: Sizes, stride: Sizes, dilation: Sizes) -> np.
 
 def offsets(
     window: Sizes, places: Sizes, stride: Sizes, dilation: Sizes
-) -> Iterator[tuple[Sizes, tuple[slice, ...]]]:
-    """For each element of the window, in row-major order: its index, and where it lies in the padded array for all
-    places of the window."""
+) -> Iterator[tuple[slice, ...]]:
+    """For each element of the window, in row-major order: where it lies in the padded array, for all places."""
     for index in product(*map(range, window)):
-        yield (
-            index,
-            tuple(
-                slice(k * d, k * d + (count - 1) * step + 1, step)
-                for k, d, count, step in zip(
-                    index, dilation, places, stride, strict=True
-                )
-            ),
+        yield tuple(
+            slice(k * d, k * d + (count - 1) * step + 1, step)
+            for k, d, count, step in zip(index, dilation, places, stride, strict=True)
         )
 
 

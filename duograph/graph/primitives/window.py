@@ -70,7 +70,7 @@ def _window_max(
 ) -> np.ndarray:
     lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     wide, result = padded(x, padding, lowest), None
-    for _, where in offsets(
+    for where in offsets(
         window, _places(x, window, stride, padding, dilation), stride, dilation
     ):
         seen = wide[(..., *where)]
@@ -90,7 +90,7 @@ def _window_argmax(
     wide = padded(x, padding)
     best = np.zeros((*x.shape[: x.ndim - len(window)], *places), x.dtype)
     result = np.full(best.shape, -1, np.int64)
-    for _, where in offsets(window, places, stride, dilation):
+    for where in offsets(window, places, stride, dilation):
         seen, position = wide[(..., *where)], flat[where]
         better = (position >= 0) & (
             (result < 0) | (seen > best) | (np.isnan(seen) & ~np.isnan(best))
@@ -104,7 +104,7 @@ def _window_sum(
     x: np.ndarray, *, window: Sizes, stride: Sizes, padding: Padding, dilation: Sizes
 ) -> np.ndarray:
     wide, result = padded(x, padding), None
-    for _, where in offsets(
+    for where in offsets(
         window, _places(x, window, stride, padding, dilation), stride, dilation
     ):
         seen = wide[(..., *where)]
@@ -124,7 +124,7 @@ def _spread(
 ) -> np.ndarray:
     lead = dy.ndim - len(size)
     result = np.zeros(padded_shape(dy.shape[:lead], size, padding), dy.dtype)
-    for _, where in offsets(window, dy.shape[lead:], stride, dilation):
+    for where in offsets(window, dy.shape[lead:], stride, dilation):
         result[(..., *where)] += dy
     return cropped(result, padding, size)
 
