@@ -38,7 +38,7 @@ def reshape(x: Node, shape: Shape) -> Node:
         rest = 1
         for size in shape:
             rest *= size if size != -1 else 1
-        shape = tuple(x.size // max(rest, 1) if s == -1 else s for s in shape)
+        shape = tuple(x.size // builtins.max(rest, 1) if s == -1 else s for s in shape)
     return x if x.shape == shape else apply("reshape", x, shape=shape)
 
 
