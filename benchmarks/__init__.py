@@ -1,0 +1,1 @@
+"""Duograph beside its peers: `python -m benchmarks`."""

@@ -1,0 +1,122 @@
+"""The results as one picture: how fast each framework is beside PyTorch eager, and each kernel beside PyTorch's."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+
+from .report import best_peer, microseconds
+from .runner import REFERENCE, entrants, key
+from .workloads import WORKLOADS
+
+Results = Mapping[str, Any]
+INK, FAINT = "#22272e", "#d0d7de"
+COLOURS = {
+    "duograph eager": "#d1495b",
+    "duograph compile": "#edae49",
+    "torch eager": "#30638e",
+    "torch compile": "#7fa7c9",
+    "tensorflow graph": "#5f7a61",
+    "tensorflow xla": "#a9bfa9",
+    "jax jit": "#8d6a9f",
+}
+
+
+def draw(data: Results, path: Path) -> None:
+    """Write the picture of these results to `path`."""
+    panels = [
+        ("Training step", {WORKLOADS[n].title: r for n, r in data.get("training", {}).items()}),
+        ("Inference", {_inference_title(n): r for n, r in data.get("inference", {}).items()}),
+    ]
+    panels = [(title, groups) for title, groups in panels if groups]
+    rows = [row for row in data.get("kernels", ()) if row["kind"] != "streaming" and _rates(row)]
+    racers = [key(entrant) for entrant in entrants(data["frameworks"])]
+    heights = [0.9 + 1.0 * len(groups) * max(1.0, len(racers) / 6) for _, groups in panels]
+    if rows:
+        heights.append(4.5)
+    if not heights:
+        raise ValueError("there is nothing to draw: no training, inference or kernel results were given")
+    figure, axes = plt.subplots(
+        len(heights), 1, figsize=(11, sum(heights) + 1), height_ratios=heights, squeeze=False, layout="constrained"
+    )
+    for axis, (title, groups) in zip(axes[:, 0], panels, strict=False):
+        _bars(axis, f"{title}: times as fast as PyTorch eager, with the median", groups, racers)
+    if rows:
+        _cloud(axes[-1, 0], rows)
+    machine = data["machine"]
+    versions = ", ".join(f"{n} {v}" for n, v in machine["versions"].items() if n in ("torch", "tensorflow-cpu", "jax"))
+    figure.suptitle(f"{machine['processor']}, {data['threads']} threads, float32. {versions}", fontsize=9, color=INK)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def _inference_title(name: str) -> str:
+    workload, batch = name.split("/")
+    return f"{WORKLOADS[workload].title.split(',')[0]}, batch {batch}"
+
+
+def _bars(axis: Axes, title: str, groups: Mapping[str, Results], racers: Sequence[str]) -> None:
+    """A group of bars a workload, one bar a framework and mode; the best peer is marked."""
+    thickness = 0.85 / len(racers)
+    for place, results in enumerate(groups.values()):
+        reference = results.get(key(REFERENCE), {}).get("median")
+        best = best_peer(results)
+        for position, racer in enumerate(racers):
+            y = place + (position - (len(racers) - 1) / 2) * thickness
+            result = results.get(racer, {})
+            seconds = None if "error" in result or "mismatch" in result else result.get("median")
+            if seconds is None or reference is None:
+                reason = "failed" if "mismatch" in result else "did not run"
+                axis.text(0.012, y, f"{racer}: {reason}", va="center", fontsize=7, color=INK, alpha=0.6)
+                continue
+            speed = reference / seconds
+            axis.barh(y, speed, thickness * 0.92, color=COLOURS[racer], label=racer if place == 0 else None)
+            mark = "  ◀ best peer" if best and best[0] == racer else ""
+            axis.text(speed, y, f" {microseconds(seconds)} µs{mark}", va="center", fontsize=7, color=INK)
+    axis.axvline(1, color=INK, linewidth=0.8, linestyle=":")
+    axis.set_yticks(range(len(groups)), list(groups))
+    axis.invert_yaxis()
+    axis.set_xlim(0, axis.get_xlim()[1] * 1.1)
+    axis.set_title(title, loc="left", fontsize=11, fontweight="bold", color=INK)
+    handles = [plt.Rectangle((0, 0), 1, 1, color=COLOURS[racer]) for racer in racers]
+    axis.legend(handles, racers, ncols=4, fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(0, -0.04))
+    _clean(axis)
+
+
+def _rates(row: Results) -> dict[str, float]:
+    return {name: row["work"] / r["median"] / 1e9 for name, r in row["results"].items() if "median" in r}
+
+
+def _cloud(axis: Axes, rows: Sequence[Results]) -> None:
+    """Kernels by size of their work: the rate of every framework, full circles with the most threads."""
+    most = max(row["threads"] for row in rows)
+    for name, colour in (("torch", COLOURS["torch eager"]), ("duograph", COLOURS["duograph eager"])):
+        for threads, alpha in ((1, 0.35), (most, 0.9)):
+            points = [
+                (row["work"], _rates(row)[name]) for row in rows if row["threads"] == threads and name in _rates(row)
+            ]
+            if points:
+                plural = "s" if threads > 1 else ""
+                label = f"{name}, {threads} thread{plural}"
+                axis.scatter(*zip(*points, strict=True), s=22, color=colour, alpha=alpha, linewidths=0, label=label)
+    axis.set_xscale("log")
+    axis.set_ylim(0)
+    axis.set_xlabel("floating-point operations of the kernel", color=INK)
+    axis.set_ylabel("GFLOP/s", color=INK)
+    axis.set_title("Matrix products and convolutions", loc="left", fontsize=11, fontweight="bold", color=INK)
+    axis.legend(fontsize=8, frameon=False, loc="upper left")
+    _clean(axis)
+
+
+def _clean(axis: Axes) -> None:
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.spines[["left", "bottom"]].set_color(FAINT)
+    axis.tick_params(colors=INK, length=0)
+    axis.grid(axis="x", color=FAINT, linewidth=0.6)
+    axis.set_axisbelow(True)

@@ -1,0 +1,304 @@
+"""From results to tables: a table is plain text in rows, so that it can be drawn in a terminal or written as Markdown."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from .runner import IMPORTS, REFERENCE, Entrant, entrants, key
+from .workloads import WORKLOADS
+
+Results = Mapping[str, Any]
+INFERENCE_GOALS = {("mlp", 1): 3.0, ("mnist-cnn", 1): 1.3, ("resnet18", 1): 1.3}
+FIRST_STEP_GOALS = {"resnet18": (3.0, 0.5), "mlp": (0.3, 0.05)}  # seconds: cold, from the disk cache
+MEMORY_GOAL = 0.7  # of PyTorch's
+IMPORT_GOAL = 0.15  # seconds
+KERNEL_GOAL = 0.95  # of PyTorch's speed, on each shape
+STREAMING_GOAL = 0.85  # of a plain copy's bandwidth
+OURS = "duograph"
+MET, MISSED = "yes", "no"
+
+
+@dataclass
+class Table:
+    """Cells of text. `notes` say why a cell has no number; the cell refers to them by number."""
+
+    title: str
+    columns: Sequence[str]
+    rows: list[list[str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, reason: str) -> str:
+        """The cell that stands for a missing number, with the reason noted below the table."""
+        reason = " ".join(reason.split())
+        reason = reason if len(reason) <= 200 else reason[:197] + "..."
+        if reason not in self.notes:
+            self.notes.append(reason)
+        return f"[{self.notes.index(reason) + 1}]"
+
+    def markdown(self) -> str:
+        """As Markdown: title, table, notes."""
+        lines = [f"**{self.title}**", "", _line(self.columns), _line("---" for _ in self.columns)]
+        lines += [_line(row) for row in self.rows]
+        if self.notes:
+            lines += ["", *(f"[{number}] {note}  " for number, note in enumerate(self.notes, start=1))]
+        return "\n".join(lines)
+
+    def rich(self) -> RichTable:
+        """For a terminal."""
+        caption = "\n".join(f"[{number}] {note}" for number, note in enumerate(self.notes, start=1))
+        table = RichTable(title=self.title, title_justify="left", caption=Text(caption), caption_justify="left")
+        for position, column in enumerate(self.columns):
+            table.add_column(column, justify="left" if position == 0 else "right")
+        for row in self.rows:
+            table.add_row(*(Text(cell, style={MET: "green", MISSED: "red"}.get(cell, "")) for cell in row))
+        return table
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def show(data: Results, console: Console) -> None:
+    """Print all tables."""
+    machine = data["machine"]
+    console.print(f"{machine['processor']}, {data['threads']} threads; {machine['system']}", highlight=False)
+    for table in tables(data):
+        console.print(table.rich())
+        console.print()
+
+
+def tables(data: Results) -> list[Table]:
+    """Every table for which there are results."""
+    racers = entrants(data["frameworks"])
+    made: list[Table] = []
+    if training := data.get("training"):
+        made += [_training(training, racers), _first_steps(training, racers), _memory(training, racers)]
+    if inference := data.get("inference"):
+        made.append(_inference(inference, racers))
+    if rows := data.get("kernels"):
+        made += [_contractions(rows), _streaming(rows)]
+    if installation := data.get("installation"):
+        made.append(_installation(installation, data["frameworks"]))
+    return [table for table in made if table.rows]
+
+
+def best_peer(results: Results) -> tuple[str, float] | None:
+    """The fastest entrant that is not ours, and its seconds."""
+    times = {name: r["median"] for name, r in results.items() if not name.startswith(OURS) and _raced(r)}
+    return min(times.items(), key=lambda item: item[1]) if times else None
+
+
+def _raced(result: Results) -> bool:
+    return "median" in result and "error" not in result and "mismatch" not in result
+
+
+def _ours(racers: Sequence[Entrant]) -> list[Entrant]:
+    return [entrant for entrant in racers if entrant[0] == OURS]
+
+
+def _number(table: Table, result: Results | None, field: str, form: Callable[[float], str]) -> str:
+    """The number, or why there is none."""
+    if result is None:
+        return table.note("not measured")
+    if "error" in result:
+        return table.note(result["error"])
+    if "mismatch" in result:
+        return "FAILED " + table.note(result["mismatch"])
+    return form(result[field]) if field in result else "–"
+
+
+def microseconds(seconds: float) -> str:
+    """Three significant digits of microseconds, with separators."""
+    value = seconds * 1e6
+    digits = max(0, 2 - math.floor(math.log10(value)))
+    return f"{value:,.{digits}f}" if value < 1000 else f"{round(value, 2 - math.floor(math.log10(value))):,.0f}"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f}×"
+
+
+def _race_columns(racers: Sequence[Entrant]) -> list[str]:
+    ours = [f"{mode} / best peer" for _, mode in _ours(racers)]
+    return [*map(key, racers), "best peer", *ours, *(["eager / torch eager", "goal", "met"] if ours else [])]
+
+
+def _race_cells(table: Table, results: Results, racers: Sequence[Entrant], goals: Mapping[str, float]) -> list[str]:
+    """Medians of everyone, then how many times as fast we are, and whether that is the goal. Goals are by our mode."""
+    cells = [_number(table, results.get(key(racer)), "median", microseconds) for racer in racers]
+    best = best_peer(results)
+    cells.append(best[0] if best else "–")
+    ratios: dict[str, float] = {}
+    for _, mode in _ours(racers):
+        result = results.get(f"{OURS} {mode}", {})
+        if best and _raced(result):
+            ratios[mode] = best[1] / result["median"]
+        cells.append(_times(ratios[mode]) if mode in ratios else "–")
+    if not _ours(racers):
+        return cells
+    reference, eager = results.get(key(REFERENCE), {}), results.get(f"{OURS} eager", {})
+    both = _raced(reference) and _raced(eager)
+    cells.append(_times(reference["median"] / eager["median"]) if both else "–")
+    cells.append(" / ".join(f"{goal:g}×" for goal in dict.fromkeys(goals.values())) or "–")
+    cells.append(_verdict(all(ratios.get(mode, 0) >= goal for mode, goal in goals.items())) if goals else "–")
+    return cells
+
+
+def _verdict(met: bool) -> str:
+    return MET if met else MISSED
+
+
+def _training(training: Results, racers: Sequence[Entrant]) -> Table:
+    table = Table("Training step: forward, loss, backward, Adam; median µs", ["workload", *_race_columns(racers)])
+    for name, results in training.items():
+        goal = WORKLOADS[name].goal
+        goals = {"eager": goal.eager, "compile": goal.compiled} if goal else {}
+        table.rows.append([WORKLOADS[name].title, *_race_cells(table, results, racers, goals)])
+    return table
+
+
+def _inference(inference: Results, racers: Sequence[Entrant]) -> Table:
+    table = Table("Inference: one batch in, a NumPy array out; median µs", ["model", *_race_columns(racers)])
+    for name, results in inference.items():
+        workload, batch = name.split("/")
+        goal = INFERENCE_GOALS.get((workload, int(batch)))
+        title = f"{WORKLOADS[workload].title.split(',')[0]}, batch {batch}"
+        table.rows.append([title, *_race_cells(table, results, racers, {"eager": goal} if goal else {})])
+    return table
+
+
+def _first_steps(training: Results, racers: Sequence[Entrant]) -> Table:
+    table = Table(
+        "First training step, read as a number; seconds with an empty / a filled compiler cache",
+        ["workload", *map(key, racers), *(["goal", "met"] if _ours(racers) else [])],
+    )
+    for name, results in training.items():
+
+        def both(result: Results) -> str:
+            cold = _number(table, result, "first_step_cold", "{:.2f}".format)
+            cached = "–" if "first_step_cached" not in result else f"{result['first_step_cached']:.2f}"
+            return cold if "error" in result or "mismatch" in result else f"{cold} / {cached}"
+
+        row = [WORKLOADS[name].title, *(both(results.get(key(racer), {"error": "not measured"})) for racer in racers)]
+        if _ours(racers):
+            goals = FIRST_STEP_GOALS.get(name)
+            result = results.get(f"{OURS} eager", {})
+            fields = ("first_step_cold", "first_step_cached")
+            met = goals and all(result.get(f, math.inf) <= g for f, g in zip(fields, goals, strict=True))
+            row += [f"{goals[0]:g} / {goals[1]:g}" if goals else "–", _verdict(bool(met)) if goals else "–"]
+        table.rows.append(row)
+    return table
+
+
+def _memory(training: Results, racers: Sequence[Entrant]) -> Table:
+    table = Table(
+        "Peak memory of a training process, MB",
+        ["workload", *map(key, racers), *(["eager / torch eager", "goal", "met"] if _ours(racers) else [])],
+    )
+    for name, results in training.items():
+        cells = [
+            _number(table, results.get(key(racer)), "peak_bytes", lambda size: f"{size / 1e6:.0f}") for racer in racers
+        ]
+        if _ours(racers):
+            sizes = [results.get(who, {}).get("peak_bytes") for who in (f"{OURS} eager", key(REFERENCE))]
+            ratio = sizes[0] / sizes[1] if all(sizes) else None
+            cells += [
+                f"{ratio:.2f}" if ratio else "–",
+                f"≤ {MEMORY_GOAL}",
+                _verdict(ratio <= MEMORY_GOAL) if ratio else "–",
+            ]
+        table.rows.append([WORKLOADS[name].title, *cells])
+    return table
+
+
+def _contractions(rows: Sequence[Results]) -> Table:
+    table = Table(
+        "Matrix products and convolutions, GFLOP/s (taps on padding are counted as work)",
+        ["kernel", "direction", "threads", "duograph", "torch", "ratio", "goal", "met"],
+    )
+    ratios = []
+    for row in rows:
+        if row["kind"] == "streaming":
+            continue
+        rate = _rates(table, row)
+        ratio = _ratio(row["results"])
+        if ratio is not None:
+            ratios.append(ratio)
+        verdict = "–" if ratio is None else _verdict(ratio >= KERNEL_GOAL)
+        label = f"{row['network']}: {row['name']}"
+        cells = [rate.get("duograph", "–"), rate.get("torch", "–"), "–" if ratio is None else f"{ratio:.2f}"]
+        table.rows.append([label, row["direction"], str(row["threads"]), *cells, f"{KERNEL_GOAL}", verdict])
+    if ratios:
+        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+        table.rows.append(["geometric mean", "", "", "", "", f"{mean:.2f}", "1", _verdict(mean > 1)])
+    return table
+
+
+def _rates(table: Table, row: Results) -> dict[str, str]:
+    work = row["work"]
+    return {
+        name: _number(table, result, "median", lambda seconds: f"{work / seconds / 1e9:.1f}")
+        for name, result in row["results"].items()
+    }
+
+
+def _ratio(results: Results) -> float | None:
+    """Our speed over PyTorch's."""
+    ours, theirs = results.get("duograph", {}), results.get("torch", {})
+    return theirs["median"] / ours["median"] if _raced(ours) and _raced(theirs) else None
+
+
+def _streaming(rows: Sequence[Results]) -> Table:
+    table = Table(
+        "Memory-bound kernels, GB/s, beside a plain copy",
+        ["kernel", "threads", "copy", "duograph", "torch", "duograph / copy", "goal", "met"],
+    )
+    rows = [row for row in rows if row["kind"] == "streaming"]
+    copies = {
+        row["threads"]: row["work"] / row["results"]["floor"]["median"]
+        for row in rows
+        if _raced(row["results"].get("floor", {}))
+    }
+    for row in rows:
+        if "floor" in row["results"]:
+            continue
+        copy, rate, ours = copies.get(row["threads"]), _rates(table, row), row["results"].get("duograph", {})
+        share = row["work"] / ours["median"] / copy if copy and _raced(ours) else None
+        table.rows.append(
+            [
+                row["name"],
+                str(row["threads"]),
+                f"{copy / 1e9:.1f}" if copy else "–",
+                rate.get("duograph", "–"),
+                rate.get("torch", "–"),
+                f"{share:.2f}" if share else "–",
+                f"{STREAMING_GOAL}",
+                _verdict(share >= STREAMING_GOAL) if share else "–",
+            ]
+        )
+    return table
+
+
+def _installation(installation: Results, frameworks: Sequence[str]) -> Table:
+    table = Table("Import and installation", ["", "import, s", "goal", "met", "installed with requirements, MB"])
+    for framework in frameworks:
+        for module in IMPORTS[framework]:
+            imported = installation["imports"].get(module)
+            seconds = (imported or {}).get("seconds")
+            judged = framework == OURS and seconds is not None
+            size = installation["bytes"].get(framework)
+            table.rows.append(
+                [
+                    f"import {module}",
+                    _number(table, imported, "seconds", "{:.3f}".format),
+                    f"{IMPORT_GOAL}" if framework == OURS else "–",
+                    _verdict(seconds <= IMPORT_GOAL) if judged else "–",
+                    f"{size / 1e6:,.0f}" if size else "–",
+                ]
+            )
+    return table

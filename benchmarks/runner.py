@@ -1,0 +1,239 @@
+"""The measurements: who takes part, in which order, and what is recorded of each."""
+
+import itertools
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .frameworks import MODES
+from .kernels import KERNELS, Kernel
+from .measure import Sample, summarise
+from .process import Worker, WorkerError
+from .workloads import WORKLOADS, Workload
+
+CHECKED_STEPS = 20
+TOLERANCE = 1e-3
+REFERENCE = ("torch", "eager")
+KERNEL_FRAMEWORKS = ("duograph", "torch")
+INFERENCE_BATCHES = (1, 32)
+IMPORTS = {
+    "duograph": ("duograph", "duograph.torch"),
+    "torch": ("torch",),
+    "tensorflow": ("tensorflow",),
+    "jax": ("jax",),
+}
+
+Say = Callable[[str], None]
+Entrant = tuple[str, str]  # framework and mode
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured: rounds, and seconds of a sample."""
+
+    rounds: int = 9
+    seconds: float = 0.25
+    kernel_rounds: int = 5
+    kernel_seconds: float = 0.04
+    settle: float = 0.2  # for the threads of the one before to go to sleep
+    cached: bool = True  # also measure the first step with a filled cache
+
+
+QUICK = Effort(rounds=3, seconds=0.1, kernel_rounds=3, kernel_seconds=0.02, settle=0.05, cached=False)
+
+
+def entrants(frameworks: Sequence[str]) -> list[Entrant]:
+    """Every framework in each of its modes."""
+    return [(framework, mode) for framework in frameworks for mode in MODES[framework]]
+
+
+def key(entrant: Entrant) -> str:
+    """The name under which an entrant's results stand."""
+    return " ".join(entrant)
+
+
+def train(workload: Workload, frameworks: Sequence[str], threads: int, effort: Effort, say: Say) -> dict[str, Any]:
+    """Train one workload on everyone: check the losses, then time steps in interleaved rounds.
+
+    Returns the results by entrant; an entrant that could not run has `error`, one whose losses differ from PyTorch's
+    has `mismatch`, and neither has a time.
+    """
+    results: dict[str, Any] = {}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        workers: dict[Entrant, Worker] = {}
+        for entrant in entrants(frameworks):
+            say(f"{workload.title}: {key(entrant)}: first {CHECKED_STEPS} steps")
+            cache = folder / key(entrant).replace(" ", "-")
+            try:
+                worker = stack.enter_context(Worker(entrant[0], threads, cache))
+                answer = worker.ask("train", workload=workload.name, mode=entrant[1], steps=CHECKED_STEPS)
+                workers[entrant] = worker
+                results[key(entrant)] = {
+                    "losses": answer["losses"],
+                    "build_seconds": answer["build_seconds"],
+                    "first_step_cold": answer["step_seconds"][0],
+                    "second_step_cold": answer["step_seconds"][1],
+                }
+            except WorkerError as error:
+                results[key(entrant)] = {"error": str(error)}
+        _compare(results, "losses", workers)
+        _race(workers, results, effort, say, workload.title)
+        for entrant, worker in workers.items():
+            _note(results[key(entrant)], worker, "memory")
+            worker.close()
+        if effort.cached:
+            for entrant in workers:
+                say(f"{workload.title}: {key(entrant)}: first step from the cache")
+                cache = folder / key(entrant).replace(" ", "-")
+                try:
+                    with Worker(entrant[0], threads, cache) as worker:
+                        answer = worker.ask("train", workload=workload.name, mode=entrant[1], steps=2)
+                        results[key(entrant)]["first_step_cached"] = answer["step_seconds"][0]
+                except WorkerError as error:
+                    results[key(entrant)]["cached_error"] = str(error)
+    return results
+
+
+def infer(
+    workload: Workload, batch: int, frameworks: Sequence[str], threads: int, effort: Effort, say: Say
+) -> dict[str, Any]:
+    """Predict with one workload's model on everyone: check the outputs, then time in interleaved rounds."""
+    results: dict[str, Any] = {}
+    title = f"{workload.title.split(',')[0]}, inference, batch {batch}"
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        workers: dict[Entrant, Worker] = {}
+        for entrant in entrants(frameworks):
+            say(f"{title}: {key(entrant)}")
+            try:
+                worker = stack.enter_context(Worker(entrant[0], threads, folder / key(entrant).replace(" ", "-")))
+                answer = worker.ask("infer", workload=workload.name, mode=entrant[1], batch=batch)
+                workers[entrant] = worker
+                results[key(entrant)] = {"outputs": answer["outputs"]}
+            except WorkerError as error:
+                results[key(entrant)] = {"error": str(error)}
+        _compare(results, "outputs", workers)
+        _race(workers, results, effort, say, title)
+    for result in results.values():
+        result.pop("outputs", None)
+    return results
+
+
+def kernels(
+    chosen: Sequence[int], frameworks: Sequence[str], threads: Sequence[int], effort: Effort, say: Say
+) -> list[dict[str, Any]]:
+    """Time single kernels on us, PyTorch and, for the memory-bound ones, a plain copy."""
+    rows = []
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        workers: dict[str, Worker | str] = {}
+        for name in (*[f for f in KERNEL_FRAMEWORKS if f in frameworks], "floor"):
+            try:
+                workers[name] = stack.enter_context(Worker(name, max(threads), folder / name))
+            except WorkerError as error:
+                workers[name] = str(error)
+        for index, count in itertools.product(chosen, threads):
+            kernel = KERNELS[index]
+            say(f"kernels: {kernel.network} {kernel.name}, {count} threads")
+            on_floor = getattr(kernel, "operation", "") == "copy"
+            names = [name for name in workers if (name == "floor") == on_floor]
+            results = _race_kernel({name: workers[name] for name in names}, index, count, effort)
+            rows.append(_describe(kernel) | {"threads": count, "work": kernel.work, "results": results})
+    return rows
+
+
+def _describe(kernel: Kernel) -> dict[str, Any]:
+    return {
+        "kind": kernel.kind,
+        "network": kernel.network,
+        "name": kernel.name,
+        "direction": getattr(kernel, "direction", ""),
+    }
+
+
+def _race_kernel(workers: dict[str, Worker | str], index: int, threads: int, effort: Effort) -> dict[str, Any]:
+    results: dict[str, Any] = {}
+    ready: dict[tuple[str, str], list[Sample]] = {}
+    for name, worker in workers.items():
+        try:
+            if isinstance(worker, str):
+                raise WorkerError(worker)
+            for variant in worker.ask("kernel", index=index, threads=threads)["variants"]:
+                ready[name, variant] = []
+        except WorkerError as error:
+            results[name] = {"error": str(error)}
+    for (name, variant), samples in itertools.chain.from_iterable(
+        itertools.repeat(list(ready.items()), effort.kernel_rounds)
+    ):
+        worker = workers[name]
+        assert isinstance(worker, Worker)
+        try:
+            samples.append(Sample(**worker.ask("sample", seconds=effort.kernel_seconds, variant=variant)))
+        except WorkerError as error:
+            results.setdefault(name, {"error": str(error)})
+    for (name, variant), samples in ready.items():
+        if len(samples) == effort.kernel_rounds:
+            summary = asdict(summarise(samples)) | {"variant": variant}
+            if "median" not in results.get(name, {}) or summary["median"] < results[name]["median"]:
+                results[name] = summary
+    return results
+
+
+def _race(workers: dict[Entrant, Worker], results: dict[str, Any], effort: Effort, say: Say, title: str) -> None:
+    """Time everyone in rounds, one sample each a round, so that a disturbance hits all alike."""
+    samples: dict[Entrant, list[Sample]] = {entrant: [] for entrant in workers}
+    for number in range(effort.rounds):
+        say(f"{title}: round {number + 1} of {effort.rounds}")
+        for entrant in _rotated(list(workers), number):
+            time.sleep(effort.settle)
+            try:
+                samples[entrant].append(Sample(**workers[entrant].ask("sample", seconds=effort.seconds)))
+            except WorkerError as error:
+                results[key(entrant)]["error"] = str(error)
+                workers.pop(entrant).close()
+    for entrant in workers:
+        results[key(entrant)].update(asdict(summarise(samples[entrant])))
+
+
+def _rotated(entrants: list[Entrant], by: int) -> Iterator[Entrant]:
+    """Nobody always comes after the same one."""
+    by %= max(1, len(entrants))
+    return iter(entrants[by:] + entrants[:by])
+
+
+def _compare(results: dict[str, Any], what: str, workers: dict[Entrant, Worker]) -> None:
+    """Put out of the race whoever computed something else than PyTorch did."""
+    reference = results.get(key(REFERENCE), {}).get(what)
+    if reference is None:
+        return
+    expected = np.asarray(reference, np.float64)
+    for entrant in list(workers):
+        result = results[key(entrant)]
+        received = np.asarray(result[what], np.float64)
+        scale = np.abs(expected) if what == "losses" else np.abs(expected).max()
+        difference = (
+            float((np.abs(received - expected) / scale).max()) if received.shape == expected.shape else float("inf")
+        )
+        result["difference"] = difference
+        if not difference <= TOLERANCE:
+            result["mismatch"] = f"{what} differ from PyTorch's by {difference:.1g}"
+            workers.pop(entrant).close()
+
+
+def _note(result: dict[str, Any], worker: Worker, do: str) -> None:
+    try:
+        result.update(worker.ask(do))
+    except WorkerError as error:
+        result[f"{do}_error"] = str(error)
+
+
+def selected(names: Sequence[str]) -> list[Workload]:
+    """The workloads of these names, or all of them."""
+    return [w for w in WORKLOADS.values() if not names or w.name in names]
