@@ -3,7 +3,7 @@
 `FUNCTIONS` holds them by name: the faces export them from there.
 """
 
-from . import casting, creation, elementwise, gathering, manipulation, products, random, reduction, sorting
+from . import casting, creation, elementwise, gathering, manipulation, products, random, reduction, sorting, statistics
 from .define import FUNCTIONS
 
-__all__ = ["FUNCTIONS", "casting", "creation", "elementwise", "gathering", "manipulation", "products", "random", "reduction", "sorting"]
+__all__ = ["FUNCTIONS", "casting", "creation", "elementwise", "gathering", "manipulation", "products", "random", "reduction", "sorting", "statistics"]

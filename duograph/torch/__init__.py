@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import math
 from typing import Any
 
-from .. import __version__ as duograph_version
 from ..autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from ..graph.dtype import (
     DType,
@@ -35,7 +35,7 @@ from ..runtime.settings import realize
 from ..tensor.core import Size, Tensor, get_default_dtype, set_default_dtype
 from ..tensor.device import Device as device
 from ..tensor.printing import set_printoptions
-from . import functions, methods
+from . import functions
 from .modes import (
     are_deterministic_algorithms_enabled,
     get_num_threads,
@@ -46,7 +46,6 @@ from .modes import (
     set_num_threads,
     use_deterministic_algorithms,
 )
-from .serialization import load, save
 
 __version__ = "2.13.0"
 """The version of PyTorch whose names and meanings this module follows; Duograph's own is `duograph.__version__`."""
@@ -64,7 +63,7 @@ contiguous_format = "torch.contiguous_format"
 channels_last = "torch.channels_last"
 channels_last_3d = "torch.channels_last_3d"
 preserve_format = "torch.preserve_format"
-pi, e, inf, nan, newaxis = 3.141592653589793, 2.718281828459045, importlib.import_module("math").inf, importlib.import_module("math").nan, None
+pi, e, inf, nan, newaxis = math.pi, math.e, math.inf, math.nan, None
 FloatTensor = functions.legacy_type("FloatTensor", float32)
 DoubleTensor = functions.legacy_type("DoubleTensor", float64)
 LongTensor = functions.legacy_type("LongTensor", int64)
@@ -95,5 +94,3 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     return sorted({*globals(), *_MODULES})
 
-
-_ = (functions, methods, duograph_version)

@@ -1,0 +1,29 @@
+"""What PyTorch has and no other room does: constructors by type name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..graph.dtype import DType
+from ..ops.creation import filled
+from ..tensor.convert import tensor
+from ..tensor.core import Tensor
+
+
+class _LegacyType(type):
+    """`isinstance(x, torch.FloatTensor)` asks for the dtype."""
+
+    dtype: DType
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, Tensor) and instance.dtype is cls.dtype
+
+    def __call__(cls, *data: Any) -> Tensor:
+        if len(data) == 1 and not isinstance(data[0], int):
+            return tensor(data[0], dtype=cls.dtype)
+        return filled(tuple(data) or (0,), 0, cls.dtype)
+
+
+def legacy_type(name: str, dtype: DType) -> Any:
+    """`torch.FloatTensor` and its kin: from data, or of sizes."""
+    return _LegacyType(name, (), {"dtype": dtype, "__doc__": f"Makes tensors of {dtype.name}."})
