@@ -233,18 +233,18 @@ _keeping: dict[Any, bool] = {}
 
 def _free(origin: Origin) -> None:
     """Release the values an operation keeps for its gradient. One that uses none, such as a sum, can be passed again."""
-    key = (origin.op, origin.attributes, len(origin.inputs))
-    keeps = _keeping.get(key)
-    if keeps is None:
-        keeps = _keeping[key] = _uses_values(origin)
+    keeps = True
+    if getattr(origin.op, "pull", None) is None:
+        key = (origin.op, origin.attributes, len(origin.inputs))
+        keeps = _keeping.get(key)
+        if keeps is None:
+            keeps = _keeping[key] = _uses_values(origin)
     if keeps:
         origin.freed = True
         origin.inputs = ()
 
 
 def _uses_values(origin: Origin) -> bool:
-    if getattr(origin.op, "pull", None) is not None:
-        return True
     needed = tuple(v is not None and v.dtype.is_floating_point for v in origin.inputs)
     inputs = tuple(None if v is None else (v.shape, v.dtype) for v in origin.inputs)
     outputs = _results(origin, inputs)
