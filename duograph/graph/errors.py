@@ -47,5 +47,9 @@ class GradientError(DuographError, RuntimeError):
     """A gradient that cannot be computed: a freed graph, an overwritten value, no path."""
 
 
+class GraphError(DuographError, RuntimeError, ValueError):
+    """A graph that breaks its own rules, or a text that is no graph."""
+
+
 class NotSupported(DuographError, NotImplementedError, RuntimeError):
     """Something Duograph does not do; the message says what to do instead."""
