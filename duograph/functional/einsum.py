@@ -85,9 +85,7 @@ def _diagonals(labels: str, x: Node, position: int) -> Term:
         while labels.count(label) > 1:
             a = labels.index(label)
             b = labels.index(label, a + 1)
-            check_shape(
-                x.shape[a] == x.shape[b], f"operand {position + 1}", f"equal sizes along the axes {label!r}", x
-            )
+            check_shape(x.shape[a] == x.shape[b], f"operand {position + 1}", f"equal sizes along the axes {label!r}", x)
             x = diagonal(x, axis1=a, axis2=b)
             labels = labels[:a] + labels[a + 1 : b] + labels[b + 1 :] + label
     return Term(labels, x)

@@ -83,7 +83,9 @@ def _classes(x: Node, target: Node) -> tuple[Node, tuple[int, ...]]:
     axis = 0 if x.ndim == 1 else 1
     check_shape(x.ndim >= 1, "input", "at least one dimension: [classes] or [batch, classes, ...]", x)
     expected = (*x.shape[:axis], *x.shape[axis + 1 :])
-    check_shape(target.shape == expected, "target", f"shape {list(expected)}, that of input without its classes", target)
+    check_shape(
+        target.shape == expected, "target", f"shape {list(expected)}, that of input without its classes", target
+    )
     return target, expected
 
 
@@ -158,7 +160,9 @@ def cross_entropy(
         smooth = -g.sum(logs if spread is None else logs * spread, axis)
         smooth = g.select(counted, smooth, 0.0)
         if reduction == "mean":
-            return (g.sum(losses) * (1 - label_smoothing) + g.sum(smooth) * (label_smoothing / classes)) / g.sum(weights)
+            return (g.sum(losses) * (1 - label_smoothing) + g.sum(smooth) * (label_smoothing / classes)) / g.sum(
+                weights
+            )
         losses = losses * (1 - label_smoothing) + smooth * (label_smoothing / classes)
     if reduction == "mean":
         return g.sum(losses) / g.sum(weights)

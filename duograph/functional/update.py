@@ -71,9 +71,9 @@ def sgd(p: Node, slope: Node, *, lr: Node, weight_decay: Node, decay: bool) -> N
     return p - _decayed(p, slope, weight_decay, decay) * lr
 
 
-@rule(numbers=("lr", "weight_decay"), states=("momentum_buffer",))
+@rule(numbers=("lr", "weight_decay", "momentum"), states=("momentum_buffer",))
 def sgd_momentum(
-    p: Node, slope: Node, velocity: Node, *, lr: Node, weight_decay: Node, decay: bool, momentum: float,
+    p: Node, slope: Node, velocity: Node, *, lr: Node, weight_decay: Node, momentum: Node, decay: bool,
     dampening: float, nesterov: bool, first: bool,
 ) -> Result:  # fmt: skip
     """Gradient descent with momentum (Polyak 1964; Nesterov's form after Sutskever et al. 2013).
@@ -86,14 +86,15 @@ def sgd_momentum(
     return p - direction * lr, velocity
 
 
-def _moments(slope: Node, mean: Node, square: Node, beta1: float, beta2: float) -> tuple[Node, Node]:
-    return mean + (slope - mean) * (1 - beta1), square * beta2 + slope * slope * (1 - beta2)
+def _moments(slope: Node, mean: Node, square: Node, blend: Node, beta2: float) -> tuple[Node, Node]:
+    """The running mean of slopes and of their squares; `blend` is 1 - beta1, which schedules may change."""
+    return mean + (slope - mean) * blend, square * beta2 + slope * slope * (1 - beta2)
 
 
-@rule(numbers=("step_size", "root_correction", "weight_decay", "shrink"), states=("exp_avg", "exp_avg_sq"))
+@rule(numbers=("step_size", "root_correction", "weight_decay", "shrink", "blend"), states=("exp_avg", "exp_avg_sq"))
 def adam(
     p: Node, slope: Node, mean: Node, square: Node, *, step_size: Node, root_correction: Node, weight_decay: Node,
-    shrink: Node, beta1: float, beta2: float, eps: float, decay: bool, decoupled: bool,
+    shrink: Node, blend: Node, beta2: float, eps: float, decay: bool, decoupled: bool,
 ) -> Result:  # fmt: skip
     """Adam (Kingma and Ba 2015), or AdamW (Loshchilov and Hutter 2019) if `decoupled`.
 
@@ -101,53 +102,52 @@ def adam(
     """
     if decay:
         p, slope = (p * shrink, slope) if decoupled else (p, slope + p * weight_decay)
-    mean, square = _moments(slope, mean, square, beta1, beta2)
+    mean, square = _moments(slope, mean, square, blend, beta2)
     return p - mean / (g.sqrt(square) / root_correction + eps) * step_size, mean, square
 
 
 @rule(
-    numbers=("step_size", "root_correction", "weight_decay", "shrink"),
+    numbers=("step_size", "root_correction", "weight_decay", "shrink", "blend"),
     states=("exp_avg", "exp_avg_sq", "max_exp_avg_sq"),
 )
 def amsgrad(
     p: Node, slope: Node, mean: Node, square: Node, top: Node, *, step_size: Node, root_correction: Node,
-    weight_decay: Node, shrink: Node, beta1: float, beta2: float, eps: float, decay: bool, decoupled: bool,
+    weight_decay: Node, shrink: Node, blend: Node, beta2: float, eps: float, decay: bool, decoupled: bool,
 ) -> Result:  # fmt: skip
     """Adam with the largest second moment so far (Reddi et al. 2018)."""
     if decay:
         p, slope = (p * shrink, slope) if decoupled else (p, slope + p * weight_decay)
-    mean, square = _moments(slope, mean, square, beta1, beta2)
+    mean, square = _moments(slope, mean, square, blend, beta2)
     top = g.maximum(top, square)
     return p - mean / (g.sqrt(top) / root_correction + eps) * step_size, mean, square, top
 
 
-@rule(numbers=("lr", "weight_decay"), states=("square_avg",))
-def rmsprop(
-    p: Node, slope: Node, square: Node, *, lr: Node, weight_decay: Node, decay: bool, alpha: float, eps: float
-) -> Result:
-    """RMSprop (Tieleman and Hinton 2012)."""
-    slope = _decayed(p, slope, weight_decay, decay)
-    square = square * alpha + slope * slope * (1 - alpha)
-    return p - slope / (g.sqrt(square) + eps) * lr, square
-
-
-@rule(numbers=("lr", "weight_decay"), states=("square_avg", "momentum_buffer", "grad_avg"))
-def rmsprop_full(
-    p: Node, slope: Node, square: Node, velocity: Node, mean: Node, *, lr: Node, weight_decay: Node, decay: bool,
-    alpha: float, eps: float, momentum: float, centered: bool,
-) -> Result:  # fmt: skip
-    """RMSprop with momentum, and normalised by the estimated variance if `centered` (Graves 2013)."""
-    slope = _decayed(p, slope, weight_decay, decay)
-    square = square * alpha + slope * slope * (1 - alpha)
-    if centered:
-        mean = mean + (slope - mean) * (1 - alpha)
-        width = g.sqrt(square - mean * mean) + eps
-    else:
+def _rmsprop(with_momentum: bool, centered: bool) -> Rule:
+    def function(
+        p: Node, slope: Node, square: Node, *more: Node, lr: Node, weight_decay: Node, momentum: Node, decay: bool,
+        alpha: float, eps: float,
+    ) -> Result:  # fmt: skip
+        slope = _decayed(p, slope, weight_decay, decay)
+        square = square * alpha + slope * slope * (1 - alpha)
         width = g.sqrt(square) + eps
-    if momentum:
-        velocity = velocity * momentum + slope / width
-        return p - velocity * lr, square, velocity, mean
-    return p - slope / width * lr, square, velocity, mean
+        if centered:
+            mean = more[-1] + (slope - more[-1]) * (1 - alpha)
+            width = g.sqrt(square - mean * mean) + eps
+        if not with_momentum:
+            return p - slope / width * lr, square, *((mean,) if centered else ())
+        velocity = more[0] * momentum + slope / width
+        return p - velocity * lr, square, velocity, *((mean,) if centered else ())
+
+    function.__name__ = "rmsprop" + "_momentum" * with_momentum + "_centered" * centered
+    function.__doc__ = (
+        "RMSprop (Tieleman and Hinton 2012), normalised by the estimated variance if centered (Graves 2013)."
+    )
+    states = ("square_avg", *(("momentum_buffer",) if with_momentum else ()), *(("grad_avg",) if centered else ()))
+    return Rule(function, ("lr", "weight_decay", "momentum"), states)
+
+
+rmsprop = {(m, c): _rmsprop(m, c) for m in (False, True) for c in (False, True)}
+"""RMSprop's rules by (with momentum, centered)."""
 
 
 @rule(numbers=("lr", "weight_decay"), states=("sum",))
@@ -160,7 +160,16 @@ def adagrad(p: Node, slope: Node, total: Node, *, lr: Node, weight_decay: Node, 
 
 @rule(numbers=("lr", "weight_decay"), states=("square_avg", "acc_delta"))
 def adadelta(
-    p: Node, slope: Node, square: Node, moved: Node, *, lr: Node, weight_decay: Node, decay: bool, rho: float, eps: float
+    p: Node,
+    slope: Node,
+    square: Node,
+    moved: Node,
+    *,
+    lr: Node,
+    weight_decay: Node,
+    decay: bool,
+    rho: float,
+    eps: float,
 ) -> Result:
     """Adadelta (Zeiler 2012)."""
     slope = _decayed(p, slope, weight_decay, decay)
@@ -169,24 +178,25 @@ def adadelta(
     return p - delta * lr, square, moved * rho + delta * delta * (1 - rho)
 
 
-@rule(numbers=("step_size", "weight_decay"), states=("exp_avg", "exp_inf"))
+@rule(numbers=("step_size", "weight_decay", "blend"), states=("exp_avg", "exp_inf"))
 def adamax(
-    p: Node, slope: Node, mean: Node, top: Node, *, step_size: Node, weight_decay: Node, decay: bool, beta1: float,
+    p: Node, slope: Node, mean: Node, top: Node, *, step_size: Node, weight_decay: Node, blend: Node, decay: bool,
     beta2: float, eps: float,
 ) -> Result:  # fmt: skip
     """Adamax (Kingma and Ba 2015, section 7.1); step_size is lr / (1 - beta1^t)."""
     slope = _decayed(p, slope, weight_decay, decay)
-    mean = mean + (slope - mean) * (1 - beta1)
+    mean = mean + (slope - mean) * blend
     top = g.maximum(top * beta2, g.absolute(slope) + eps)
     return p - mean / top * step_size, mean, top
 
 
 @rule(
-    numbers=("gradient_step", "mean_step", "root_correction", "weight_decay", "shrink"), states=("exp_avg", "exp_avg_sq")
+    numbers=("gradient_step", "mean_step", "root_correction", "weight_decay", "shrink", "blend"),
+    states=("exp_avg", "exp_avg_sq"),
 )
 def nadam(
     p: Node, slope: Node, mean: Node, square: Node, *, gradient_step: Node, mean_step: Node, root_correction: Node,
-    weight_decay: Node, shrink: Node, beta1: float, beta2: float, eps: float, decay: bool, decoupled: bool,
+    weight_decay: Node, shrink: Node, blend: Node, beta2: float, eps: float, decay: bool, decoupled: bool,
 ) -> Result:  # fmt: skip
     """Adam with Nesterov's momentum (Dozat 2016).
 
@@ -194,30 +204,32 @@ def nadam(
     """
     if decay:
         p, slope = (p * shrink, slope) if decoupled else (p, slope + p * weight_decay)
-    mean, square = _moments(slope, mean, square, beta1, beta2)
+    mean, square = _moments(slope, mean, square, blend, beta2)
     width = g.sqrt(square) / root_correction + eps
     return p - slope / width * gradient_step - mean / width * mean_step, mean, square
 
 
 @rule(
-    numbers=("bias_correction", "root_correction", "rectification", "lr", "weight_decay", "shrink"),
+    numbers=("bias_correction", "root_correction", "rectification", "lr", "weight_decay", "shrink", "blend"),
     states=("exp_avg", "exp_avg_sq"),
 )
 def radam(
     p: Node, slope: Node, mean: Node, square: Node, *, bias_correction: Node, root_correction: Node, rectification: Node,
-    lr: Node, weight_decay: Node, shrink: Node, beta1: float, beta2: float, eps: float, decay: bool, decoupled: bool,
+    lr: Node, weight_decay: Node, shrink: Node, blend: Node, beta2: float, eps: float, decay: bool, decoupled: bool,
 ) -> Result:  # fmt: skip
     """Rectified Adam (Liu et al. 2020); a rectification of 0 means that the variance cannot be estimated yet."""
     if decay:
         p, slope = (p * shrink, slope) if decoupled else (p, slope + p * weight_decay)
-    mean, square = _moments(slope, mean, square, beta1, beta2)
+    mean, square = _moments(slope, mean, square, blend, beta2)
     adapted = root_correction / (g.sqrt(square) + eps) * rectification
     step = mean / bias_correction * lr * g.select(rectification > 0, adapted, g.full(p.shape, 1, p.dtype))
     return p - step, mean, square
 
 
 @rule(numbers=("lr", "weight_decay"), states=("exp_avg",))
-def lion(p: Node, slope: Node, mean: Node, *, lr: Node, weight_decay: Node, decay: bool, beta1: float, beta2: float) -> Result:
+def lion(
+    p: Node, slope: Node, mean: Node, *, lr: Node, weight_decay: Node, decay: bool, beta1: float, beta2: float
+) -> Result:
     """Lion (Chen et al. 2023): the sign of an interpolated momentum, with decoupled weight decay."""
     if decay:
         p = p * (1.0 - lr * weight_decay)
@@ -280,6 +292,4 @@ def clipped_by_norm(norm: Node, limit: Node, *gradients: Node) -> tuple[Node, ..
 @composite
 def clipped_by_value(limit: Node, *gradients: Node) -> tuple[Node, ...]:
     """Gradients with every element brought into [-limit, limit]."""
-    return tuple(
-        g.minimum(g.maximum(x, -g.cast(limit, x.dtype)), g.cast(limit, x.dtype)) for x in gradients
-    )
+    return tuple(g.minimum(g.maximum(x, -g.cast(limit, x.dtype)), g.cast(limit, x.dtype)) for x in gradients)
