@@ -184,9 +184,8 @@ class Trace:
         lines: dict[Node, str] = {}
         inputs = []
         for step in self.steps():
-            for node in step.nodes:
-                if node.op.name == "input":
-                    inputs.append(node)
+            if step.parent is not None and step.leaves > step.parent.leaves:
+                inputs.extend(step.nodes)
             if step.line is not None:
                 stack = list(step.nodes)
                 while stack:
