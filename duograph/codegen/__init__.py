@@ -1,0 +1,1 @@
+"""Plans to LLVM IR: the emitter and the generators of kernels."""
