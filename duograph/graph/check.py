@@ -13,7 +13,7 @@ def check(graph: Graph) -> None:
 
     - no node depends on itself;
     - the inputs are `input` nodes that carry their own place as position, and no other input is used;
-    - each node is an entry of the table, with as many inputs and just the attributes that the entry names, all hashable;
+    - each node is an entry of the table, with its number of inputs and just its attributes, all hashable;
     - its shape and dtype are what the entry's rules give.
 
     Raises GraphError, which names the node and, where known, the user's source line.

@@ -333,7 +333,7 @@ def convolution_weight_gradient(
 
 
 def window(name: str, x: Node, **geometry: Any) -> Node:
-    """`window_max`, `window_argmax` or `window_sum` over the last axes; attributes window, stride, padding, dilation."""
+    """`window_max`, `window_argmax` or `window_sum` over the last axes: window, stride, padding, dilation."""
     return apply(name, x, **geometry)
 
 

@@ -27,7 +27,7 @@ def _binary(
     samples: Callable[[], Iterable[Sample]] = _UNTIED,
     *,
     dtype: Callable[..., DType] = _NUMERIC,
-    torch: str | None = None,
+    torch: Callable[..., Any] | None = None,
 ) -> None:
     register(
         Primitive(
@@ -38,7 +38,7 @@ def _binary(
             dtype=dtype,
             evaluate=evaluate,
             gradient=gradient,
-            torch=lambda module, x, y: getattr(module, torch or name)(x, y),
+            torch=torch or (lambda torch, x, y: getattr(torch, name)(x, y)),
             samples=samples,
         )
     )
@@ -60,9 +60,7 @@ def _power(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return np.power(x, y)
     # An integer to a negative power is 1 / x**-y cut to an integer: 0 unless x is 1 or -1.
     inverse = np.where(np.abs(x) == 1, np.power(x, np.abs(y)), 0)
-    return np.where(negative, inverse, np.power(x, np.where(negative, 0, y))).astype(
-        x.dtype
-    )
+    return np.where(negative, inverse, np.power(x, np.where(negative, 0, y))).astype(x.dtype)
 
 
 def _power_gradient(node: Node, dy: Node) -> Sequence[Node]:
@@ -138,7 +136,13 @@ _binary(
     lambda node, dy: (dy, -(dy * lang.trunc(node.inputs[0] / node.inputs[1]))),
     binary_samples((-9, 9.3), (1.1, 4)),
 )
-_binary("power", _power, _power_gradient, binary_samples((0.2, 3), (-2, 3)))
+_binary(
+    "power",
+    _power,
+    _power_gradient,
+    binary_samples((0.2, 3), (-2, 3)),
+    torch=lambda torch, x, y: torch.pow(x, y),
+)
 _binary("maximum", np.maximum, _choice_gradient(lambda x, y: x < y), dtype=same_dtype())
 _binary("minimum", np.minimum, _choice_gradient(lambda x, y: y < x), dtype=same_dtype())
 _binary(
@@ -155,13 +159,11 @@ _binary(
     binary_samples((-3, 3.1), (-2, 4)),
     dtype=_FLOAT,
 )
-_binary("equal", np.equal, None, integer_pairs(-3, 9), dtype=to_bool, torch="eq")
+_binary("equal", np.equal, None, integer_pairs(-3, 9), dtype=to_bool, torch=lambda torch, x, y: torch.eq(x, y))
+_binary("not_equal", np.not_equal, None, integer_pairs(-3, 9), dtype=to_bool, torch=lambda torch, x, y: torch.ne(x, y))
+_binary("less", np.less, None, integer_pairs(-3, 9), dtype=to_bool, torch=lambda torch, x, y: torch.lt(x, y))
 _binary(
-    "not_equal", np.not_equal, None, integer_pairs(-3, 9), dtype=to_bool, torch="ne"
-)
-_binary("less", np.less, None, integer_pairs(-3, 9), dtype=to_bool, torch="lt")
-_binary(
-    "less_equal", np.less_equal, None, integer_pairs(-3, 9), dtype=to_bool, torch="le"
+    "less_equal", np.less_equal, None, integer_pairs(-3, 9), dtype=to_bool, torch=lambda torch, x, y: torch.le(x, y)
 )
 _binary("bitwise_and", np.bitwise_and, None, integer_pairs(-3, 90), dtype=_LOGIC)
 _binary("bitwise_or", np.bitwise_or, None, integer_pairs(-3, 90), dtype=_LOGIC)
@@ -173,7 +175,7 @@ _binary(
     None,
     integer_pairs(0, 9),
     dtype=_SHIFT,
-    torch="bitwise_left_shift",
+    torch=lambda torch, x, y: torch.bitwise_left_shift(x, y),
 )
 _binary(
     "shift_right",
@@ -181,7 +183,7 @@ _binary(
     None,
     integer_pairs(0, 9),
     dtype=_SHIFT,
-    torch="bitwise_right_shift",
+    torch=lambda torch, x, y: torch.bitwise_right_shift(x, y),
 )
 
 
@@ -195,9 +197,7 @@ def _nextafter_bits(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     away = np.where(np.signbit(x), y < x, y > x)
     step = bits + np.where(away, 1, -1).astype(np.uint16)
     smallest = (np.where(np.signbit(y), top, 0) | 1).astype(np.uint16)
-    result = np.where(
-        x == y, y.view(np.uint16), np.where(bits & ~top == 0, smallest, step)
-    ).view(x.dtype)
+    result = np.where(x == y, y.view(np.uint16), np.where(bits & ~top == 0, smallest, step)).view(x.dtype)
     return np.where(np.isnan(x) | np.isnan(y), x + y, result)
 
 
@@ -208,9 +208,7 @@ register(
         arity=2,
         shape=same_shape,
         dtype=_FLOAT,
-        evaluate=lambda x, y: (
-            _nextafter_bits(x, y) if x.dtype.itemsize == 2 else np.nextafter(x, y)
-        ),
+        evaluate=lambda x, y: _nextafter_bits(x, y) if x.dtype.itemsize == 2 else np.nextafter(x, y),
         gradient=None,
         torch=lambda torch, x, y: torch.nextafter(x, y),
         samples=_UNTIED,
@@ -221,9 +219,7 @@ register(
 
 def _select_dtype(condition: DType, x: DType, y: DType) -> DType:
     if condition is not bool_:
-        raise DTypeError(
-            f"select: expected a bool condition. Received: {condition.name}"
-        )
+        raise DTypeError(f"select: expected a bool condition. Received: {condition.name}")
     return same_dtype()(x, y)
 
 
@@ -240,10 +236,7 @@ def _select_samples() -> list[Sample]:
         ((2, 1, 3), (), (4, 3)),
         ((0,), (0,), ()),
     ]
-    return [
-        Sample((integers(0, 2, *c) > 0, uniform(-1, 2, *a), uniform(-2, 1, *b)))
-        for c, a, b in shapes
-    ]
+    return [Sample((integers(0, 2, *c) > 0, uniform(-1, 2, *a), uniform(-2, 1, *b))) for c, a, b in shapes]
 
 
 register(

@@ -82,9 +82,7 @@ def _check_channels(x: Shape, w: Shape, groups: int) -> None:
         )
 
 
-def _convolution_shape(
-    x: Shape, w: Shape, *, stride: Sizes, padding: Padding, dilation: Sizes, groups: int
-) -> Shape:
+def _convolution_shape(x: Shape, w: Shape, *, stride: Sizes, padding: Padding, dilation: Sizes, groups: int) -> Shape:
     _check_channels(x, w, groups)
     return (x[0], w[0], *slid_sizes(x[2:], w[2:], stride, padding, dilation))
 
@@ -100,13 +98,9 @@ def _input_gradient_shape(
     groups: int,
 ) -> Shape:
     if len(dy) < 3 or len(dy) != len(w):
-        raise ShapeError(
-            f"transposed convolution: expected dy [N, O, *places] and w. Received: shapes {dy} and {w}"
-        )
+        raise ShapeError(f"transposed convolution: expected dy [N, O, *places] and w. Received: shapes {dy} and {w}")
     x = (dy[0], w[1] * groups, *size)
-    expected = _convolution_shape(
-        x, w, stride=stride, padding=padding, dilation=dilation, groups=groups
-    )
+    expected = _convolution_shape(x, w, stride=stride, padding=padding, dilation=dilation, groups=groups)
     if dy != expected:
         raise ShapeError(
             f"transposed convolution to sizes {size}: expected an input of shape {expected}. Received: {dy}"
@@ -125,21 +119,13 @@ def _weight_gradient_shape(
     groups: int,
 ) -> Shape:
     if len(x) < 3 or len(x) != len(dy):
-        raise ShapeError(
-            f"convolution_weight_gradient: expected x and dy of one rank. Received: shapes {x} and {dy}"
-        )
+        raise ShapeError(f"convolution_weight_gradient: expected x and dy of one rank. Received: shapes {x} and {dy}")
     if groups < 1 or x[1] % groups:
-        raise ArgumentError(
-            f"convolution_weight_gradient: {groups} groups do not divide {x[1]} channels"
-        )
+        raise ArgumentError(f"convolution_weight_gradient: {groups} groups do not divide {x[1]} channels")
     w = (dy[1], x[1] // groups, *kernel)
-    expected = _convolution_shape(
-        x, w, stride=stride, padding=padding, dilation=dilation, groups=groups
-    )
+    expected = _convolution_shape(x, w, stride=stride, padding=padding, dilation=dilation, groups=groups)
     if dy != expected:
-        raise ShapeError(
-            f"convolution_weight_gradient: expected dy of shape {expected}. Received: {dy}"
-        )
+        raise ShapeError(f"convolution_weight_gradient: expected dy of shape {expected}. Received: {dy}")
     return w
 
 
@@ -153,9 +139,7 @@ def _columns(
 ) -> np.ndarray:
     """`[groups, C / groups * kernel, N * places]`: what each place of the window sees, as a column."""
     n, channels = len(kernel), x.shape[1] // groups
-    view = windows(
-        padded(x, padding).swapaxes(0, 1), kernel, stride, dilation
-    )  # [C, N, *places, *kernel]
+    view = windows(padded(x, padding).swapaxes(0, 1), kernel, stride, dilation)  # [C, N, *places, *kernel]
     places = view.shape[2 : 2 + n]
     view = view.transpose(0, *range(2 + n, 2 + 2 * n), *range(1, 2 + n))
     return view.reshape(groups, channels * prod(kernel), x.shape[0] * prod(places))
@@ -163,9 +147,7 @@ def _columns(
 
 def _channels_first(y: np.ndarray, groups: int) -> np.ndarray:
     """`[N, O, *places]` as `[groups, O / groups, N * places]`."""
-    return y.swapaxes(0, 1).reshape(
-        groups, y.shape[1] // groups, y.shape[0] * prod(y.shape[2:])
-    )
+    return y.swapaxes(0, 1).reshape(groups, y.shape[1] // groups, y.shape[0] * prod(y.shape[2:]))
 
 
 def _convolution(
@@ -298,33 +280,21 @@ def _samples(of: str) -> Callable[[], Iterable[Sample]]:
     return samples
 
 
-def _torch_convolution(
-    torch: Any, x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any, groups: int
-) -> Any:
+def _torch_convolution(torch: Any, x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     n = len(stride)
     ends = [e for pair in reversed(padding) for e in pair]
     convolution = getattr(torch.nn.functional, f"conv{n}d")
-    return convolution(
-        torch.nn.functional.pad(x, ends), w, None, stride, 0, dilation, groups
-    )
+    return convolution(torch.nn.functional.pad(x, ends), w, None, stride, 0, dilation, groups)
 
 
-def _torch_input_gradient(
-    torch: Any, dy: Any, w: Any, *, size: Sizes, groups: int, **geometry: Any
-) -> Any:
-    x = torch.zeros(
-        (dy.shape[0], w.shape[1] * groups, *size), dtype=dy.dtype, requires_grad=True
-    )
+def _torch_input_gradient(torch: Any, dy: Any, w: Any, *, size: Sizes, groups: int, **geometry: Any) -> Any:
+    x = torch.zeros((dy.shape[0], w.shape[1] * groups, *size), dtype=dy.dtype, requires_grad=True)
     y = _torch_convolution(torch, x, w, groups=groups, **geometry)
     return torch.autograd.grad(y, x, dy, create_graph=True)[0]
 
 
-def _torch_weight_gradient(
-    torch: Any, x: Any, dy: Any, *, kernel: Sizes, groups: int, **geometry: Any
-) -> Any:
-    w = torch.zeros(
-        (dy.shape[1], x.shape[1] // groups, *kernel), dtype=dy.dtype, requires_grad=True
-    )
+def _torch_weight_gradient(torch: Any, x: Any, dy: Any, *, kernel: Sizes, groups: int, **geometry: Any) -> Any:
+    w = torch.zeros((dy.shape[1], x.shape[1] // groups, *kernel), dtype=dy.dtype, requires_grad=True)
     y = _torch_convolution(torch, x, w, groups=groups, **geometry)
     return torch.autograd.grad(y, w, dy, create_graph=True)[0]
 

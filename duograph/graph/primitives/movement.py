@@ -13,15 +13,14 @@ from .. import language as lang
 from ..dtype import bool_
 from ..errors import ArgumentError, AxisError, ShapeError
 from ..node import Node, Primitive, Sample, Shape, register
-from .rules import broadcast_shapes, normalize_axis, same_dtype
+from .rules import normalize_axis, same_dtype
 from .samples import uniform
 
 
 def _broadcast_shape(x: Shape, *, shape: Shape) -> Shape:
-    if len(x) > len(shape) or broadcast_shapes(x, shape) != shape:
-        raise ShapeError(
-            f"a tensor of shape {x} does not broadcast to {shape}: each size must be equal, or 1"
-        )
+    aligned = shape[len(shape) - len(x) :]
+    if len(x) > len(shape) or any(a not in (1, b) for a, b in zip(x, aligned, strict=True)):
+        raise ShapeError(f"a tensor of shape {x} does not broadcast to {shape}: each size must be equal, or 1")
     return shape
 
 
@@ -54,9 +53,7 @@ register(
 
 def _reshape_shape(x: Shape, *, shape: Shape) -> Shape:
     if prod(x) != prod(shape) or any(s < 0 for s in shape):
-        raise ShapeError(
-            f"shape {x} has {prod(x)} elements and cannot be reshaped. Received: shape {shape}"
-        )
+        raise ShapeError(f"shape {x} has {prod(x)} elements and cannot be reshaped. Received: shape {shape}")
     return shape
 
 
@@ -88,9 +85,7 @@ register(
 
 def _permute_shape(x: Shape, *, axes: tuple[int, ...]) -> Shape:
     if sorted(axes) != list(range(len(x))):
-        raise AxisError(
-            f"permute: expected every axis of shape {x} once. Received: {axes}"
-        )
+        raise AxisError(f"permute: expected every axis of shape {x} once. Received: {axes}")
     return tuple(x[a] for a in axes)
 
 
@@ -103,9 +98,7 @@ register(
         shape=_permute_shape,
         dtype=same_dtype(),
         evaluate=lambda x, *, axes: x.transpose(axes),
-        gradient=lambda node, dy: (
-            lang.permute(dy, tuple(np.argsort(node["axes"]).tolist())),
-        ),
+        gradient=lambda node, dy: (lang.permute(dy, tuple(np.argsort(node["axes"]).tolist())),),
         torch=lambda torch, x, *, axes: x.permute(axes),
         samples=lambda: [
             Sample((uniform(-2, 3, *shape),), {"axes": axes})
@@ -121,13 +114,9 @@ register(
 )
 
 
-def _slice_shape(
-    x: Shape, *, start: Sequence[int], stop: Sequence[int], step: Sequence[int]
-) -> Shape:
+def _slice_shape(x: Shape, *, start: Sequence[int], stop: Sequence[int], step: Sequence[int]) -> Shape:
     if not len(start) == len(stop) == len(step) == len(x):
-        raise ArgumentError(
-            f"slice: expected {len(x)} starts, stops and steps. Received: {start}, {stop}, {step}"
-        )
+        raise ArgumentError(f"slice: expected {len(x)} starts, stops and steps. Received: {start}, {stop}, {step}")
     result = []
     for n, a, b, s in zip(x, start, stop, step, strict=True):
         if s == 0:
@@ -139,33 +128,20 @@ def _slice_shape(
     return tuple(result)
 
 
-def _evaluate_slice(
-    x: np.ndarray, *, start: Sequence[int], stop: Sequence[int], step: Sequence[int]
-) -> np.ndarray:
+def _evaluate_slice(x: np.ndarray, *, start: Sequence[int], stop: Sequence[int], step: Sequence[int]) -> np.ndarray:
     # NumPy reads a stop of -1 as the last element; here it is the place before the first
-    return x[
-        tuple(
-            builtins.slice(a, b if b >= 0 else None, s)
-            for a, b, s in zip(start, stop, step, strict=True)
-        )
-    ]
+    return x[tuple(builtins.slice(a, b if b >= 0 else None, s) for a, b, s in zip(start, stop, step, strict=True))]
 
 
 def _slice_gradient(node: Node, dy: Node) -> Sequence[Node]:
     """Put back between zeros, turned round first where the step is negative."""
     (x,) = node.inputs
     low, high, interior, backward = [], [], [], []
-    for k, (n, a, b, s) in enumerate(
-        zip(x.shape, node["start"], node["stop"], node["step"], strict=True)
-    ):
+    for k, (n, a, b, s) in enumerate(zip(x.shape, node["start"], node["stop"], node["step"], strict=True)):
         places = range(a, b, s)
         if s < 0:
             backward.append(k)
-        first, last = (
-            (min(places[0], places[-1]), max(places[0], places[-1]))
-            if places
-            else (n, n - 1)
-        )
+        first, last = (min(places[0], places[-1]), max(places[0], places[-1])) if places else (n, n - 1)
         low.append(first)
         high.append(n - 1 - last)
         interior.append(abs(s) - 1)
@@ -174,9 +150,7 @@ def _slice_gradient(node: Node, dy: Node) -> Sequence[Node]:
 
 def _in_torch_slice(torch: Any, x: Any, *, start: Any, stop: Any, step: Any) -> Any:
     for axis, (a, b, s) in enumerate(zip(start, stop, step, strict=True)):
-        x = torch.index_select(
-            x, axis, torch.tensor(list(range(a, b, s)), dtype=torch.int64)
-        )
+        x = torch.index_select(x, axis, torch.tensor(list(range(a, b, s)), dtype=torch.int64))
     return x
 
 
@@ -192,9 +166,7 @@ register(
         gradient=_slice_gradient,
         torch=_in_torch_slice,
         samples=lambda: [
-            Sample(
-                (uniform(-2, 3, *shape),), {"start": start, "stop": stop, "step": step}
-            )
+            Sample((uniform(-2, 3, *shape),), {"start": start, "stop": stop, "step": step})
             for shape, start, stop, step in [
                 ((), (), (), ()),
                 ((7,), (1,), (6,), (1,)),
@@ -221,23 +193,14 @@ def _pad_shape(
     interior: Sequence[int],
 ) -> Shape:
     if not len(low) == len(high) == len(interior) == len(x):
-        raise ArgumentError(
-            f"pad: expected {len(x)} lows, highs and interiors. Received: {low}, {high}, {interior}"
-        )
+        raise ArgumentError(f"pad: expected {len(x)} lows, highs and interiors. Received: {low}, {high}, {interior}")
     if value != ():
         raise ShapeError(f"pad: expected a 0-d value. Received: shape {value}")
     if any(i < 0 for i in interior):
-        raise ArgumentError(
-            f"pad: expected interiors of at least 0. Received: {interior}"
-        )
-    result = tuple(
-        a + n + max(n - 1, 0) * i + b
-        for n, a, b, i in zip(x, low, high, interior, strict=True)
-    )
+        raise ArgumentError(f"pad: expected interiors of at least 0. Received: {interior}")
+    result = tuple(a + n + max(n - 1, 0) * i + b for n, a, b, i in zip(x, low, high, interior, strict=True))
     if any(s < 0 for s in result):
-        raise ShapeError(
-            f"pad: cuts more off shape {x} than it has. Received: low {low}, high {high}"
-        )
+        raise ShapeError(f"pad: cuts more off shape {x} than it has. Received: low {low}, high {high}")
     return result
 
 
@@ -245,20 +208,12 @@ def _evaluate_pad(x: np.ndarray, value: np.ndarray, **attributes: Any) -> np.nda
     shape = _pad_shape(x.shape, (), **attributes)
     result = np.full(shape, value, x.dtype)
     source, target = [], []
-    for n, size, a, i in zip(
-        x.shape, shape, attributes["low"], attributes["interior"], strict=True
-    ):
+    for n, size, a, i in zip(x.shape, shape, attributes["low"], attributes["interior"], strict=True):
         step = i + 1
-        first = max(
-            0, -(a // step)
-        )  # the first element that is not cut off, and the end of those that are not
+        first = max(0, -(a // step))  # the first element that is not cut off, and the end of those that are not
         end = max(first, min(n, (size - 1 - a) // step + 1))
         source.append(builtins.slice(first, end))
-        target.append(
-            builtins.slice(
-                a + first * step, a + first * step + (end - first) * step, step
-            )
-        )
+        target.append(builtins.slice(a + first * step, a + first * step + (end - first) * step, step))
     if x.size and result.size:
         result[tuple(target)] = x[tuple(source)]
     return result
@@ -270,22 +225,14 @@ def _pad_gradient(node: Node, dy: Node) -> Sequence[Node | None]:
     dilated = lang.pad(dy, [-a for a in low], [-b for b in high])
     dx = lang.slice(dilated, (0,) * x.ndim, dilated.shape, [i + 1 for i in interior])
     padding = lang.pad(lang.full(x.shape, False, bool_), low, high, interior, True)
-    return dx, lang.sum(
-        lang.select(padding, dy, 0)
-    ) if padding.op.name == "pad" else None
+    return dx, lang.sum(lang.select(padding, dy, 0)) if padding.op.name == "pad" else None
 
 
-def _in_torch_pad(
-    torch: Any, x: Any, value: Any, *, low: Any, high: Any, interior: Any
-) -> Any:
-    shape = [
-        max(n + max(n - 1, 0) * i, 0) for n, i in zip(x.shape, interior, strict=True)
-    ]
+def _in_torch_pad(torch: Any, x: Any, value: Any, *, low: Any, high: Any, interior: Any) -> Any:
+    shape = [max(n + max(n - 1, 0) * i, 0) for n, i in zip(x.shape, interior, strict=True)]
     places = [torch.arange(n) * (i + 1) for n, i in zip(x.shape, interior, strict=True)]
     dilated = value.expand(shape)
-    dilated = (
-        dilated.index_put(torch.meshgrid(*places, indexing="ij"), x) if x.ndim else x
-    )
+    dilated = dilated.index_put(torch.meshgrid(*places, indexing="ij"), x) if x.ndim else x
     ends = [e for a, b in reversed(list(zip(low, high, strict=True))) for e in (a, b)]
     mask = torch.nn.functional.pad(torch.ones(shape, dtype=x.dtype), ends)
     return torch.where(mask == 1, torch.nn.functional.pad(dilated, ends), value)
@@ -328,18 +275,12 @@ register(
 def _concatenate_shape(*shapes: Shape, axis: int) -> Shape:
     first = shapes[0]
     if not first:
-        raise ShapeError(
-            "concatenate: expected tensors of at least one dimension. Received: a 0-d tensor"
-        )
+        raise ShapeError("concatenate: expected tensors of at least one dimension. Received: a 0-d tensor")
     axis = normalize_axis(axis, len(first))
     for shape in shapes:
-        if shape[:axis] + shape[axis + 1 :] != first[:axis] + first[axis + 1 :] or len(
-            shape
-        ) != len(first):
+        if shape[:axis] + shape[axis + 1 :] != first[:axis] + first[axis + 1 :] or len(shape) != len(first):
             received = ", ".join(map(str, shapes))
-            raise ShapeError(
-                f"concatenate: expected shapes that are equal except at axis {axis}. Received: {received}"
-            )
+            raise ShapeError(f"concatenate: expected shapes that are equal except at axis {axis}. Received: {received}")
     return (*first[:axis], sum(s[axis] for s in shapes), *first[axis + 1 :])
 
 

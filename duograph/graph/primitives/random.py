@@ -51,21 +51,15 @@ def _random_bits(seed: np.ndarray, offset: np.ndarray, *, shape: Shape) -> np.nd
 
 def _shape(seed: Shape, offset: Shape, *, shape: Shape) -> Shape:
     if seed != () or offset != ():
-        raise ShapeError(
-            f"random_bits: expected a 0-d seed and offset. Received: shapes {seed} and {offset}"
-        )
+        raise ShapeError(f"random_bits: expected a 0-d seed and offset. Received: shapes {seed} and {offset}")
     if any(s < 0 for s in shape):
-        raise ArgumentError(
-            f"random_bits: expected sizes of at least 0. Received: shape {shape}"
-        )
+        raise ArgumentError(f"random_bits: expected sizes of at least 0. Received: shape {shape}")
     return shape
 
 
 def _dtype(seed: DType, offset: DType, *, shape: Shape) -> DType:
     if seed is not uint64 or offset is not uint64:
-        raise DTypeError(
-            f"random_bits: expected a seed and an offset of uint64. Received: {seed.name}, {offset.name}"
-        )
+        raise DTypeError(f"random_bits: expected a seed and an offset of uint64. Received: {seed.name}, {offset.name}")
     return uint32
 
 

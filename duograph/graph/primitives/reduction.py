@@ -17,9 +17,7 @@ from .samples import integers, uniform
 
 def _reduced_shape(x: Shape, *, axes: tuple[int, ...]) -> Shape:
     if any(not 0 <= a < len(x) for a in axes) or tuple(sorted(set(axes))) != axes:
-        raise AxisError(
-            f"expected sorted axes in [0, {len(x)}), each once. Received: {axes}"
-        )
+        raise AxisError(f"expected sorted axes in [0, {len(x)}), each once. Received: {axes}")
     return tuple(s for k, s in enumerate(x) if k not in axes)
 
 
@@ -52,14 +50,10 @@ def _prod_gradient(node: Node, dy: Node) -> Sequence[Node]:
     one = lang.full((*node.shape, 1), 1, x.dtype)
     if count == 0:
         return (lang.zeros_like(x),)
-    before = lang.concatenate(
-        [one, lang.narrow(lang.cumulative("cumprod", flat, -1), -1, 0, count - 1)], -1
-    )
+    before = lang.concatenate([one, lang.narrow(lang.cumulative("cumprod", flat, -1), -1, 0, count - 1)], -1)
     after = lang.concatenate(
         [
-            lang.narrow(
-                lang.cumulative("cumprod", flat, -1, reverse=True), -1, 1, count - 1
-            ),
+            lang.narrow(lang.cumulative("cumprod", flat, -1, reverse=True), -1, 1, count - 1),
             one,
         ],
         -1,
@@ -104,19 +98,12 @@ def _samples_with_zeros() -> Iterable[Sample]:
     one_zero[1, 2] = zeros[0, 0] = zeros[0, 3] = zeros[2, 1] = 0
     return [
         *_samples_of_none(),
-        *(
-            Sample((x,), {"axes": axes})
-            for x in (one_zero, zeros)
-            for axes in ((0,), (1,), (0, 1))
-        ),
+        *(Sample((x,), {"axes": axes}) for x in (one_zero, zeros) for axes in ((0,), (1,), (0, 1))),
     ]
 
 
 def _bool_samples() -> Iterable[Sample]:
-    return [
-        Sample((integers(0, 3, *s.inputs[0].shape) // 2,), s.attributes)
-        for s in _samples_of_none()
-    ]
+    return [Sample((integers(0, 3, *s.inputs[0].shape) // 2,), s.attributes) for s in _samples_of_none()]
 
 
 def _in_torch(name: str) -> Callable[..., Any]:
@@ -127,9 +114,7 @@ def _in_torch(name: str) -> Callable[..., Any]:
             return x
         if not axes:
             return {"any": x.bool(), "all": x.bool()}.get(name, x)
-        return getattr(torch, {"max": "amax", "min": "amin"}.get(name, name))(
-            x, dim=axes
-        )
+        return getattr(torch, {"max": "amax", "min": "amin"}.get(name, name))(x, dim=axes)
 
     return call
 

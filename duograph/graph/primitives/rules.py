@@ -39,13 +39,9 @@ def same_dtype(categories: str = "bool int float") -> Callable[..., DType]:
 
     def rule(*dtypes: DType, **_: Any) -> DType:
         if any(d is not dtypes[0] for d in dtypes):
-            raise DTypeError(
-                f"expected inputs of one dtype. Received: {', '.join(d.name for d in dtypes)}"
-            )
+            raise DTypeError(f"expected inputs of one dtype. Received: {', '.join(d.name for d in dtypes)}")
         if dtypes[0].category not in allowed:
-            raise DTypeError(
-                f"expected a dtype of kind {' or '.join(allowed)}. Received: {dtypes[0].name}"
-            )
+            raise DTypeError(f"expected a dtype of kind {' or '.join(allowed)}. Received: {dtypes[0].name}")
         return dtypes[0]
 
     return rule

@@ -32,26 +32,18 @@ def integers(low: int, high: int, *shape: int) -> np.ndarray:
     return np.random.default_rng(prod(shape)).integers(low, high, shape)
 
 
-def unary_samples(
-    low: float, high: float, **attributes: Any
-) -> Callable[[], Iterable[Sample]]:
+def unary_samples(low: float, high: float, **attributes: Any) -> Callable[[], Iterable[Sample]]:
     """One input with values between `low` and `high`, of several shapes."""
-    return lambda: [
-        Sample((uniform(low, high, *shape),), attributes) for shape in SHAPES
-    ]
+    return lambda: [Sample((uniform(low, high, *shape),), attributes) for shape in SHAPES]
 
 
 def binary_samples(
     x: tuple[float, float] = (-3, 3), y: tuple[float, float] = (-2, 4)
 ) -> Callable[[], Iterable[Sample]]:
     """Two inputs with values in these ranges, of shapes that broadcast. The values never tie."""
-    return lambda: [
-        Sample((uniform(*x, *a), uniform(*y, *b) + 0.0137)) for a, b in PAIRS
-    ]
+    return lambda: [Sample((uniform(*x, *a), uniform(*y, *b) + 0.0137)) for a, b in PAIRS]
 
 
 def integer_pairs(low: int, high: int) -> Callable[[], Iterable[Sample]]:
     """Two int64 inputs, the second between `low` and `high`, of shapes that broadcast."""
-    return lambda: [
-        Sample((integers(-9, 90, *a), integers(low, high, *b))) for a, b in PAIRS
-    ]
+    return lambda: [Sample((integers(-9, 90, *a), integers(low, high, *b))) for a, b in PAIRS]

@@ -68,9 +68,7 @@ def _running_extreme_gradient(node: Node, dy: Node) -> Sequence[Node]:
     places = lang.reshape(lang.iota(size, int64), (size,) + (1,) * (x.ndim - axis - 1))
     taken = lang.equal(x, node) | lang.apply("is_nan", x)
     candidates = lang.select(taken, places, size - 1 if reverse else 0)
-    source = lang.cumulative(
-        "cummin" if reverse else "cummax", candidates, axis, reverse
-    )
+    source = lang.cumulative("cummin" if reverse else "cummax", candidates, axis, reverse)
     return (lang.put_along(lang.zeros_like(x), source, dy, axis, "add"),)
 
 
@@ -96,11 +94,7 @@ def _samples_with_zeros() -> Iterable[Sample]:
     x[0, 2] = x[1, 0] = x[1, 3] = x[2, 5] = 0
     return [
         *_samples(),
-        *(
-            Sample((x,), {"axis": axis, "reverse": r})
-            for axis in (0, 1)
-            for r in (False, True)
-        ),
+        *(Sample((x,), {"axis": axis, "reverse": r}) for axis in (0, 1) for r in (False, True)),
     ]
 
 

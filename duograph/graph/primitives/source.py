@@ -36,9 +36,7 @@ register(
         shape=lambda *, value, dtype: (),
         dtype=lambda *, value, dtype: dtype,
         evaluate=lambda *, value, dtype: np.array(value, dtype.numpy),
-        torch=lambda torch, *, value, dtype: torch.tensor(
-            value, dtype=getattr(torch, dtype.name)
-        ),
+        torch=lambda torch, *, value, dtype: torch.tensor(value, dtype=getattr(torch, dtype.name)),
         samples=lambda: [
             Sample((), {"value": 2.5, "dtype": float32}),
             Sample((), {"value": -3, "dtype": int64}),
@@ -70,9 +68,7 @@ register(
         shape=_iota_shape,
         dtype=_iota_dtype,
         evaluate=lambda *, size, dtype: np.arange(size).astype(dtype.numpy),
-        torch=lambda torch, *, size, dtype: torch.arange(
-            size, dtype=getattr(torch, dtype.name)
-        ),
+        torch=lambda torch, *, size, dtype: torch.arange(size, dtype=getattr(torch, dtype.name)),
         samples=lambda: [
             Sample((), {"size": 7, "dtype": int64}),
             Sample((), {"size": 0, "dtype": float32}),

@@ -14,9 +14,7 @@ Sizes = tuple[int, ...]
 Padding = tuple[tuple[int, int], ...]
 
 
-def slid_sizes(
-    size: Sizes, window: Sizes, stride: Sizes, padding: Padding, dilation: Sizes
-) -> Sizes:
+def slid_sizes(size: Sizes, window: Sizes, stride: Sizes, padding: Padding, dilation: Sizes) -> Sizes:
     """How many places a dilated window takes on each axis. Raises ArgumentError and ShapeError."""
     n = len(size)
     if not len(window) == len(stride) == len(padding) == len(dilation) == n:
@@ -24,17 +22,13 @@ def slid_sizes(
             f"expected {n} window sizes, strides, paddings and dilations. "
             f"Received: {window}, {stride}, {padding}, {dilation}"
         )
-    if any(v < 1 for v in (*window, *stride, *dilation)) or any(
-        v < 0 for pair in padding for v in pair
-    ):
+    if any(v < 1 for v in (*window, *stride, *dilation)) or any(v < 0 for pair in padding for v in pair):
         raise ArgumentError(
             "expected windows, strides and dilations of at least 1 and paddings of at least 0. "
             f"Received: {window}, {stride}, {dilation}, {padding}"
         )
     result = []
-    for s, w, step, (low, high), d in zip(
-        size, window, stride, padding, dilation, strict=True
-    ):
+    for s, w, step, (low, high), d in zip(size, window, stride, padding, dilation, strict=True):
         extent = (w - 1) * d + 1
         if s + low + high < extent:
             raise ShapeError(
@@ -45,14 +39,10 @@ def slid_sizes(
     return tuple(result)
 
 
-def check_no_window_of_padding(
-    size: Sizes, window: Sizes, stride: Sizes, padding: Padding, dilation: Sizes
-) -> None:
+def check_no_window_of_padding(size: Sizes, window: Sizes, stride: Sizes, padding: Padding, dilation: Sizes) -> None:
     """An extreme needs an element. Raises ArgumentError if some window lies in the padding alone."""
     places = slid_sizes(size, window, stride, padding, dilation)
-    for s, w, step, (low, _), d, count in zip(
-        size, window, stride, padding, dilation, places, strict=True
-    ):
+    for s, w, step, (low, _), d, count in zip(size, window, stride, padding, dilation, places, strict=True):
         for place in range(count):
             start = place * step - low
             if not any(0 <= start + k * d < s for k in range(w)):
@@ -80,14 +70,10 @@ def windows(x: np.ndarray, window: Sizes, stride: Sizes, dilation: Sizes) -> np.
         *(a * b for a, b in zip(steps, stride, strict=True)),
         *(a * b for a, b in zip(steps, dilation, strict=True)),
     )
-    return np.lib.stride_tricks.as_strided(
-        x, (*x.shape[:-n], *places, *window), strides, writeable=False
-    )
+    return np.lib.stride_tricks.as_strided(x, (*x.shape[:-n], *places, *window), strides, writeable=False)
 
 
-def offsets(
-    window: Sizes, places: Sizes, stride: Sizes, dilation: Sizes
-) -> Iterator[tuple[slice, ...]]:
+def offsets(window: Sizes, places: Sizes, stride: Sizes, dilation: Sizes) -> Iterator[tuple[slice, ...]]:
     """For each element of the window, in row-major order: where it lies in the padded array, for all places."""
     for index in product(*map(range, window)):
         yield tuple(
@@ -98,9 +84,7 @@ def offsets(
 
 def cropped(x: np.ndarray, padding: Padding, size: Sizes) -> np.ndarray:
     """The inverse of `padded`."""
-    return x[
-        (..., *(slice(low, low + s) for (low, _), s in zip(padding, size, strict=True)))
-    ]
+    return x[(..., *(slice(low, low + s) for (low, _), s in zip(padding, size, strict=True)))]
 
 
 def padded_shape(lead: Shape, size: Sizes, padding: Padding) -> Shape:

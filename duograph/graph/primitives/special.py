@@ -143,9 +143,7 @@ def erfinv(x: np.ndarray) -> np.ndarray:
             _ratio(r - 1.6, *_QUANTILE_MIDDLE),
             _ratio(np.minimum(r, 30) - 5, *_QUANTILE_TAIL),
         )
-        result = np.where(
-            np.abs(half) <= 0.425, centre, np.copysign(tail, x)
-        ) / math.sqrt(2)
+        result = np.where(np.abs(half) <= 0.425, centre, np.copysign(tail, x)) / math.sqrt(2)
         return np.where(
             np.abs(x) < 1,
             result,
@@ -157,11 +155,7 @@ def erfinv(x: np.ndarray) -> np.ndarray:
 def _bernoulli() -> tuple[float, ...]:
     """B₂, B₄, ... B₂₄ from the zeta function: |B₂ₖ| = 2 (2k)! ζ(2k) / (2π)²ᵏ."""
     return tuple(
-        (-1) ** (k + 1)
-        * 2
-        * math.factorial(2 * k)
-        * (1 + _zeta_minus_one(2 * k))
-        / (2 * math.pi) ** (2 * k)
+        (-1) ** (k + 1) * 2 * math.factorial(2 * k) * (1 + _zeta_minus_one(2 * k)) / (2 * math.pi) ** (2 * k)
         for k in range(1, 13)
     )
 
@@ -204,17 +198,13 @@ def lgamma(x: np.ndarray) -> np.ndarray:
             shifted = np.where(small, shifted + 1, shifted)
         inverse = 1 / (shifted * shifted)
         series = [b / (2 * k * (2 * k - 1)) for k, b in enumerate(_bernoulli()[:8], 1)]
-        far = (shifted - 0.5) * (np.log(shifted) - 1) + (
-            0.5 * math.log(2 * math.pi) - 0.5
-        )
+        far = (shifted - 0.5) * (np.log(shifted) - 1) + (0.5 * math.log(2 * math.pi) - 0.5)
         far += _polynomial(inverse, series[::-1]) / shifted - np.log(product)
         result = np.where(reflected <= 2.5, near, np.where(np.isinf(x), np.inf, far))
         # Γ(x) Γ(1 - x) = π / sin(πx)
         return np.where(
             x < 0.5,
-            np.where(
-                np.isinf(x), np.inf, math.log(math.pi) - np.log(_sin_pi(x)) - result
-            ),
+            np.where(np.isinf(x), np.inf, math.log(math.pi) - np.log(_sin_pi(x)) - result),
             result,
         )
 
@@ -246,13 +236,9 @@ def digamma(x: np.ndarray) -> np.ndarray:
         y, total = _shift_up(np.where(x < 0, 1 - x, x), 0, 10)
         inverse = 1 / (y * y)
         series = [-b / (2 * k) for k, b in enumerate(_bernoulli()[:8], 1)]
-        result = (
-            np.log(y) - 0.5 / y + inverse * _polynomial(inverse, series[::-1]) - total
-        )
+        result = np.log(y) - 0.5 / y + inverse * _polynomial(inverse, series[::-1]) - total
         result = np.where(x < 0, result - math.pi * _cot_pi(x), result)
-        result = np.where(
-            x == 0, np.copysign(np.inf, -x), result
-        )  # a pole, with a side
+        result = np.where(x == 0, np.copysign(np.inf, -x), result)  # a pole, with a side
         return np.where((x < 0) & (x == np.floor(x)), np.nan, result)
 
 
@@ -278,19 +264,10 @@ def _polygamma(n: int, x: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
         y, total = _shift_up(np.where(x < 0, 1 - x, x), n, 15 + n)
         inverse = 1 / (y * y)
-        series = [
-            b * math.factorial(2 * k + n - 1) / math.factorial(2 * k)
-            for k, b in enumerate(_bernoulli(), 1)
-        ]
-        tail = (
-            math.factorial(n - 1)
-            + math.factorial(n) / (2 * y)
-            + inverse * _polynomial(inverse, series[::-1])
-        )
+        series = [b * math.factorial(2 * k + n - 1) / math.factorial(2 * k) for k, b in enumerate(_bernoulli(), 1)]
+        tail = math.factorial(n - 1) + math.factorial(n) / (2 * y) + inverse * _polynomial(inverse, series[::-1])
         sign = (-1) ** (n + 1)
         result = sign * (tail * y**-n + math.factorial(n) * total)
         # ψₙ(1 - x) - (-1)ⁿ ψₙ(x) = (-1)ⁿ π dⁿ/dxⁿ cot(πx)
-        cotangent = math.pi ** (n + 1) * _polynomial(
-            _cot_pi(x), _cotangent_derivative(n)[::-1]
-        )
+        cotangent = math.pi ** (n + 1) * _polynomial(_cot_pi(x), _cotangent_derivative(n)[::-1])
         return np.where(x < 0, -sign * result - cotangent, result)

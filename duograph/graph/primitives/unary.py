@@ -151,9 +151,7 @@ _unary(
 
 def _polygamma_shape(x: Shape, *, order: int) -> Shape:
     if order < 1:
-        raise ArgumentError(
-            f"polygamma: expected an order of at least 1 (digamma is order 0). Received: {order}"
-        )
+        raise ArgumentError(f"polygamma: expected an order of at least 1 (digamma is order 0). Received: {order}")
     return x
 
 
