@@ -48,6 +48,7 @@ class Origin:
     """
 
     __slots__ = ("__weakref__", "attributes", "freed", "hooks", "inputs", "line", "op", "outputs")
+    readable = False
 
     def __init__(self, op: Any, inputs: tuple[Value | None, ...], attributes: Attributes, outputs: int, line: str | None) -> None:
         self.op = op
@@ -63,9 +64,28 @@ class Leaf:
     """The end of the tape: gradients that arrive here are accumulated in the owner, a tensor."""
 
     __slots__ = ("owner",)
+    readable = False
 
     def __init__(self, owner: Any) -> None:
         self.owner = ref(owner)
+
+
+class ReadableOrigin(Origin):
+    """A tape that began at a readable leaf: `numpy()` reads its values as they are, as TensorFlow's users expect."""
+
+    __slots__ = ()
+    readable = True
+
+
+class ReadableLeaf(Leaf):
+    """A leaf whose tape does not keep `numpy()` from reading: a variable of TensorFlow's or Keras's."""
+
+    __slots__ = ()
+    readable = True
+
+
+Origin.following = Leaf.following = Origin  # type: ignore[attr-defined]
+ReadableOrigin.following = ReadableLeaf.following = ReadableOrigin  # type: ignore[attr-defined]
 
 
 class Value:
@@ -155,6 +175,16 @@ class Trace:
         self.leaves: list[Any] = []  # buffers
         self.leaf_slots: dict[Value, int] = {}
         self._nodes: list[Node] = []  # by slot, up to step `_synced`: only needed where the tree grows
+        self._synced = tree.root
+
+    def retire(self) -> None:
+        """End this thread's trace and begin a new one.
+
+        Realised values still name the trace they came from; it lets go of what it held, or each trace would keep the
+        one before it alive through its leaves.
+        """
+        local.trace = Trace()
+        self.pending, self.leaves, self.leaf_slots, self._nodes = [], [], {}, []
         self._synced = tree.root
 
     def nodes(self) -> list[Node]:
@@ -275,16 +305,16 @@ def record(op: Operation, inputs: tuple[Value | None, ...], attributes: Attribut
     """
     trace = local.trace
     slots: list[int | None] = []
-    taped = False
+    taped: Any = None
     for value in inputs:
         if value is None:
             slots.append(None)
             continue
         slots.append(value.slot if value.trace is trace else trace.slot_of(value))
         if value.origin is not None:
-            taped = True
+            taped = value.origin
     if not local.gradients:
-        taped = False
+        taped = None
     key = (op, attributes, *slots)
     step = trace.step.following.get(key)
     if step is None:
@@ -294,13 +324,15 @@ def record(op: Operation, inputs: tuple[Value | None, ...], attributes: Attribut
     pending = trace.pending
     if len(results) == 1:
         shape, dtype = results[0]
-        origin = Origin(op, inputs, attributes, 1, step.line) if taped and step.differentiable[0] else None
+        origin = None
+        if taped is not None and step.differentiable[0]:
+            origin = taped.following(op, inputs, attributes, 1, step.line)
         result = Value(shape, dtype, None, trace, step.first, origin)
         pending.append(ref(result))
         if step.full or local.eager:
             realiser(trace)
         return result
-    origin = Origin(op, inputs, attributes, len(results), step.line) if taped else None
+    origin = None if taped is None else taped.following(op, inputs, attributes, len(results), step.line)
     values = []
     for index, (shape, dtype) in enumerate(results):
         taped_here = origin if step.differentiable[index] else None

@@ -60,13 +60,13 @@ def realise(trace: Trace) -> None:
             for value in live:
                 value.buffer = Failure(error)
             if trace is tracing.local.trace:
-                tracing.local.trace = Trace()
+                trace.retire()
             raise
         made = dict(zip(key, buffers, strict=True))
         for value in live:
             value.buffer = made[value.slot]
     if trace is tracing.local.trace:
-        tracing.local.trace = Trace()
+        trace.retire()
 
 
 tracing.realiser = realise

@@ -200,3 +200,46 @@ Tensor.__array__ = array_protocol  # type: ignore[attr-defined]
 Tensor.__array_priority__ = 1000  # type: ignore[attr-defined]
 Tensor.__dlpack__ = dlpack  # type: ignore[attr-defined]
 Tensor.__dlpack_device__ = lambda self: (1, 0)  # type: ignore[attr-defined]
+
+
+def _rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool, extra: dict[str, Any]) -> Tensor:
+    made = kind.__new__(kind)
+    made._value = from_buffer(array)._value
+    for name, value in extra.items():
+        setattr(made, name, value)
+    return made.requires_grad_() if requires_grad else made
+
+
+def _own_attributes(source: Tensor) -> dict[str, Any]:
+    """What users and subclasses put on the instance."""
+    return {k: v for k, v in vars(source).items() if not k.startswith("_")}
+
+
+def _content_to_copy(source: Tensor, what: str) -> np.ndarray:
+    if not source.is_leaf:
+        raise GradientError(f"{what} is for leaf tensors: take .detach() of a result of an operation first")
+    return np.array(source._array(), order="C")
+
+
+def _reduce(source: Tensor, protocol: int) -> tuple[Any, ...]:
+    array = _content_to_copy(source, "pickling")
+    return _rebuild, (type(source), array, source.requires_grad, _own_attributes(source))
+
+
+def _deepcopy(source: Tensor, memo: dict[int, Any]) -> Tensor:
+    import copy as copying
+
+    if id(source) in memo:
+        return memo[id(source)]
+    extra = copying.deepcopy(_own_attributes(source), memo)
+    made = _rebuild(type(source), _content_to_copy(source, "deepcopy"), source.requires_grad, extra)
+    if source._device is not core.CPU:
+        made._device = source._device
+    if source._grad is not None:
+        made._grad = _deepcopy(source._grad, memo)
+    memo[id(source)] = made
+    return made
+
+
+Tensor.__reduce_ex__ = _reduce  # type: ignore[method-assign]
+Tensor.__deepcopy__ = _deepcopy  # type: ignore[attr-defined]
