@@ -11,7 +11,7 @@ import math
 import os
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 from weakref import ref
 
 from .composite import Operation
@@ -44,11 +44,13 @@ class Number:
 class Origin:
     """The tape: which operation a value came from. Shared by the results of one operation.
 
-    `hooks` are called with the cotangent of an output (by index) when it is complete.
+    `hooks` are called with the cotangent of an output (by index) when it is complete. `successor` is the class of the
+    origins of what is computed from here, `readable` whether `numpy()` reads such values without `detach()`.
     """
 
     __slots__ = ("__weakref__", "attributes", "freed", "hooks", "inputs", "line", "op", "outputs")
     readable = False
+    successor: ClassVar[type[Origin]]
 
     def __init__(self, op: Any, inputs: tuple[Value | None, ...], attributes: Attributes, outputs: int, line: str | None) -> None:
         self.op = op
@@ -65,27 +67,28 @@ class Leaf:
 
     __slots__ = ("owner",)
     readable = False
+    successor: ClassVar[type[Origin]]
 
     def __init__(self, owner: Any) -> None:
         self.owner = ref(owner)
 
 
 class ReadableOrigin(Origin):
-    """A tape that began at a readable leaf: `numpy()` reads its values as they are, as TensorFlow's users expect."""
+    """The tape behind a readable leaf."""
 
     __slots__ = ()
     readable = True
 
 
 class ReadableLeaf(Leaf):
-    """A leaf whose tape does not keep `numpy()` from reading: a variable of TensorFlow's or Keras's."""
+    """A variable of TensorFlow's or Keras's, whose users expect `numpy()` to read whatever was computed from it."""
 
     __slots__ = ()
     readable = True
 
 
-Origin.following = Leaf.following = Origin  # type: ignore[attr-defined]
-ReadableOrigin.following = ReadableLeaf.following = ReadableOrigin  # type: ignore[attr-defined]
+Origin.successor = Leaf.successor = Origin
+ReadableOrigin.successor = ReadableLeaf.successor = ReadableOrigin
 
 
 class Value:
@@ -326,13 +329,13 @@ def record(op: Operation, inputs: tuple[Value | None, ...], attributes: Attribut
         shape, dtype = results[0]
         origin = None
         if taped is not None and step.differentiable[0]:
-            origin = taped.following(op, inputs, attributes, 1, step.line)
+            origin = taped.successor(op, inputs, attributes, 1, step.line)
         result = Value(shape, dtype, None, trace, step.first, origin)
         pending.append(ref(result))
         if step.full or local.eager:
             realiser(trace)
         return result
-    origin = None if taped is None else taped.following(op, inputs, attributes, len(results), step.line)
+    origin = None if taped is None else taped.successor(op, inputs, attributes, len(results), step.line)
     values = []
     for index, (shape, dtype) in enumerate(results):
         taped_here = origin if step.differentiable[index] else None

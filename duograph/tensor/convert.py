@@ -141,7 +141,8 @@ def numpy(source: Tensor, *, force: bool = False) -> np.ndarray:
 
     Raises GradientError for a tensor that requires grad, as PyTorch does.
     """
-    if source._value.origin is not None and not force:
+    origin = source._value.origin
+    if origin is not None and not origin.readable and not force:
         raise GradientError("numpy(): the tensor requires grad. Use tensor.detach().numpy()")
     array = source._array()
     buffer = source._value.buffer

@@ -49,6 +49,7 @@ class Tensor:
     _value: Value
     _device: Device = CPU
     _grad: Tensor | None = None
+    _leaf: type[Leaf] = Leaf  # what this tensor is on the tape when it requires gradients
     _base: Tensor | None = None  # the tensor this one is a view of: never a view itself
     _path: tuple[Any, ...] = ()  # how the view is made from the base: see views.py
     _detached = False  # a view that gradients do not see
@@ -188,7 +189,7 @@ class Tensor:
         if requires_grad:
             if not value.dtype.is_floating_point:
                 raise GradientError(f"only floating point tensors can require gradients. Received: {value.dtype.name}")
-            self._value = alias(value, Leaf(self))
+            self._value = alias(value, self._leaf(self))
         else:
             if not isinstance(value.origin, Leaf):
                 raise GradientError(

@@ -227,7 +227,7 @@ def set_data(tensor: Tensor, new: Tensor) -> None:
     origin = tensor._value.origin
     if origin is not None and not isinstance(origin, Leaf):
         raise GradientError("setting .data of a tensor that an operation made: use an in-place operation instead")
-    tensor._value = alias(new._value, Leaf(tensor) if origin is not None else None)
+    tensor._value = alias(new._value, tensor._leaf(tensor) if origin is not None else None)
     tensor._base, tensor._path, tensor._views = None, (), None
     if tensor._device is not new._device:
         tensor._device = new._device
