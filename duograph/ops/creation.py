@@ -212,7 +212,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     grids = []
     for k, t in enumerate(ordered):
         grid = t.reshape(tuple(-1 if j == k else 1 for j in range(len(ordered)))).expand(shape)
-        grids.append(grid.transpose(0, 1) if swap else grid)
+        grids.append(grid)
     return tuple([grids[1], grids[0], *grids[2:]] if swap else grids)
 
 

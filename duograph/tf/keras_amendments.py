@@ -1,20 +1,71 @@
-"""What is changed inside Keras, module by module: each function is called with a module just after it was executed.
+"""What is changed inside Keras, module by module.
 
-Only two kinds of thing are here: places where Keras recognises PyTorch by the *names* of classes, and places where its
-PyTorch backend makes a step wait for a value that our engine can leave in the graph.
+Each function here is called with a module of Keras just after it was executed. Only two kinds of thing are amended:
+places where Keras recognises PyTorch by the names of its modules, and places where its PyTorch backend makes a step
+wait for a value that our engine can leave in the graph.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
-AMENDMENTS: dict[str, Callable[[ModuleType], None]] = {}
+Amendment = Callable[[ModuleType], None]
+AMENDMENTS: dict[str, Amendment] = {}
+"""By the module's name."""
 
 
-def amends(name: str) -> Callable[[Callable[[ModuleType], None]], Callable[[ModuleType], None]]:
-    def register(function: Callable[[ModuleType], None]) -> Callable[[ModuleType], None]:
+def amends(name: str) -> Callable[[Amendment], Amendment]:
+    """Decorator: call the function with the module `name` of Keras when it has been loaded."""
+
+    def register(function: Amendment) -> Amendment:
         AMENDMENTS[name] = function
         return function
 
     return register
+
+
+def _recognise(module: ModuleType, name: str, ours: Callable[[], type]) -> None:
+    """Let the predicate `module.name` be true for instances of one of our classes too."""
+    theirs = getattr(module, name)
+
+    def recognised(x: Any) -> bool:
+        return isinstance(x, ours()) or theirs(x)
+
+    setattr(module, name, recognised)
+
+
+def _torch() -> Any:
+    import duograph.torch
+
+    return duograph.torch
+
+
+@amends("keras.src.trainers.data_adapters.data_adapter_utils")
+def _tensors(module: ModuleType) -> None:
+    _recognise(module, "is_torch_tensor", lambda: _torch().Tensor)
+
+
+@amends("keras.src.trainers.data_adapters")
+def _loaders(module: ModuleType) -> None:
+    _recognise(module, "is_torch_dataloader", lambda: _torch().utils.data.DataLoader)
+
+
+@amends("keras.src.utils.dataset_utils")
+def _datasets(module: ModuleType) -> None:
+    _recognise(module, "is_torch_dataset", lambda: _torch().utils.data.Dataset)
+
+
+@amends("keras.src.backend.torch.random")
+def _random(module: ModuleType) -> None:
+    """Keras reads its seeds to make a generator: ours takes them as they are, tensors of the graph."""
+    from .keras_random import SeededGenerator
+
+    def torch_seed_generator(seed: Any) -> SeededGenerator | None:
+        if module.get_device() == "meta":
+            return None
+        key, counter = module.draw_seed(seed)
+        return SeededGenerator(key, counter)
+
+    module.torch_seed_generator = torch_seed_generator  # type: ignore[attr-defined]
