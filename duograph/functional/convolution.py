@@ -75,7 +75,9 @@ def conv_transpose(
     # output padding shows what the cut at the end would have hidden; beyond that nothing arrives, and zeros follow
     pairs = tuple((c, max(c - e, 0)) for c, e in zip(cut, extra, strict=True))
     zeros = [max(e - c, 0) for c, e in zip(cut, extra, strict=True)]
-    whole = [(s - 1) * step + d * (k - 1) + 1 for s, step, d, k in zip(x.shape[-n:], steps, gaps, w.shape[2:])]
+    whole = [
+        (s - 1) * step + d * (k - 1) + 1 for s, step, d, k in zip(x.shape[-n:], steps, gaps, w.shape[2:], strict=True)
+    ]
     size = tuple(t - low - high for t, (low, high) in zip(whole, pairs, strict=True))
     check_shape(all(s > 0 for s in size), "x", f"sizes that a padding of {cut} leaves something of", x)
     batched = x if x.ndim == n + 2 else g.expand_dims(x, 0)

@@ -13,7 +13,7 @@ from ..graph.node import Node
 from .checks import check_argument, check_floating
 
 
-def _kept(seed: Node, offset: Node, shape: tuple[int, ...], p: float) -> Node:
+def kept(seed: Node, offset: Node, shape: tuple[int, ...], p: float) -> Node:
     """True with probability 1 - p: 32 random bits at or above p 2^32."""
     threshold = min(round(p * 2.0**32), 2**32 - 1)
     return ~(g.apply("random_bits", seed, offset, shape=shape) < threshold)
@@ -32,7 +32,7 @@ def dropout(x: Node, seed: Node, offset: Node, *, p: float, channels: bool = Fal
     if p == 1.0:
         return x * 0.0
     shape = (*x.shape[:2], *(1,) * (x.ndim - 2)) if channels else x.shape
-    return g.select(g.broadcast_to(_kept(seed, offset, shape, p), x.shape), x * (1.0 / (1.0 - p)), 0.0)
+    return g.select(g.broadcast_to(kept(seed, offset, shape, p), x.shape), x * (1.0 / (1.0 - p)), 0.0)
 
 
 SELU_LOW = -1.7580993408473766
@@ -49,5 +49,5 @@ def alpha_dropout(x: Node, seed: Node, offset: Node, *, p: float, channels: bool
     keep = 1.0 - p
     scale = 1.0 / math.sqrt(keep * (1.0 + p * SELU_LOW**2))
     shape = (*x.shape[:2], *(1,) * (x.ndim - 2)) if channels else x.shape
-    kept = g.broadcast_to(_kept(seed, offset, shape, p), x.shape)
-    return g.select(kept, x, SELU_LOW) * scale - scale * p * SELU_LOW
+    stays = g.broadcast_to(kept(seed, offset, shape, p), x.shape)
+    return g.select(stays, x, SELU_LOW) * scale - scale * p * SELU_LOW
