@@ -138,7 +138,7 @@ def _read_member(folder: Path, name: str, rank: int) -> tuple[Path, NDArray[np.u
     values = read_idx(file)
     if values.dtype != np.uint8 or values.ndim != rank:
         raise DataError(f"{file}: expected uint8 values in {rank} dimensions. Received: {values.dtype}, {values.shape}")
-    return file, values
+    return file, cast(NDArray[np.uint8], values)
 
 
 def _contents(folder: Path) -> str:
