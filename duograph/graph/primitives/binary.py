@@ -98,9 +98,9 @@ def _copysign_gradient(node: Node, dy: Node) -> Sequence[Node | None]:
 
 
 def _divide_gradient(node: Node, dy: Node) -> Sequence[Node]:
-    _, y = node.inputs
+    x, y = node.inputs
     dx = dy / y
-    return dx, -(dx * node)
+    return dx, -(dx * x / y)  # not by the quotient, which users may overwrite
 
 
 _binary("add", np.add, lambda node, dy: (dy, dy), dtype=same_dtype())
