@@ -219,7 +219,7 @@ def _products(
         signature = tuple(None if v is None else (v.shape, v.dtype) for v in operands)
         used, used_results = uses(product, origin.attributes, signature)
         for place, value in enumerate(inputs):
-            if value is not None and value.overwritten and place in used:
+            if value is not None and value.overwritten not in (None, origin) and place in used:
                 raise _overwritten(origin, f"its input {place}")
         for index in used_results:
             if (origin, index) in overwritten:

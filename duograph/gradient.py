@@ -110,8 +110,11 @@ def uses(
     """The positions of the inputs and of the outputs of `product.op` whose *values* its results depend on.
 
     `inputs` are the shapes and dtypes of the inputs of `product` (None for an absent one). A gradient that needs only
-    the shape of an input does not use it; one that is written with the output, as that of `exp`, uses the output.
+    the shape of an input does not use it; one that is written with the output, as that of `exp`, uses the output. Masks
+    and indices made from an input (where the maximum was) count as kept apart, not as a use of its value.
     """
+    if getattr(product.op, "keeps_result", False):
+        return frozenset(), frozenset({0})
     return _template(product, attributes, repr(attributes), inputs).uses()
 
 
@@ -138,7 +141,7 @@ class _Template(NamedTuple):
             node = stack.pop()
             if node not in found:
                 found.add(node)
-                if node not in self.outputs:
+                if node not in self.outputs and node.dtype.is_floating_point:
                     stack.extend(node.inputs)
         count = len(self.stand_ins)
         inputs = frozenset(

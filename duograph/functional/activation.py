@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from ..graph import language as g
-from ..graph.composite import composite
+from ..graph.composite import composite, composite_of_result
 from ..graph.node import Node
 from ..graph.primitives.rules import normalize_axis
 from .checks import check_argument, check_choice, check_floating, check_same_dtype, check_shape, widened
@@ -18,13 +18,13 @@ SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 
 
-@composite
+@composite_of_result
 def relu(x: Node) -> Node:
     """max(x, 0), with derivative 0 at 0."""
     return g.select(x <= 0, 0, x)
 
 
-@composite
+@composite_of_result
 def relu6(x: Node) -> Node:
     """min(max(x, 0), 6)."""
     return _clamp(x, 0, 6)
@@ -85,7 +85,7 @@ def gelu(x: Node, *, approximate: str = "none") -> Node:
     return x * 0.5 * (g.erf(x * math.sqrt(0.5)) + 1)
 
 
-@composite
+@composite_of_result
 @widened
 def sigmoid(x: Node) -> Node:
     """1 / (1 + exp(-x)), to full relative precision at both ends."""
@@ -199,7 +199,7 @@ def glu(x: Node, *, axis: int = -1) -> Node:
     return g.narrow(x, axis, 0, half) * sigmoid(g.narrow(x, axis, half, half))
 
 
-@composite
+@composite_of_result
 @widened
 def softmax(x: Node, *, axis: int = -1) -> Node:
     """exp(x) / sum(exp(x)) along an axis."""
@@ -208,14 +208,14 @@ def softmax(x: Node, *, axis: int = -1) -> Node:
     return e / g.sum(e, _axes(x, axis), keepdims=True)
 
 
-@composite
+@composite_of_result
 @widened
 def softmin(x: Node, *, axis: int = -1) -> Node:
     """softmax(-x)."""
     return softmax(-x, axis=axis)
 
 
-@composite
+@composite_of_result
 @widened
 def log_softmax(x: Node, *, axis: int = -1) -> Node:
     """log(softmax(x)), without loss of precision."""

@@ -24,10 +24,14 @@ class Composite:
 
     Called on nodes it expands in place; called on tensors it is recorded as one operation. The function returns one
     node or a tuple of nodes.
+
+    `keeps_result` says that its gradient is a function of its result alone, as that of softmax is: then, as in PyTorch,
+    the inputs may be overwritten before the gradient is asked for, and the result may not.
     """
 
-    def __init__(self, function: Callable[..., Node | tuple[Node, ...]]) -> None:
+    def __init__(self, function: Callable[..., Node | tuple[Node, ...]], keeps_result: bool = False) -> None:
         self.function = function
+        self.keeps_result = keeps_result
         self.name = function.__name__
         functools.update_wrapper(self, function)
 
@@ -50,3 +54,8 @@ class Composite:
 def composite(function: Callable[..., Node | tuple[Node, ...]]) -> Composite:
     """Decorator: record `function` as one operation. Attributes must be hashable."""
     return Composite(function)
+
+
+def composite_of_result(function: Callable[..., Node | tuple[Node, ...]]) -> Composite:
+    """Decorator: as `composite`, for a function whose gradient can be written with its result alone."""
+    return Composite(function, keeps_result=True)

@@ -6,7 +6,7 @@ Axes may be negative; numbers beside nodes are constants of the nodes' dtype. Ev
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .dtype import DType
@@ -26,9 +26,7 @@ def zeros_like(x: Node) -> Node:
 
 
 def broadcast_to(x: Node, shape: Shape) -> Node:
-    return (
-        x if x.shape == tuple(shape) else apply("broadcast_to", x, shape=tuple(shape))
-    )
+    return x if x.shape == tuple(shape) else apply("broadcast_to", x, shape=tuple(shape))
 
 
 def reshape(x: Node, shape: Shape) -> Node:
@@ -60,9 +58,7 @@ def expand_dims(x: Node, axes: Axes) -> Node:
     axes = (axes,) if isinstance(axes, int) else tuple(axes or ())
     places = normalize_axes(axes, x.ndim + len(axes))
     sizes = iter(x.shape)
-    return reshape(
-        x, tuple(1 if k in places else next(sizes) for k in range(x.ndim + len(axes)))
-    )
+    return reshape(x, tuple(1 if k in places else next(sizes) for k in range(x.ndim + len(axes))))
 
 
 def cast(x: Node, dtype: DType) -> Node:
@@ -97,9 +93,7 @@ def _reduce(name: str, x: Node, axes: Axes, keepdims: bool) -> Node:
     found = normalize_axes(axes, x.ndim)
     result = apply(name, x, axes=found)
     if keepdims:
-        result = reshape(
-            result, tuple(1 if k in found else s for k, s in enumerate(x.shape))
-        )
+        result = reshape(result, tuple(1 if k in found else s for k, s in enumerate(x.shape)))
     return result
 
 
@@ -114,11 +108,7 @@ def count(x: Node, axes: Axes = None) -> int:
 def mean(x: Node, axes: Axes = None, keepdims: bool = False) -> Node:
     number = count(x, axes)
     total = sum(x, axes, keepdims)
-    return (
-        total * (1.0 / number)
-        if number & (number - 1) == 0 and number
-        else total / number
-    )
+    return total * (1.0 / number) if number & (number - 1) == 0 and number else total / number
 
 
 def sum_to(x: Node, shape: Shape) -> Node:
@@ -126,11 +116,7 @@ def sum_to(x: Node, shape: Shape) -> Node:
     if x.shape == shape:
         return x
     added = x.ndim - len(shape)
-    axes = tuple(
-        k
-        for k in range(x.ndim)
-        if k < added or (shape[k - added] == 1 and x.shape[k] != 1)
-    )
+    axes = tuple(k for k in range(x.ndim) if k < added or (shape[k - added] == 1 and x.shape[k] != 1))
     return reshape(sum(x, axes), shape)
 
 
@@ -142,7 +128,9 @@ def select(condition: Node, x: Node | Number, y: Node | Number) -> Node:
     return apply("select", condition, x, y)
 
 
-def elementwise(name: str):
+def elementwise(name: str) -> Callable[..., Node]:
+    """The function on nodes and numbers that applies the elementwise primitive called `name`."""
+
     def function(*operands: Node | Number) -> Node:
         return apply(name, *operands)
 
@@ -153,23 +141,13 @@ def elementwise(name: str):
 absolute, exp, expm1, log, log1p, sqrt, rsqrt = map(
     elementwise, ("absolute", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt")
 )
-sin, cos, tan, asin, acos, atan = map(
-    elementwise, ("sin", "cos", "tan", "asin", "acos", "atan")
-)
-sinh, cosh, tanh, asinh, acosh, atanh = map(
-    elementwise, ("sinh", "cosh", "tanh", "asinh", "acosh", "atanh")
-)
+sin, cos, tan, asin, acos, atan = map(elementwise, ("sin", "cos", "tan", "asin", "acos", "atan"))
+sinh, cosh, tanh, asinh, acosh, atanh = map(elementwise, ("sinh", "cosh", "tanh", "asinh", "acosh", "atanh"))
 erf, erfinv, lgamma, digamma = map(elementwise, ("erf", "erfinv", "lgamma", "digamma"))
-sign, floor, ceil, round, trunc = map(
-    elementwise, ("sign", "floor", "ceil", "round", "trunc")
-)
-maximum, minimum, power, atan2 = map(
-    elementwise, ("maximum", "minimum", "power", "atan2")
-)
+sign, floor, ceil, round, trunc = map(elementwise, ("sign", "floor", "ceil", "round", "trunc"))
+maximum, minimum, power, atan2 = map(elementwise, ("maximum", "minimum", "power", "atan2"))
 floor_divide, remainder = map(elementwise, ("floor_divide", "remainder"))
-equal, not_equal, less, less_equal = map(
-    elementwise, ("equal", "not_equal", "less", "less_equal")
-)
+equal, not_equal, less, less_equal = map(elementwise, ("equal", "not_equal", "less", "less_equal"))
 stop_gradient = elementwise("stop_gradient")
 
 
@@ -187,11 +165,7 @@ def matmul(a: Node, b: Node) -> Node:
 
 
 def concatenate(xs: Sequence[Node], axis: int = 0) -> Node:
-    return (
-        xs[0]
-        if len(xs) == 1
-        else apply("concatenate", *xs, axis=normalize_axis(axis, xs[0].ndim))
-    )
+    return xs[0] if len(xs) == 1 else apply("concatenate", *xs, axis=normalize_axis(axis, xs[0].ndim))
 
 
 def slice(
@@ -261,22 +235,14 @@ def take_along(x: Node, indices: Node, axis: int) -> Node:
     return apply("take_along", x, indices, axis=normalize_axis(axis, x.ndim))
 
 
-def put(
-    x: Node, indices: Node, updates: Node, axis: int = 0, mode: str = "set"
-) -> Node:
+def put(x: Node, indices: Node, updates: Node, axis: int = 0, mode: str = "set") -> Node:
     """`x` with `updates` written ("set") or added ("add") at `indices` along `axis`: the adjoint of `take` for add."""
-    return apply(
-        "put", x, indices, updates, axis=normalize_axis(axis, x.ndim), mode=mode
-    )
+    return apply("put", x, indices, updates, axis=normalize_axis(axis, x.ndim), mode=mode)
 
 
-def put_along(
-    x: Node, indices: Node, updates: Node, axis: int, mode: str = "set"
-) -> Node:
+def put_along(x: Node, indices: Node, updates: Node, axis: int, mode: str = "set") -> Node:
     """`x` with `updates` written or combined at `indices` as in `take_along`."""
-    return apply(
-        "put_along", x, indices, updates, axis=normalize_axis(axis, x.ndim), mode=mode
-    )
+    return apply("put_along", x, indices, updates, axis=normalize_axis(axis, x.ndim), mode=mode)
 
 
 def argsort(x: Node, axis: int = -1, descending: bool = False) -> Node:
@@ -318,16 +284,12 @@ def convolution(
     )
 
 
-def convolution_input_gradient(
-    dy: Node, w: Node, *, size: tuple[int, ...], **geometry: Any
-) -> Node:
+def convolution_input_gradient(dy: Node, w: Node, *, size: tuple[int, ...], **geometry: Any) -> Node:
     """The adjoint of `convolution` in `x`, whose spatial sizes are `size`: also the transposed convolution."""
     return apply("convolution_input_gradient", dy, w, size=size, **geometry)
 
 
-def convolution_weight_gradient(
-    x: Node, dy: Node, *, kernel: tuple[int, ...], **geometry: Any
-) -> Node:
+def convolution_weight_gradient(x: Node, dy: Node, *, kernel: tuple[int, ...], **geometry: Any) -> Node:
     """The adjoint of `convolution` in `w`, whose spatial sizes are `kernel`."""
     return apply("convolution_weight_gradient", x, dy, kernel=kernel, **geometry)
 

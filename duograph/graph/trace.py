@@ -95,7 +95,7 @@ class Value:
     """What a tensor holds. Pending: `buffer` is None and it is slot `slot` of `trace`. Realised: `buffer` is set.
 
     `origin` is None unless gradients flow through this value; `index` says which output of the origin it is.
-    `overwritten` is set when the tensor that held the value was written in place.
+    `overwritten` is set when the tensor that held the value was written in place: to the origin of what was written.
     """
 
     __slots__ = ("__weakref__", "buffer", "dtype", "index", "origin", "overwritten", "shape", "slot", "trace")
@@ -111,7 +111,7 @@ class Value:
         self.slot = slot
         self.origin = origin
         self.index = index
-        self.overwritten = False
+        self.overwritten: Any = None
 
 
 class Step:

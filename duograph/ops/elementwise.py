@@ -69,18 +69,18 @@ def absolute(x: Node) -> Node:
     return x if x.dtype is bool_ or not x.dtype.signed else g.absolute(x)
 
 
-def _of(name: str, doc: str, body: Any, to: Any = None, *aliases: str) -> None:
+def _of(name: str, doc: str, body: Any, to: Any = None, *aliases: str, keeps_result: bool = False) -> None:
     body.__name__ = name
-    unary(name, composite(body), doc, to, *aliases)
+    unary(name, Composite(body, keeps_result), doc, to, *aliases)
 
 
 unary("abs", absolute, "The absolute value of every element.", None, "absolute")
-_of("exp2", "2 to the power of every element.", lambda x: g.exp(x * math.log(2.0)), to_float)
+_of("exp2", "2 to the power of every element.", lambda x: g.exp(x * math.log(2.0)), to_float, keeps_result=True)
 _of("log2", "The base-2 logarithm.", lambda x: g.log(x) * (1.0 / math.log(2.0)), to_float)
 _of("log10", "The base-10 logarithm.", lambda x: g.log(x) * (1.0 / math.log(10.0)), to_float)
 _of("square", "Every element times itself.", lambda x: x * x)
-_of("reciprocal", "1 / x.", lambda x: 1.0 / x, to_float)
-_of("sigmoid", "1 / (1 + exp(-x)).", lambda x: sigmoid_stable(x), to_float, "expit")
+_of("reciprocal", "1 / x.", lambda x: 1.0 / x, to_float, keeps_result=True)
+_of("sigmoid", "1 / (1 + exp(-x)).", lambda x: sigmoid_stable(x), to_float, "expit", keeps_result=True)
 _of("frac", "What `trunc` leaves.", lambda x: x - g.trunc(x))
 _of("erfc", "1 - erf(x).", lambda x: 1.0 - g.erf(x), to_float)
 _of("deg2rad", "Degrees to radians.", lambda x: x * (math.pi / 180), to_float)
@@ -90,7 +90,7 @@ _of("positive", "The tensor itself.", lambda x: g.apply("copy", x))
 _of("isnan", "True where an element is NaN.", lambda x: g.not_equal(x, x))
 _of("sgn", "-1, 0 or 1 by the sign.", lambda x: g.sign(x))
 _of("signbit", "True where the sign bit is set.", lambda x: _signbit(x))
-_of("relu", "max(x, 0).", lambda x: g.maximum(x, 0))
+_of("relu", "max(x, 0).", lambda x: g.select(x <= 0, 0, x), keeps_result=True)
 _of("isinf", "True where an element is infinite.", lambda x: _infinite(x))
 _of("isfinite", "True where an element is neither infinite nor NaN.", lambda x: ~(_infinite(x) | g.not_equal(x, x)))
 _of("isposinf", "True where an element is +infinity.", lambda x: g.equal(x, math.inf) if x.dtype.is_floating_point else _never(x))

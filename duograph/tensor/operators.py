@@ -84,10 +84,11 @@ def update(tensor: Tensor, result: Tensor) -> Tensor:
         raise DTypeError(f"in-place: a result of {result.dtype.name} cannot be written into a tensor of {dtype.name}").located(
             user_line()
         )
+    writer = result._value.origin
     result = cast(result, dtype)
     if result._value.shape != tensor._value.shape and len(result._value.shape) <= len(tensor._value.shape):
         result = apply(P["broadcast_to"], (result,), (("shape", tensor._value.shape),))
-    return assign(tensor, result._value)
+    return assign(tensor, result._value, writer)
 
 
 def _define() -> None:

@@ -149,12 +149,15 @@ def is_view_of(tensor: Tensor, other: Tensor) -> bool:
     return (tensor._base or tensor) is (other._base or other)
 
 
-def assign(tensor: Tensor, new: Value) -> Tensor:
+def assign(tensor: Tensor, new: Value, writer: Any = None) -> Tensor:
     """Make `new` (same shape and dtype) the content of `tensor`, in place: bases and views follow.
 
+    `writer` is the origin of the operation that read the old content to make the new one, if not that of `new`: it may
+    use the old content for its gradient, as only it saw it before the write.
     Raises GradientError for a leaf that requires gradients, unless gradients are off.
     """
     value = tensor._value
+    writer = writer or new.origin or True
     if new.shape != value.shape:
         raise ShapeError(
             f"in-place operation: expected a result of the tensor's own shape {tuple(value.shape)}. "
@@ -171,7 +174,8 @@ def assign(tensor: Tensor, new: Value) -> Tensor:
         new = alias(new, None)
     if tensor._path:
         new = _rebuild(base._value, tensor._path, new)
-    _rebind(base, new, taped)
+    _rebind(base, new, taped, writer)
+    value.overwritten = writer
     return tensor
 
 
@@ -185,9 +189,9 @@ def _rebuild(value: Value, path: tuple[Step, ...], new: Value) -> Value:
     return new
 
 
-def _rebind(base: Tensor, new: Value, taped: bool) -> None:
+def _rebind(base: Tensor, new: Value, taped: bool, writer: Any) -> None:
     old = base._value
-    old.overwritten = True
+    old.overwritten = writer
     if not taped and old.origin is not None:
         # what is written without tape takes the place of the old content on the tape
         new = alias(new, old.origin, old.index)

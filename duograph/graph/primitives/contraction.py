@@ -187,7 +187,7 @@ def _input_gradient(
     columns = columns.reshape(channels, prod(kernel), batch, *places)
     result = np.zeros(padded_shape((channels, batch), size, padding), dy.dtype)
     for k, where in enumerate(offsets(kernel, places, stride, dilation)):
-        result[(..., *where)] += columns[:, k]
+        result[where] += columns[:, k]
     return cropped(result, padding, size).swapaxes(0, 1)
 
 
@@ -257,7 +257,7 @@ _CASES: list[tuple[Shape, Shape, Sizes, Padding, Sizes, int]] = [
 def _samples(of: str) -> Callable[[], Iterable[Sample]]:
     def samples() -> Iterable[Sample]:
         for x, w, stride, padding, dilation, groups in _CASES:
-            geometry = {
+            geometry: dict[str, Any] = {
                 "stride": stride,
                 "padding": padding,
                 "dilation": dilation,

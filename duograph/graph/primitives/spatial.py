@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -73,18 +74,21 @@ def windows(x: np.ndarray, window: Sizes, stride: Sizes, dilation: Sizes) -> np.
     return np.lib.stride_tricks.as_strided(x, (*x.shape[:-n], *places, *window), strides, writeable=False)
 
 
-def offsets(window: Sizes, places: Sizes, stride: Sizes, dilation: Sizes) -> Iterator[tuple[slice, ...]]:
-    """For each element of the window, in row-major order: where it lies in the padded array, for all places."""
-    for index in product(*map(range, window)):
-        yield tuple(
+def offsets(window: Sizes, places: Sizes, stride: Sizes, dilation: Sizes) -> Iterator[tuple[Any, ...]]:
+    """For each element of the window, in row-major order: the index of where it lies in the padded array, for all
+    places of the window."""
+    for element in product(*map(range, window)):
+        slices = (
             slice(k * d, k * d + (count - 1) * step + 1, step)
-            for k, d, count, step in zip(index, dilation, places, stride, strict=True)
+            for k, d, count, step in zip(element, dilation, places, stride, strict=True)
         )
+        yield (..., *slices)
 
 
 def cropped(x: np.ndarray, padding: Padding, size: Sizes) -> np.ndarray:
     """The inverse of `padded`."""
-    return x[(..., *(slice(low, low + s) for (low, _), s in zip(padding, size, strict=True)))]
+    index: tuple[Any, ...] = (..., *(slice(low, low + s) for (low, _), s in zip(padding, size, strict=True)))
+    return x[index]
 
 
 def padded_shape(lead: Shape, size: Sizes, padding: Padding) -> Shape:

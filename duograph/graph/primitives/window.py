@@ -59,7 +59,7 @@ def _window_max(x: np.ndarray, *, window: Sizes, stride: Sizes, padding: Padding
     lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     wide, result = padded(x, padding, lowest), None
     for where in offsets(window, _places(x, window, stride, padding, dilation), stride, dilation):
-        seen = wide[(..., *where)]
+        seen = wide[where]
         result = seen.copy() if result is None else np.maximum(result, seen, out=result)
     assert result is not None
     return result
@@ -73,7 +73,7 @@ def _window_argmax(x: np.ndarray, *, window: Sizes, stride: Sizes, padding: Padd
     best = np.zeros((*x.shape[: x.ndim - len(window)], *places), x.dtype)
     result = np.full(best.shape, -1, np.int64)
     for where in offsets(window, places, stride, dilation):
-        seen, position = wide[(..., *where)], flat[where]
+        seen, position = wide[where], flat[where]
         better = (position >= 0) & ((result < 0) | (seen > best) | (np.isnan(seen) & ~np.isnan(best)))
         best = np.where(better, seen, best)
         result = np.where(better, position, result)
@@ -83,7 +83,7 @@ def _window_argmax(x: np.ndarray, *, window: Sizes, stride: Sizes, padding: Padd
 def _window_sum(x: np.ndarray, *, window: Sizes, stride: Sizes, padding: Padding, dilation: Sizes) -> np.ndarray:
     wide, result = padded(x, padding), None
     for where in offsets(window, _places(x, window, stride, padding, dilation), stride, dilation):
-        seen = wide[(..., *where)]
+        seen = wide[where]
         result = seen.copy() if result is None else np.add(result, seen, out=result)
     assert result is not None
     return result
@@ -101,7 +101,7 @@ def _spread(
     lead = dy.ndim - len(size)
     result = np.zeros(padded_shape(dy.shape[:lead], size, padding), dy.dtype)
     for where in offsets(window, dy.shape[lead:], stride, dilation):
-        result[(..., *where)] += dy
+        result[where] += dy
     return cropped(result, padding, size)
 
 
