@@ -4,12 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from .report import best_peer, microseconds
 from .runner import REFERENCE, entrants, key
@@ -35,25 +32,26 @@ def draw(data: Results, path: Path) -> None:
         ("Inference", {_inference_title(n): r for n, r in data.get("inference", {}).items()}),
     ]
     panels = [(title, groups) for title, groups in panels if groups]
-    rows = [row for row in data.get("kernels", ()) if row["kind"] != "streaming" and _rates(row)]
     racers = [key(entrant) for entrant in entrants(data["frameworks"])]
-    heights = [0.9 + 1.0 * len(groups) * max(1.0, len(racers) / 6) for _, groups in panels]
-    if rows:
-        heights.append(4.5)
-    if not heights:
+    rows = [row for row in data.get("kernels", ()) if row["kind"] != "streaming" and _rates(row)]
+    if not panels and not rows:
         raise ValueError("there is nothing to draw: no training, inference or kernel results were given")
-    figure, axes = plt.subplots(
-        len(heights), 1, figsize=(11, sum(heights) + 1), height_ratios=heights, squeeze=False, layout="constrained"
-    )
-    for axis, (title, groups) in zip(axes[:, 0], panels, strict=False):
-        _bars(axis, f"{title}: times as fast as PyTorch eager, with the median", groups, racers)
+    heights = [0.14 * len(racers) * max(len(groups) for _, groups in panels) + 1.2] if panels else []
+    heights += [4.0] if rows else []
+    figure = Figure(figsize=(15, sum(heights) + 0.8), layout="constrained")
+    grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    if panels:
+        columns = grid[0].subgridspec(1, len(panels))
+        for column, (title, groups) in enumerate(panels):
+            _bars(figure.add_subplot(columns[column]), f"{title}: times as fast as PyTorch eager", groups, racers)
+        handles = [Patch(color=COLOURS[racer]) for racer in racers]
+        figure.legend(handles, racers, ncols=len(racers), frameon=False, loc="outside lower center")
     if rows:
-        _cloud(axes[-1, 0], rows)
+        _cloud(figure.add_subplot(grid[-1]), rows)
     machine = data["machine"]
     versions = ", ".join(f"{n} {v}" for n, v in machine["versions"].items() if n in ("torch", "tensorflow-cpu", "jax"))
     figure.suptitle(f"{machine['processor']}, {data['threads']} threads, float32. {versions}", fontsize=9, color=INK)
     figure.savefig(path, dpi=130)
-    plt.close(figure)
 
 
 def _inference_title(name: str) -> str:
@@ -62,8 +60,9 @@ def _inference_title(name: str) -> str:
 
 
 def _bars(axis: Axes, title: str, groups: Mapping[str, Results], racers: Sequence[str]) -> None:
-    """A group of bars a workload, one bar a framework and mode; the best peer is marked."""
-    thickness = 0.85 / len(racers)
+    """A group of bars a workload, one bar a framework and mode: faster than the reference to the right, slower left."""
+    thickness = 0.86 / len(racers)
+    axis.set_xscale("log", base=2)
     for place, results in enumerate(groups.values()):
         reference = results.get(key(REFERENCE), {}).get("median")
         best = best_peer(results)
@@ -72,20 +71,23 @@ def _bars(axis: Axes, title: str, groups: Mapping[str, Results], racers: Sequenc
             result = results.get(racer, {})
             seconds = None if "error" in result or "mismatch" in result else result.get("median")
             if seconds is None or reference is None:
-                reason = "failed" if "mismatch" in result else "did not run"
-                axis.text(0.012, y, f"{racer}: {reason}", va="center", fontsize=7, color=INK, alpha=0.6)
+                reason = "wrong result" if "mismatch" in result else "did not run"
+                axis.text(1.02, y, f"{racer}: {reason}", va="center", fontsize=7, color=INK, alpha=0.6)
                 continue
             speed = reference / seconds
-            axis.barh(y, speed, thickness * 0.92, color=COLOURS[racer], label=racer if place == 0 else None)
-            mark = "  ◀ best peer" if best and best[0] == racer else ""
-            axis.text(speed, y, f" {microseconds(seconds)} µs{mark}", va="center", fontsize=7, color=INK)
-    axis.axvline(1, color=INK, linewidth=0.8, linestyle=":")
-    axis.set_yticks(range(len(groups)), list(groups))
-    axis.invert_yaxis()
-    axis.set_xlim(0, axis.get_xlim()[1] * 1.1)
+            axis.barh(y, speed - 1, thickness * 0.92, left=1, color=COLOURS[racer])
+            if racer == key(REFERENCE):
+                axis.plot([1, 1], [y - thickness / 2, y + thickness / 2], color=COLOURS[racer], linewidth=4)
+            text = f"{microseconds(seconds)} µs" + (" (best peer)" if best and best[0] == racer else "")
+            side = {"x": speed * 1.04, "ha": "left"} if speed >= 1 else {"x": speed / 1.03, "ha": "right"}
+            axis.text(s=text, y=y, va="center", fontsize=7, color=INK, **side)
+    axis.axvline(1, color=INK, linewidth=0.8)
+    axis.set_yticks(range(len(groups)), [name.replace(", ", ",\n", 1) for name in groups], fontsize=8)
+    axis.set_ylim(len(groups) - 0.5, -0.5)
+    low, high = axis.get_xlim()
+    axis.set_xlim(low / 1.6, high * 1.8)
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
     axis.set_title(title, loc="left", fontsize=11, fontweight="bold", color=INK)
-    handles = [plt.Rectangle((0, 0), 1, 1, color=COLOURS[racer]) for racer in racers]
-    axis.legend(handles, racers, ncols=4, fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(0, -0.04))
     _clean(axis)
 
 

@@ -1,4 +1,4 @@
-"""From results to tables: a table is plain text in rows, so that it can be drawn in a terminal or written as Markdown."""
+"""From results to tables: plain text in rows, drawn in a terminal or written as Markdown."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from .measure import ENOUGH
 from .runner import IMPORTS, REFERENCE, Entrant, entrants, key
 from .workloads import WORKLOADS
 
@@ -20,6 +21,7 @@ IMPORT_GOAL = 0.15  # seconds
 KERNEL_GOAL = 0.95  # of PyTorch's speed, on each shape
 STREAMING_GOAL = 0.85  # of a plain copy's bandwidth
 OURS = "duograph"
+DISTURBED = "~: other processes disturbed nearly every sample; do not rely on the number"
 MET, MISSED = "yes", "no"
 
 
@@ -67,6 +69,7 @@ def show(data: Results, console: Console) -> None:
     """Print all tables."""
     machine = data["machine"]
     console.print(f"{machine['processor']}, {data['threads']} threads; {machine['system']}", highlight=False)
+    console.print(DISTURBED)
     for table in tables(data):
         console.print(table.rich())
         console.print()
@@ -109,7 +112,10 @@ def _number(table: Table, result: Results | None, field: str, form: Callable[[fl
         return table.note(result["error"])
     if "mismatch" in result:
         return "FAILED " + table.note(result["mismatch"])
-    return form(result[field]) if field in result else "–"
+    if field not in result:
+        return "–"
+    disturbed = field == "median" and result.get("quiet", ENOUGH) < ENOUGH
+    return ("~" if disturbed else "") + form(result[field])
 
 
 def microseconds(seconds: float) -> str:
@@ -121,6 +127,10 @@ def microseconds(seconds: float) -> str:
 
 def _times(ratio: float) -> str:
     return f"{ratio:.2f}×"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2f}" if seconds >= 0.1 else f"{seconds:.3f}"
 
 
 def _race_columns(racers: Sequence[Entrant]) -> list[str]:
@@ -180,9 +190,8 @@ def _first_steps(training: Results, racers: Sequence[Entrant]) -> Table:
     for name, results in training.items():
 
         def both(result: Results) -> str:
-            cold = _number(table, result, "first_step_cold", "{:.2f}".format)
-            cached = "–" if "first_step_cached" not in result else f"{result['first_step_cached']:.2f}"
-            return cold if "error" in result or "mismatch" in result else f"{cold} / {cached}"
+            cold = _number(table, result, "first_step_cold", _seconds)
+            return f"{cold} / {_seconds(result['first_step_cached'])}" if "first_step_cached" in result else cold
 
         row = [WORKLOADS[name].title, *(both(results.get(key(racer), {"error": "not measured"})) for racer in racers)]
         if _ours(racers):
@@ -217,25 +226,33 @@ def _memory(training: Results, racers: Sequence[Entrant]) -> Table:
 
 
 def _contractions(rows: Sequence[Results]) -> Table:
+    """A row a kernel, with the numbers for every count of threads side by side."""
+    rows = [row for row in rows if row["kind"] != "streaming"]
+    counts = sorted({row["threads"] for row in rows})
+    columns = [f"{what}, {n} thread{'s' * (n > 1)}" for n in counts for what in ("torch", "duograph", "ratio")]
     table = Table(
-        "Matrix products and convolutions, GFLOP/s (taps on padding are counted as work)",
-        ["kernel", "direction", "threads", "duograph", "torch", "ratio", "goal", "met"],
+        f"Matrix products and convolutions, GFLOP/s, taps on padding counted; goal: ratio ≥ {KERNEL_GOAL}, mean > 1",
+        ["kernel", "direction", *columns, "met"],
     )
-    ratios = []
+    by_kernel: dict[tuple[str, str, str], dict[int, Results]] = {}
     for row in rows:
-        if row["kind"] == "streaming":
-            continue
-        rate = _rates(table, row)
-        ratio = _ratio(row["results"])
-        if ratio is not None:
-            ratios.append(ratio)
-        verdict = "–" if ratio is None else _verdict(ratio >= KERNEL_GOAL)
-        label = f"{row['network']}: {row['name']}"
-        cells = [rate.get("duograph", "–"), rate.get("torch", "–"), "–" if ratio is None else f"{ratio:.2f}"]
-        table.rows.append([label, row["direction"], str(row["threads"]), *cells, f"{KERNEL_GOAL}", verdict])
+        by_kernel.setdefault((row["network"], row["name"], row["direction"]), {})[row["threads"]] = row
+    ratios: list[float] = []
+    for (network, name, direction), measured in by_kernel.items():
+        cells: list[str] = []
+        found = []
+        for count in counts:
+            row = measured[count]
+            rates, ratio = _rates(table, row), _ratio(row["results"])
+            found += [ratio] if ratio is not None else []
+            cells += [rates.get("torch", "–"), rates.get("duograph", "–"), f"{ratio:.2f}" if ratio else "–"]
+        ratios += found
+        met = _verdict(len(found) == len(counts) and min(found) >= KERNEL_GOAL)
+        table.rows.append([f"{network}: {name}", direction, *cells, met if found else "–"])
     if ratios:
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
-        table.rows.append(["geometric mean", "", "", "", "", f"{mean:.2f}", "1", _verdict(mean > 1)])
+        blank = [""] * (len(columns) - 1)
+        table.rows.append(["geometric mean of all ratios", "", *blank, f"{mean:.2f}", _verdict(mean > 1)])
     return table
 
 

@@ -1,11 +1,11 @@
 """The measurements: who takes part, in which order, and what is recorded of each."""
 
 import itertools
+import math
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ import numpy as np
 
 from .frameworks import MODES
 from .kernels import KERNELS, Kernel
-from .measure import Sample, summarise
 from .process import Worker, WorkerError
+from .race import Lane, race
 from .workloads import WORKLOADS, Workload
 
 CHECKED_STEPS = 20
@@ -159,53 +159,30 @@ def _describe(kernel: Kernel) -> dict[str, Any]:
 
 
 def _race_kernel(workers: dict[str, Worker | str], index: int, threads: int, effort: Effort) -> dict[str, Any]:
+    """Time a kernel in every framework's every memory layout; of its layouts a framework's best counts."""
     results: dict[str, Any] = {}
-    ready: dict[tuple[str, str], list[Sample]] = {}
+    lanes: dict[tuple[str, str], Lane] = {}
     for name, worker in workers.items():
         try:
             if isinstance(worker, str):
                 raise WorkerError(worker)
             for variant in worker.ask("kernel", index=index, threads=threads)["variants"]:
-                ready[name, variant] = []
+                lanes[name, variant] = Lane(worker, variant)
         except WorkerError as error:
             results[name] = {"error": str(error)}
-    for (name, variant), samples in itertools.chain.from_iterable(
-        itertools.repeat(list(ready.items()), effort.kernel_rounds)
-    ):
-        worker = workers[name]
-        assert isinstance(worker, Worker)
-        try:
-            samples.append(Sample(**worker.ask("sample", seconds=effort.kernel_seconds, variant=variant)))
-        except WorkerError as error:
-            results.setdefault(name, {"error": str(error)})
-    for (name, variant), samples in ready.items():
-        if len(samples) == effort.kernel_rounds:
-            summary = asdict(summarise(samples)) | {"variant": variant}
-            if "median" not in results.get(name, {}) or summary["median"] < results[name]["median"]:
-                results[name] = summary
+    race(lanes, effort.kernel_rounds, effort.kernel_seconds, settle=0)
+    for (name, variant), lane in lanes.items():
+        summary = lane.summary() | {"variant": variant}
+        if name not in results or summary.get("median", math.inf) < results[name].get("median", math.inf):
+            results[name] = summary
     return results
 
 
 def _race(workers: dict[Entrant, Worker], results: dict[str, Any], effort: Effort, say: Say, title: str) -> None:
-    """Time everyone in rounds, one sample each a round, so that a disturbance hits all alike."""
-    samples: dict[Entrant, list[Sample]] = {entrant: [] for entrant in workers}
-    for number in range(effort.rounds):
-        say(f"{title}: round {number + 1} of {effort.rounds}")
-        for entrant in _rotated(list(workers), number):
-            time.sleep(effort.settle)
-            try:
-                samples[entrant].append(Sample(**workers[entrant].ask("sample", seconds=effort.seconds)))
-            except WorkerError as error:
-                results[key(entrant)]["error"] = str(error)
-                workers.pop(entrant).close()
-    for entrant in workers:
-        results[key(entrant)].update(asdict(summarise(samples[entrant])))
-
-
-def _rotated(entrants: list[Entrant], by: int) -> Iterator[Entrant]:
-    """Nobody always comes after the same one."""
-    by %= max(1, len(entrants))
-    return iter(entrants[by:] + entrants[:by])
+    lanes = {entrant: Lane(worker) for entrant, worker in workers.items()}
+    race(lanes, effort.rounds, effort.seconds, effort.settle, lambda where: say(f"{title}: {where}"))
+    for entrant, lane in lanes.items():
+        results[key(entrant)].update(lane.summary())
 
 
 def _compare(results: dict[str, Any], what: str, workers: dict[Entrant, Worker]) -> None:

@@ -97,15 +97,11 @@ def _convolution(torch: Torch, kernel: Convolution, last: bool) -> Callable[[], 
             x.permute(first), weight, stride=kernel.stride, padding=kernel.padding, groups=kernel.groups
         )
 
-    match kernel.direction:
-        case "forward":
-            return lambda: forward().permute(back).numpy()
-        case "input gradient":
-            return lambda: torch.autograd.grad(forward(), x, seed.permute(first))[0].numpy()
-        case "weight gradient":
-            return lambda: torch.autograd.grad(forward(), weight, seed.permute(first))[0].numpy()
-        case other:
-            raise ValueError(f"a convolution's direction was expected, received {other!r}")
+    def gradient() -> object:
+        wanted = x if x.requires_grad else weight
+        return torch.autograd.grad(forward(), wanted, seed.permute(first))[0].numpy()
+
+    return gradient if kernel.direction != "forward" else lambda: forward().permute(back).numpy()
 
 
 def _streaming(torch: Torch, kernel: Streaming) -> Callable[[], object]:
