@@ -21,6 +21,9 @@ from .checks import (
     widened,
 )
 
+SATURATION = 1e-12
+"""Below this the variance x (1 - x) of a probability counts as none."""
+
 
 def reduced(loss: Node, reduction: str) -> Node:
     """The losses themselves, their mean, or their sum."""
@@ -96,10 +99,9 @@ def _picked(logs: Node, target: Node, weight: Node | None, ignore_index: int) ->
     safe = g.select(counted, g.cast(target, int64), g.full(target.shape, 0, int64))
     picked = -g.reshape(g.take_along(logs, g.expand_dims(safe, axis), axis), target.shape)
     if weight is None:
-        weights = g.cast(counted, logs.dtype)
-    else:
-        weights = g.select(counted, g.take(weight, safe, 0), 0.0)
-    return g.select(counted, picked * weights, 0.0) if weight is not None else g.select(counted, picked, 0.0), weights
+        return g.select(counted, picked, 0.0), g.cast(counted, logs.dtype)
+    weights = g.select(counted, g.take(weight, safe, 0), 0.0)
+    return picked * weights, weights
 
 
 def _check_weight(weight: Node | None, classes: int, x: Node) -> None:
@@ -130,7 +132,7 @@ def cross_entropy(
     x: Node, target: Node, weight: Node | None = None, *, ignore_index: int = -100, label_smoothing: float = 0.0,
     reduction: str = "mean",
 ) -> Node:  # fmt: skip
-    """Softmax cross entropy of logits [batch, classes, ...] with class indices, or with probabilities of the same shape.
+    """Softmax cross entropy of logits [batch, classes, ...] with class indices, or with probabilities of that shape.
 
     Raises DTypeError for float targets that are not of the shape of `x`, ShapeError for targets that do not fit.
     """
@@ -160,9 +162,8 @@ def cross_entropy(
         smooth = -g.sum(logs if spread is None else logs * spread, axis)
         smooth = g.select(counted, smooth, 0.0)
         if reduction == "mean":
-            return (g.sum(losses) * (1 - label_smoothing) + g.sum(smooth) * (label_smoothing / classes)) / g.sum(
-                weights
-            )
+            total = g.sum(losses) * (1 - label_smoothing) + g.sum(smooth) * (label_smoothing / classes)
+            return total / g.sum(weights)
         losses = losses * (1 - label_smoothing) + smooth * (label_smoothing / classes)
     if reduction == "mean":
         return g.sum(losses) / g.sum(weights)
@@ -172,10 +173,19 @@ def cross_entropy(
 @composite
 @widened
 def binary_cross_entropy(x: Node, target: Node, weight: Node | None = None, *, reduction: str = "mean") -> Node:
-    """-(target log x + (1 - target) log(1 - x)) of probabilities; the logarithms are kept above -100."""
+    """-(target log x + (1 - target) log(1 - x)) of probabilities; the logarithms are kept above -100.
+
+    Where x (1 - x) is below 1e-12 the slope (x - target) / (x (1 - x)) is taken with that instead, as PyTorch does.
+    """
     _pair(x, target)
     check_shape(x.shape == target.shape, "target", f"the shape of input, {list(x.shape)}", target)
-    losses = -(target * g.maximum(g.log(x), -100.0) + (1.0 - target) * g.maximum(g.log1p(-x), -100.0))
+    saturated = x * (1.0 - x) < SATURATION
+    inner = g.select(saturated, 0.5, x)
+    losses = -(target * g.log(inner) + (1.0 - target) * g.log1p(-inner))
+    fixed = g.stop_gradient(x)
+    ends = -(target * g.maximum(g.log(fixed), -100.0) + (1.0 - target) * g.maximum(g.log1p(-fixed), -100.0))
+    slope = g.stop_gradient(x - target) * (1 / SATURATION)
+    losses = g.select(saturated, ends + (x - fixed) * slope, losses)
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
@@ -292,6 +302,28 @@ def multi_margin(
         away = away * g.reshape(g.take(weight, g.reshape(place, (rows.shape[0],)), 0), (-1, 1))
     other = g.not_equal(g.iota(rows.shape[1], place.dtype), place)
     losses = g.sum(g.select(other, away, 0.0), 1) / float(rows.shape[1])
+    return reduced(losses if x.ndim == 2 else g.reshape(losses, ()), reduction)
+
+
+@composite
+@widened
+def multilabel_margin(x: Node, target: Node, *, reduction: str = "mean") -> Node:
+    """For `x [batch, classes]` the mean over classes of max(0, 1 - x[target] + x[other]) for all pairs of those.
+
+    `target`, of the same shape, lists the classes that apply, up to the first -1.
+    """
+    check_floating(input=x)
+    check_integral(target=target)
+    check_shape(x.ndim in (1, 2), "input", "[batch, classes] or [classes]", x)
+    check_shape(target.shape == x.shape, "target", f"the shape of input, {list(x.shape)}", target)
+    rows, listed = (x, target) if x.ndim == 2 else (g.expand_dims(x, 0), g.expand_dims(target, 0))
+    classes = rows.shape[1]
+    counts = g.cumulative("cumprod", g.cast(listed >= 0, int64), 1) > 0
+    applies = g.any(g.expand_dims(counts, 2) & g.equal(g.expand_dims(listed, 2), g.iota(classes, listed.dtype)), 1)
+    scores = g.take_along(rows, g.select(counts, g.cast(listed, int64), 0), 1)
+    away = g.maximum(1.0 - g.expand_dims(scores, 2) + g.expand_dims(rows, 1), 0.0)
+    pairs = g.expand_dims(counts, 2) & ~g.expand_dims(applies, 1)
+    losses = g.sum(g.select(pairs, away, 0.0), (1, 2)) / float(classes)
     return reduced(losses if x.ndim == 2 else g.reshape(losses, ()), reduction)
 
 
