@@ -19,7 +19,7 @@ from ..graph.node import Attributes
 from ..graph.trace import Number, Value, local, record, scalar
 from ..nn.module import clear_grad
 from ..tensor.core import Tensor, cast, wrap
-from ..tensor.views import assign
+from ..tensor.views import overwrite
 
 Group = dict[str, Any]
 _keys = itertools.count()
@@ -345,22 +345,6 @@ class _Batch:
                 held[place] = (number, value)
             inputs.append(value)
         return inputs
-
-
-def overwrite(tensor: Tensor, new: Value) -> None:
-    """Make `new`, recorded just now and held by nobody else, the content of `tensor`, in place and off the tape.
-
-    What `assign` under no_grad does, without its cost where no view and nobody outside sees the memory.
-    """
-    old = tensor._value
-    buffer = old.buffer
-    if tensor._views or tensor._base is not None or (buffer is not None and type(buffer) is not Number and buffer.shared):
-        assign(tensor, new)
-        return
-    new.origin, new.index = old.origin, old.index
-    old.overwritten = True
-    tensor._value = new
-    tensor._version += 1
 
 
 def _read(counter: Any) -> float:

@@ -19,6 +19,7 @@ from ..graph.errors import ArgumentError, GradientError, ShapeError
 from ..graph.lines import user_line
 from ..graph.node import PRIMITIVES, Attributes, Node
 from ..graph.trace import Leaf, Value, alias, local, record
+from ..runtime.buffer import Buffer
 from .core import Tensor, wrap
 
 Step = tuple[str, Attributes]  # a primitive's name and attributes: one hop of a view's path
@@ -177,6 +178,26 @@ def assign(tensor: Tensor, new: Value, writer: Any = None) -> Tensor:
     _rebind(base, new, taped, writer)
     value.overwritten = writer
     return tensor
+
+
+def overwrite(tensor: Tensor, new: Value) -> None:
+    """`assign` under no_grad for a `new` that was recorded just now and that nobody else holds.
+
+    Cheaper where the tensor has no views and nobody outside sees its memory: parameters and running statistics.
+    """
+    old = tensor._value
+    buffer = old.buffer
+    if tensor._views or tensor._base is not None or (type(buffer) is Buffer and buffer.shared):
+        mode, local.gradients = local.gradients, False
+        try:
+            assign(tensor, new)
+        finally:
+            local.gradients = mode
+        return
+    new.origin, new.index = old.origin, old.index
+    old.overwritten = True
+    tensor._value = new
+    tensor._version += 1
 
 
 def _rebuild(value: Value, path: tuple[Step, ...], new: Value) -> Value:

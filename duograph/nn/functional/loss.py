@@ -1,0 +1,237 @@
+"""Losses under PyTorch's names and arguments."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from ...functional import loss as losses
+from ...graph.errors import ArgumentError, ShapeError
+from ...graph.lines import user_line
+from ...tensor.core import Tensor, apply
+from .common import legacy_reduction, promoted
+from .dense import pairwise_distance
+
+
+def _same_sizes(name: str, input: Tensor, target: Tensor) -> None:
+    if isinstance(target, Tensor) and target._value.shape != input._value.shape:
+        warnings.warn(
+            f"{name}: the target's shape {tuple(target.shape)} is not the input's {tuple(input.shape)}: they broadcast, "
+            "which is probably not meant",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _weighted(loss: Any, weight: Any, reduction: str) -> Any:
+    """Losses times weights, reduced; the mean is by the sum of the weights."""
+    total = loss * weight
+    if reduction == "mean":
+        return total.sum() / weight.expand(total.shape).sum()
+    return total if reduction == "none" else total.sum()
+
+
+def _elementwise(
+    name: str, op: Any, input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, **attributes: Any
+) -> Tensor:
+    _same_sizes(name, input, target)
+    named = (*attributes.items(), ("reduction", reduction if weight is None else "none"))
+    result = promoted(op, (input, target), named)
+    return result if weight is None else _weighted(result, weight, reduction)
+
+
+def mse_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean", weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """The squared difference."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return _elementwise("mse_loss", losses.mse, input, target, weight, reduction)
+
+
+def l1_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean", weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """The absolute difference."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return _elementwise("l1_loss", losses.l1, input, target, weight, reduction)
+
+
+def smooth_l1_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean", beta: float = 1.0,
+) -> Tensor:  # fmt: skip
+    """Squared below `beta`, absolute above."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return _elementwise("smooth_l1_loss", losses.smooth_l1, input, target, None, reduction, beta=beta)
+
+
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
+    """Half the squared difference up to `delta`, linear beyond."""
+    return _elementwise("huber_loss", losses.huber, input, target, weight, reduction, delta=delta)
+
+
+def cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean", label_smoothing: float = 0.0,
+) -> Tensor:  # fmt: skip
+    """Softmax cross entropy of logits [N, classes, ...] with class indices, or with probabilities."""
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce, reduction)
+    return apply(losses.cross_entropy, (input, target, weight), (
+        ("ignore_index", ignore_index), ("label_smoothing", label_smoothing), ("reduction", reduction),
+    ))  # fmt: skip
+
+
+def nll_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """Minus the log-probability of each target."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    attributes = (("ignore_index", ignore_index), ("reduction", reduction))
+    return apply(losses.nll, (input, target, weight), attributes)
+
+
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """-(target log x + (1 - target) log(1 - x)) of probabilities."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return apply(losses.binary_cross_entropy, (input, target, weight), (("reduction", reduction),))
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean", pos_weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """The binary cross entropy of sigmoid(x), without overflow."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return promoted(
+        losses.binary_cross_entropy_with_logits, (input, target, weight, pos_weight), (("reduction", reduction),)
+    )
+
+
+def kl_div(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean", log_target: bool = False,
+) -> Tensor:  # fmt: skip
+    """target (log target - x) of log-probabilities x. "batchmean" is the divergence; "mean" divides by more."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return promoted(losses.kl_div, (input, target), (("log_target", log_target), ("reduction", reduction)))
+
+
+def poisson_nll_loss(
+    input: Tensor, target: Tensor, log_input: bool = True, full: bool = False, size_average: bool | None = None,
+    eps: float = 1e-8, reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """Minus the log-likelihood of Poisson counts."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    attributes = (("log_input", log_input), ("full", full), ("eps", eps), ("reduction", reduction))
+    return promoted(losses.poisson_nll, (input, target), attributes)
+
+
+def gaussian_nll_loss(
+    input: Any, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
+    """Minus the Gaussian log-likelihood; `var` is of the input's shape, or 1 or absent in its last axis."""
+    if not isinstance(var, Tensor):
+        if var < 0:
+            raise ArgumentError(f"gaussian_nll_loss: var: expected at least 0. Received: {var}")
+        var = input.new_full((1,) * max(input.ndim, 1), var)
+    if var.shape != input.shape:
+        if input.shape[:-1] == var.shape:
+            var = var.unsqueeze(-1)
+        elif var.numel() != 1 and not (input.shape[:-1] == var.shape[:-1] and var.shape[-1] == 1):
+            raise ShapeError(
+                f"gaussian_nll_loss: var: expected shape {tuple(input.shape)}, or that without its last axis. "
+                f"Received: {tuple(var.shape)}"
+            ).located(user_line())
+    attributes = (("full", full), ("eps", eps), ("reduction", reduction))
+    return promoted(losses.gaussian_nll, (input, target, var), attributes)
+
+
+def hinge_embedding_loss(
+    input: Tensor, target: Tensor, margin: float = 1.0, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """x where the target is 1, max(0, margin - x) where it is -1."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return apply(losses.hinge_embedding, (input, target), (("margin", margin), ("reduction", reduction)))
+
+
+def margin_ranking_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """max(0, -target (input1 - input2) + margin)."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return apply(losses.margin_ranking, (input1, input2, target), (("margin", margin), ("reduction", reduction)))
+
+
+def soft_margin_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """log(1 + exp(-target x))."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return apply(losses.soft_margin, (input, target), (("reduction", reduction),))
+
+
+def multilabel_soft_margin_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """The mean over classes of the binary cross entropy of sigmoid(x)."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return apply(losses.multilabel_soft_margin, (input, target, weight), (("reduction", reduction),))
+
+
+def multi_margin_loss(
+    input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
+    size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """The mean over other classes of max(0, margin - x[target] + x[class])^p."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    attributes = (("p", p), ("margin", margin), ("reduction", reduction))
+    return apply(losses.multi_margin, (input, target, weight), attributes)
+
+
+def cosine_embedding_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """1 - cos where the target is 1, max(0, cos - margin) where it is -1."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return apply(losses.cosine_embedding, (input1, input2, target), (("margin", margin), ("reduction", reduction)))
+
+
+def triplet_margin_loss(
+    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-6,
+    swap: bool = False, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """max(0, d(anchor, positive) - d(anchor, negative) + margin)."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    attributes = (("margin", margin), ("p", float(p)), ("eps", eps), ("swap", swap), ("reduction", reduction))
+    return promoted(losses.triplet_margin, (anchor, positive, negative), attributes)
+
+
+def triplet_margin_with_distance_loss(
+    anchor: Tensor, positive: Tensor, negative: Tensor, *,
+    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None, margin: float = 1.0, swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """triplet_margin_loss with any distance."""
+    distance: Any = distance_function or pairwise_distance
+    near, far = distance(anchor, positive), distance(anchor, negative)
+    if swap:
+        far = far.minimum(distance(positive, negative))
+    loss = (near - far + margin).clamp(min=0)
+    if reduction not in ("none", "mean", "sum"):
+        raise ArgumentError(f"reduction: expected 'none', 'mean' or 'sum'. Received: {reduction!r}")
+    return loss if reduction == "none" else loss.mean() if reduction == "mean" else loss.sum()
