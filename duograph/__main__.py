@@ -1,0 +1,5 @@
+"""`python -m duograph`."""
+
+from .cli import main
+
+main()
