@@ -351,10 +351,17 @@ def promoted(op: Any, *operands: Any, to: Callable[[DType], DType] | None = None
                 break
         else:
             return apply(op, operands)
+    operands = tuple(_of_array(x) if isinstance(x, np.ndarray) else x for x in operands)
     dtype = result_type(*operands)
     if to is not None:
         dtype = to(dtype)
     return apply(op, tuple(operand(x, dtype) for x in operands))
+
+
+def _of_array(array: np.ndarray) -> Tensor:
+    from .convert import from_numpy
+
+    return from_numpy(array)
 
 
 def to_float(dtype: DType) -> DType:
@@ -363,7 +370,7 @@ def to_float(dtype: DType) -> DType:
 
 
 def is_operand(x: Any) -> bool:
-    return isinstance(x, Tensor | bool | int | float | np.generic)
+    return isinstance(x, Tensor | bool | int | float | np.generic | np.ndarray)
 
 
 def method(function: Callable[..., Any], *names: str) -> Callable[..., Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..graph.composite import composite
 from ..graph.dtype import DType
 from ..graph.errors import DTypeError, ShapeError
@@ -148,7 +150,7 @@ def _pow(self: Tensor, other: Any) -> Any:
 
 
 def _matmul(self: Tensor, other: Any) -> Any:
-    return promoted(matmul, self, other) if isinstance(other, Tensor) else NotImplemented
+    return promoted(matmul, self, other) if isinstance(other, Tensor | np.ndarray) else NotImplemented
 
 
 def _bitwise_not(self: Tensor) -> Tensor:
@@ -159,7 +161,7 @@ Tensor.__pow__ = _pow  # type: ignore[attr-defined]
 Tensor.__rpow__ = lambda self, other: promoted(P["power"], other, self) if is_operand(other) else NotImplemented  # type: ignore[attr-defined]
 Tensor.__ipow__ = lambda self, other: update(self, power(self, other)) if is_operand(other) else NotImplemented  # type: ignore[attr-defined]
 Tensor.__matmul__ = _matmul  # type: ignore[attr-defined]
-Tensor.__rmatmul__ = lambda self, other: promoted(matmul, other, self) if isinstance(other, Tensor) else NotImplemented  # type: ignore[attr-defined]
+Tensor.__rmatmul__ = lambda self, other: promoted(matmul, other, self) if isinstance(other, Tensor | np.ndarray) else NotImplemented  # type: ignore[attr-defined]
 Tensor.__neg__ = lambda self: apply(P["negative"], (self,))  # type: ignore[attr-defined]
 Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined]
 Tensor.__abs__ = lambda self: apply(P["absolute"], (self,))  # type: ignore[attr-defined]
