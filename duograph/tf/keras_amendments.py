@@ -11,6 +11,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from duograph.graph.trace import Leaf, ReadableLeaf, alias
+
 Amendment = Callable[[ModuleType], None]
 AMENDMENTS: dict[str, Amendment] = {}
 """By the module's name."""
@@ -69,3 +71,18 @@ def _random(module: ModuleType) -> None:
         return SeededGenerator(key, counter)
 
     module.torch_seed_generator = torch_seed_generator  # type: ignore[attr-defined]
+
+
+@amends("keras.src.backend.torch.core")
+def _core(module: ModuleType) -> None:
+    """What is computed from Keras's variables can be read with `numpy()`, as TensorFlow's users do."""
+    initialize = module.Variable._initialize
+
+    def readable(self: Any, value: Any) -> None:
+        initialize(self, value)
+        parameter = self._value
+        parameter._leaf = ReadableLeaf
+        if isinstance(parameter._value.origin, Leaf):
+            parameter._value = alias(parameter._value, ReadableLeaf(parameter))
+
+    module.Variable._initialize = readable

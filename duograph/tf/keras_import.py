@@ -31,7 +31,10 @@ VERSIONS = ((3, 15), (3, 16))
 """The versions of Keras this is made for: from the first, up to but without the second."""
 ALLOWED = {"keras", "keras_hub", "keras_nlp", "keras_cv", "keras_rs", "keras_tuner"}
 """Top-level packages inside which `torch` means `ENGINE`."""
-REPLACED = {"keras.src.backend.torch.trainer": "duograph.tf.trainer"}
+REPLACED = {
+    "keras.src.backend.torch.trainer": "duograph.tf.trainer",
+    "keras.src.tree.torchtree_impl": "duograph.tf.keras_tree",
+}
 """Modules of Keras in whose place ours stand."""
 ALIASES = {"duograph.tf.keras": "keras._tf_keras.keras", "duograph.keras": "keras"}
 """Our names for packages of Keras, so that `from duograph.tf.keras.layers import Dense` finds the one `Dense`."""

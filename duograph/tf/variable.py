@@ -118,3 +118,5 @@ class Variable(Tensor):
 
     def __repr__(self) -> str:
         return f"<tf.Variable {self.name!r} shape={tuple(self.shape)} dtype={self.dtype.name}, numpy=\n{self.numpy()}>"
+
+    __str__ = __repr__
