@@ -1,0 +1,151 @@
+"""The disk cache of compiled code.
+
+One file an entry, named by its key. A key is a hash of everything that the content depends on, so an entry is never
+wrong, only absent or damaged: it carries a checksum, and one that does not match is thrown away, never used. Files
+appear by being renamed into place, so that any number of processes can share the folder.
+
+The folder is `DUOGRAPH_CACHE`, or `duograph` in the user's cache folder; `DUOGRAPH_CACHE=off` keeps nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+_MAGIC = b"duograph cache 1\n"
+_SUFFIX = ".bin"
+_TOUCH_SECONDS = 3600  # an entry's last use is noted at most this often
+_ABANDONED_SECONDS = 3600  # a temporary file this old was left by a process that died
+
+
+class ObjectCache:
+    """Bytes on disk by key, bounded in total size; what was used longest ago goes first.
+
+    Args:
+        folder: Where the entries lie, or None to keep nothing. Created when first written.
+        limit: Total size in bytes above which the oldest entries are removed, down to three quarters of it.
+    """
+
+    def __init__(self, folder: Path | None, limit: int = 256 << 20) -> None:
+        self.folder = folder
+        self.limit = limit
+        self._written = limit  # since the folder was last measured: the first write measures it
+
+    def get(self, key: str) -> bytes | None:
+        """The entry's content, or None if it is absent or damaged."""
+        if self.folder is None:
+            return None
+        path = self._path(key)
+        try:
+            with open(path, "rb") as file:
+                content = file.read()
+                used = os.fstat(file.fileno()).st_mtime
+        except OSError:
+            return None
+        payload = content[len(_MAGIC) + 32 :]
+        if content[: len(_MAGIC) + 32] != _MAGIC + hashlib.sha256(payload).digest():
+            _remove(path)
+            return None
+        if time.time() - used > _TOUCH_SECONDS:
+            with contextlib.suppress(OSError):  # a folder that may only be read serves as well
+                os.utime(path)
+        return payload
+
+    def put(self, key: str, payload: bytes) -> None:
+        """Keep the content. A folder that cannot be written only warns, once in a process."""
+        if self.folder is None:
+            return
+        content = _MAGIC + hashlib.sha256(payload).digest() + payload
+        temporary = None
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            descriptor, temporary = tempfile.mkstemp(".tmp", dir=self.folder)
+            with open(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self._path(key))
+            self._written += len(content)
+            if self._written > self.limit // 8:
+                self._trim()
+        except OSError as error:
+            if temporary is not None:
+                _remove(Path(temporary))
+            _warn_once(str(self.folder), error.strerror or str(error))
+
+    def _path(self, key: str) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{key}{_SUFFIX}"
+
+    def _trim(self) -> None:
+        """Measure the folder, and bring it under the limit."""
+        assert self.folder is not None
+        self._written = 0
+        entries = []
+        with os.scandir(self.folder) as found:
+            for entry in found:
+                try:
+                    status = entry.stat()
+                except FileNotFoundError:  # another process was quicker
+                    continue
+                if entry.name.endswith(_SUFFIX):
+                    entries.append((status.st_mtime, status.st_size, entry.path))
+                elif entry.name.endswith(".tmp") and time.time() - status.st_mtime > _ABANDONED_SECONDS:
+                    _remove(Path(entry.path))
+        total = sum(size for _, size, _ in entries)
+        if total <= self.limit:
+            return
+        for _, size, path in sorted(entries):
+            if total <= self.limit * 3 // 4:
+                break
+            _remove(Path(path))
+            total -= size
+
+
+@functools.cache
+def cache() -> ObjectCache:
+    """The cache of this process."""
+    chosen = os.environ.get("DUOGRAPH_CACHE")
+    if chosen is not None and chosen.strip().lower() in ("off", "0", ""):
+        return ObjectCache(None)
+    try:
+        return ObjectCache(Path(chosen).expanduser() if chosen else _user_cache() / "duograph")
+    except RuntimeError:  # a user without a home
+        return ObjectCache(Path(tempfile.gettempdir()) / f"duograph-{os.getuid()}")
+
+
+@functools.cache
+def compiler_version() -> str:
+    """What turned IR into objects: part of every key. It does not load LLVM."""
+    import llvmlite
+
+    return f"llvmlite {llvmlite.__version__}"
+
+
+def _user_cache() -> Path:
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):  # gone already, or not ours to remove
+        path.unlink()
+
+
+@functools.cache
+def _warn_once(folder: str, reason: str) -> None:
+    warnings.warn(
+        f"compiled code cannot be kept in {folder} ({reason}); set DUOGRAPH_CACHE to a folder that can be written, "
+        "or to 'off'",
+        stacklevel=2,
+    )
