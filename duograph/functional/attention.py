@@ -78,7 +78,8 @@ def attention_weights(
     weights = softmax(scores, axis=-1) if mask is None else _softmax_or_zeros(scores)
     if dropout_p > 0:
         check_argument(seed is not None and offset is not None, "dropout_p", "0 without seed and offset", dropout_p)
-        assert seed is not None and offset is not None
+        assert seed is not None
+        assert offset is not None
         stays = kept(seed, offset, weights.shape, dropout_p)
         weights = g.select(stays, weights * (1 / (1 - dropout_p) if dropout_p < 1 else 0), 0)
     return g.cast(weights, query.dtype)
