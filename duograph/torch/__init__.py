@@ -36,6 +36,7 @@ from ..tensor.core import Size, Tensor, get_default_dtype, set_default_dtype
 from ..tensor.device import Device as device
 from ..tensor.printing import set_printoptions
 from . import functions
+from .serialization import load, save
 from .modes import (
     are_deterministic_algorithms_enabled,
     get_num_threads,
