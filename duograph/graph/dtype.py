@@ -134,3 +134,24 @@ def promote(a: DType, b: DType) -> DType:
             f"no integer type holds both {a.name} and {b.name}: cast one of them first, e.g. x.to(duograph.int64)"
         )
     return wide
+
+
+class UnsupportedDType:
+    """A data type that is known by name and that no tensor has: using it raises, naming it."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"duograph.{self.name}"
+
+
+UNSUPPORTED = {
+    name: UnsupportedDType(name)
+    for name in (
+        "complex32", "complex64", "complex128", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz",
+        "qint8", "quint8", "qint32",
+    )
+}  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from ..graph.dtype import (
+    UNSUPPORTED,
     DType,
     bfloat16,
     bool_,
@@ -36,6 +37,7 @@ from ..tensor.core import Size, Tensor, get_default_dtype, set_default_dtype
 from ..tensor.device import Device as device
 from ..tensor.printing import set_printoptions
 from . import functions
+from .foreach import NAMES as _FOREACH
 from .serialization import load, save
 from .modes import (
     are_deterministic_algorithms_enabled,
@@ -72,10 +74,24 @@ IntTensor = functions.legacy_type("IntTensor", int32)
 BoolTensor = functions.legacy_type("BoolTensor", bool_)
 ByteTensor = functions.legacy_type("ByteTensor", uint8)
 
-_MODULES = ("autograd", "nn", "optim", "utils", "cuda", "backends", "linalg", "random", "version", "special", "mps", "testing",
+_MODULES = ("_dynamo", "autograd", "nn", "optim", "utils", "cuda", "backends", "linalg", "random", "version", "special", "mps", "testing",
             "compiler", "amp", "distributions", "func", "fft", "jit", "profiler", "accelerator", "xpu", "onnx", "export",
             "overrides", "types", "storage", "multiprocessing", "hub")  # fmt: skip
 globals().update(FUNCTIONS)
+globals().update(_FOREACH)
+globals().update(UNSUPPORTED)
+
+
+class SymInt:
+    """What PyTorch's tracer uses for an unknown size; sizes are plain integers here, so none is ever made."""
+
+
+class SymFloat:
+    """What PyTorch's tracer uses for an unknown number; none is ever made here."""
+
+
+class SymBool:
+    """What PyTorch's tracer uses for an unknown truth; none is ever made here."""
 
 
 def __getattr__(name: str) -> Any:
