@@ -215,7 +215,8 @@ def nadam(
 )
 def radam(
     p: Node, slope: Node, mean: Node, square: Node, *, bias_correction: Node, root_correction: Node,
-    rectification: Node, lr: Node, weight_decay: Node, shrink: Node, blend: Node, beta2: float, eps: float, decay: bool, decoupled: bool,
+    rectification: Node, lr: Node, weight_decay: Node, shrink: Node, blend: Node, beta2: float, eps: float,
+    decay: bool, decoupled: bool,
 ) -> Result:  # fmt: skip
     """Rectified Adam (Liu et al. 2020); a rectification of 0 means that the variance cannot be estimated yet."""
     if decay:
