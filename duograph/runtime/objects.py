@@ -117,8 +117,8 @@ def cache() -> ObjectCache:
         return ObjectCache(None)
     try:
         return ObjectCache(Path(chosen).expanduser() if chosen else _user_cache() / "duograph")
-    except RuntimeError:  # a user without a home
-        return ObjectCache(Path(tempfile.gettempdir()) / f"duograph-{os.getuid()}")
+    except RuntimeError:  # a user without a home; a folder shared with other users is no place for code
+        return ObjectCache(None)
 
 
 @functools.cache

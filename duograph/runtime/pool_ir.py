@@ -1,0 +1,291 @@
+"""The thread pool's code, in LLVM IR. `pool.py` tells what it does; here is how.
+
+A job is a body, its argument and a number of chunks. `@ticket` counts the chunks nobody has taken: whoever subtracts
+one and finds the old value positive owns a chunk. Only then is the job read: it cannot end, nor the next one begin,
+before the chunk is done, so a worker that comes late or from an older job does no harm. It merely pushes the ticket
+below zero, until the next job sets it.
+
+Falling asleep and waking follow Dekker: a worker counts itself among the sleepers and then looks at the ticket; the
+caller sets the ticket and then looks at the sleepers. Both in sequentially consistent order, so that one sees the
+other. Between the look and the sleep, a changed `@bell` keeps the worker up.
+
+What different threads write stands 128 bytes apart, since processors fetch cache lines in pairs.
+"""
+
+from __future__ import annotations
+
+_CODE = """\
+; the thread pool
+@duograph_pool_wanted = global i64 0, align 128    ; workers there should be
+@duograph_pool_started = global i64 0, align 8     ; workers there are
+@duograph_pool_stopping = global i64 0, align 8    ; whether they shall return
+@duograph_pool_starter = global ptr null, align 8  ; starts those that are wanted and not there
+@duograph_pool_spins = global i64 1000, align 8    ; turns before a worker sleeps
+@body = internal global ptr null, align 128
+@argument = internal global ptr null, align 8
+@chunks = internal global i64 0, align 8
+@ticket = internal global i64 0, align 128
+@finished = internal global i64 0, align 128
+@bell = internal global i32 0, align 128
+@sleepers = internal global i32 0, align 128
+@busy = internal global i32 0, align 128
+
+define void @duograph_parallel_for(ptr %body, ptr %argument, i64 %chunks) nounwind {
+entry:
+  %wanted = load atomic i64, ptr @duograph_pool_wanted monotonic, align 8
+  %alone = icmp sle i64 %wanted, 0
+  %small = icmp sle i64 %chunks, 1
+  %direct = or i1 %alone, %small
+  br i1 %direct, label %inline, label %claim
+claim:
+  %was.busy = atomicrmw xchg ptr @busy, i32 1 acquire
+  %free = icmp eq i32 %was.busy, 0
+  br i1 %free, label %claimed, label %inline
+claimed:
+  %started = load atomic i64, ptr @duograph_pool_started monotonic, align 8
+  %missing = icmp slt i64 %started, %wanted
+  br i1 %missing, label %start, label %post, !prof !0
+start:
+  %starter = load ptr, ptr @duograph_pool_starter
+  call void %starter()
+  %running = load atomic i64, ptr @duograph_pool_started monotonic, align 8
+  %none = icmp eq i64 %running, 0
+  br i1 %none, label %release, label %post
+release:
+  store atomic i32 0, ptr @busy release, align 4
+  br label %inline
+post:
+  store ptr %body, ptr @body
+  store ptr %argument, ptr @argument
+  store i64 %chunks, ptr @chunks
+  store atomic i64 0, ptr @finished monotonic, align 8
+  store atomic i64 %chunks, ptr @ticket seq_cst, align 8
+  %asleep = load atomic i32, ptr @sleepers seq_cst, align 4
+  %all.up = icmp eq i32 %asleep, 0
+  br i1 %all.up, label %help, label %ring
+ring:
+  %others = sub i64 %chunks, 1
+  %capped = call i64 @llvm.umin.i64(i64 %others, i64 65536)
+  %count = trunc i64 %capped to i32
+  call void @ring(i32 %count)
+  br label %help
+help:
+  %mine = call i64 @work(i64 0)
+  %theirs = sub i64 %chunks, %mine
+  %spins = load i64, ptr @duograph_pool_spins
+  br label %wait
+wait:
+  %turn = phi i64 [ 0, %help ], [ %turn.next, %paused ], [ %turn, %yield ]
+  %finished = load atomic i64, ptr @finished acquire, align 8
+  %complete = icmp eq i64 %finished, %theirs
+  br i1 %complete, label %end, label %unfinished
+unfinished:
+  %patient = icmp ult i64 %turn, %spins
+  br i1 %patient, label %paused, label %yield, !prof !1
+paused:
+  call void @pause()
+  %turn.next = add i64 %turn, 1
+  br label %wait
+yield:                                             ; a worker may be off its core: let it on ours
+  %ignored = call i32 @sched_yield()
+  br label %wait
+end:
+  store atomic i32 0, ptr @busy release, align 4
+  ret void
+inline:
+  %any = icmp sgt i64 %chunks, 0
+  br i1 %any, label %each, label %none.left
+each:
+  %chunk = phi i64 [ 0, %inline ], [ %chunk.next, %each ]
+  call void %body(ptr %argument, i64 %chunk, i64 0)
+  %chunk.next = add i64 %chunk, 1
+  %more = icmp slt i64 %chunk.next, %chunks
+  br i1 %more, label %each, label %none.left
+none.left:
+  ret void
+}
+
+; Takes chunks until none is left, and tells how many it took.
+define internal i64 @work(i64 %thread) nounwind {
+entry:
+  br label %take
+take:
+  %done = phi i64 [ 0, %entry ], [ %done.next, %run ]
+  %left = atomicrmw sub ptr @ticket, i64 1 acq_rel
+  %mine = icmp sgt i64 %left, 0
+  br i1 %mine, label %run, label %end
+run:
+  %body = load ptr, ptr @body
+  %argument = load ptr, ptr @argument
+  %chunks = load i64, ptr @chunks
+  %chunk = sub i64 %chunks, %left
+  call void %body(ptr %argument, i64 %chunk, i64 %thread)
+  %done.next = add i64 %done, 1
+  br label %take
+end:
+  ret i64 %done
+}
+
+define void @duograph_pool_worker(i64 %thread) nounwind {
+entry:
+  %spins = load i64, ptr @duograph_pool_spins
+  br label %look
+look:
+  %turn = phi i64 [ 0, %entry ], [ 0, %run ], [ 0, %woken ], [ %turn.next, %wait ]
+  %ticket = load atomic i64, ptr @ticket monotonic, align 8
+  %work = icmp sgt i64 %ticket, 0
+  br i1 %work, label %run, label %idle
+run:
+  %done = call i64 @work(i64 %thread)
+  %before = atomicrmw add ptr @finished, i64 %done release
+  br label %look
+idle:
+  %stopping = load atomic i64, ptr @duograph_pool_stopping monotonic, align 8
+  %stay = icmp eq i64 %stopping, 0
+  br i1 %stay, label %wait, label %end
+wait:
+  call void @pause()
+  %turn.next = add i64 %turn, 1
+  %patient = icmp ult i64 %turn.next, %spins
+  br i1 %patient, label %look, label %tired
+tired:
+  %bell = load atomic i32, ptr @bell seq_cst, align 4
+  %sleepers = atomicrmw add ptr @sleepers, i32 1 seq_cst
+  %ticket.again = load atomic i64, ptr @ticket seq_cst, align 8
+  %no.work = icmp sle i64 %ticket.again, 0
+  %stopping.again = load atomic i64, ptr @duograph_pool_stopping seq_cst, align 8
+  %no.stop = icmp eq i64 %stopping.again, 0
+  %quiet = and i1 %no.work, %no.stop
+  br i1 %quiet, label %sleep, label %woken
+sleep:
+  call void @sleep(i32 %bell)
+  br label %woken
+woken:
+  %left = atomicrmw sub ptr @sleepers, i32 1 seq_cst
+  br label %look
+end:
+  ret void
+}
+
+; Wakes every sleeper.
+define void @duograph_pool_ring() nounwind {
+  call void @ring(i32 65536)
+  ret void
+}
+
+; Forgets the job and the workers: in a child process, which has neither.
+define void @duograph_pool_reset() nounwind {
+  store i64 0, ptr @duograph_pool_started
+  store i64 0, ptr @duograph_pool_stopping
+  store i64 0, ptr @ticket
+  store i32 0, ptr @sleepers
+  store i32 0, ptr @busy
+  call void @prepare()
+  ret void
+}
+
+; Pauses many times: to measure how long one pause is.
+define void @duograph_pool_pause(i64 %times) nounwind {
+entry:
+  br label %again
+again:
+  %turn = phi i64 [ 0, %entry ], [ %turn.next, %again ]
+  call void @pause()
+  %turn.next = add i64 %turn, 1
+  %more = icmp slt i64 %turn.next, %times
+  br i1 %more, label %again, label %end
+end:
+  ret void
+}
+
+declare i32 @sched_yield()
+declare i64 @llvm.umin.i64(i64, i64)
+!0 = !{!"branch_weights", i32 1, i32 2000}
+!1 = !{!"branch_weights", i32 2000, i32 1}
+"""
+
+_LINUX = """
+define internal void @prepare() nounwind {
+  ret void
+}
+
+define internal void @sleep(i32 %bell) nounwind {  ; FUTEX_WAIT | FUTEX_PRIVATE
+  %ignored = call i64 (i64, ...) @syscall(i64 {futex}, ptr @bell, i32 128, i32 %bell, ptr null, ptr null, i32 0)
+  ret void
+}
+
+define internal void @ring(i32 %count) nounwind {  ; FUTEX_WAKE | FUTEX_PRIVATE
+  %before = atomicrmw add ptr @bell, i32 1 seq_cst
+  %ignored = call i64 (i64, ...) @syscall(i64 {futex}, ptr @bell, i32 129, i32 %count, ptr null, ptr null, i32 0)
+  ret void
+}
+
+declare i64 @syscall(i64, ...)
+"""
+
+_POSIX = """
+@mutex = internal global [128 x i8] zeroinitializer, align 128
+@condition = internal global [128 x i8] zeroinitializer, align 128
+
+define internal void @prepare() nounwind {
+  %ignored = call i32 @pthread_mutex_init(ptr @mutex, ptr null)
+  %ignored.too = call i32 @pthread_cond_init(ptr @condition, ptr null)
+  ret void
+}
+
+define internal void @sleep(i32 %bell) nounwind {
+entry:
+  %locked = call i32 @pthread_mutex_lock(ptr @mutex)
+  br label %look
+look:
+  %now = load atomic i32, ptr @bell acquire, align 4
+  %same = icmp eq i32 %now, %bell
+  br i1 %same, label %wait, label %end
+wait:
+  %ignored = call i32 @pthread_cond_wait(ptr @condition, ptr @mutex)
+  br label %look
+end:
+  %unlocked = call i32 @pthread_mutex_unlock(ptr @mutex)
+  ret void
+}
+
+define internal void @ring(i32 %count) nounwind {
+  %locked = call i32 @pthread_mutex_lock(ptr @mutex)
+  %before = atomicrmw add ptr @bell, i32 1 seq_cst
+  %unlocked = call i32 @pthread_mutex_unlock(ptr @mutex)
+  %ignored = call i32 @pthread_cond_broadcast(ptr @condition)
+  ret void
+}
+
+declare i32 @pthread_mutex_init(ptr, ptr)
+declare i32 @pthread_mutex_lock(ptr)
+declare i32 @pthread_mutex_unlock(ptr)
+declare i32 @pthread_cond_init(ptr, ptr)
+declare i32 @pthread_cond_wait(ptr, ptr)
+declare i32 @pthread_cond_broadcast(ptr)
+"""
+
+_PAUSE = {
+    "x86_64": "call void @llvm.x86.sse2.pause()",
+    "aarch64": "call void @llvm.aarch64.hint(i32 1)",
+}
+_PAUSE_DECLARED = {
+    "x86_64": "declare void @llvm.x86.sse2.pause()",
+    "aarch64": "declare void @llvm.aarch64.hint(i32)",
+}
+_FUTEX = {"x86_64": 202, "aarch64": 98}  # the system call's number
+
+
+def pool_ir(system: str, architecture: str) -> str:
+    """The pool's module for a system (`"linux"` sleeps on a futex, another on a condition variable)."""
+    sleeping = _POSIX
+    if system == "linux" and architecture in _FUTEX:
+        sleeping = _LINUX.replace("{futex}", str(_FUTEX[architecture]))
+    pause = f"""
+define internal void @pause() nounwind alwaysinline {{
+  {_PAUSE.get(architecture, "")}
+  ret void
+}}
+{_PAUSE_DECLARED.get(architecture, "")}
+"""
+    return _CODE + sleeping + pause
