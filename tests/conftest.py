@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from duograph.runtime.settings import realize
+
 # Deterministic examples, so that a failure on one machine is one on every machine; no deadline on shared cores.
 settings.register_profile("default", deadline=None, derandomize=True)
 settings.register_profile("thorough", deadline=None, max_examples=2_000)
@@ -22,3 +24,9 @@ def home_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("HOME", str(home))
         patch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
         yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_pending() -> None:
+    """Each test begins with all earlier work done, so that the traces it counts are its own."""
+    realize()
