@@ -230,9 +230,10 @@ class Loop:
         first, last, stride = self.begin.literal, self.stop.literal, self.step.literal
         if stride is not None and stride <= 0:
             raise ValueError(f"the step of a loop must be positive, received {stride}")
-        known = first is not None and last is not None
-        self.guarded = not (at_least_once or (known and first < last))
-        self.single = known and stride is not None and first < last <= first + stride
+        self.guarded, self.single = not at_least_once, False
+        if first is not None and last is not None:
+            self.guarded = first >= last
+            self.single = stride is not None and first < last <= first + stride
         self.yielded: list[Reg] | None = None
         self.results: list[Reg] = []
 

@@ -14,13 +14,13 @@ import functools
 import hashlib
 import os
 import sys
-import tempfile
+import threading
 import time
 import warnings
-from pathlib import Path
 
 _MAGIC = b"duograph cache 1\n"
 _SUFFIX = ".bin"
+_TEMPORARY = ".tmp"
 _TOUCH_SECONDS = 3600  # an entry's last use is noted at most this often
 _ABANDONED_SECONDS = 3600  # a temporary file this old was left by a process that died
 
@@ -33,7 +33,7 @@ class ObjectCache:
         limit: Total size in bytes above which the oldest entries are removed, down to three quarters of it.
     """
 
-    def __init__(self, folder: Path | None, limit: int = 256 << 20) -> None:
+    def __init__(self, folder: str | None, limit: int = 256 << 20) -> None:
         self.folder = folder
         self.limit = limit
         self._written = limit  # since the folder was last measured: the first write measures it
@@ -63,11 +63,10 @@ class ObjectCache:
         if self.folder is None:
             return
         content = _MAGIC + hashlib.sha256(payload).digest() + payload
-        temporary = None
+        temporary = f"{self._path(key)}.{os.getpid()}.{threading.get_ident()}{_TEMPORARY}"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(".tmp", dir=self.folder)
-            with open(descriptor, "wb") as file:
+            os.makedirs(self.folder, exist_ok=True)
+            with open(temporary, "xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -76,13 +75,12 @@ class ObjectCache:
             if self._written > self.limit // 8:
                 self._trim()
         except OSError as error:
-            if temporary is not None:
-                _remove(Path(temporary))
-            _warn_once(str(self.folder), error.strerror or str(error))
+            _remove(temporary)
+            _warn_once(self.folder, error.strerror or str(error))
 
-    def _path(self, key: str) -> Path:
+    def _path(self, key: str) -> str:
         assert self.folder is not None
-        return self.folder / f"{key}{_SUFFIX}"
+        return os.path.join(self.folder, key + _SUFFIX)
 
     def _trim(self) -> None:
         """Measure the folder, and bring it under the limit."""
@@ -97,15 +95,15 @@ class ObjectCache:
                     continue
                 if entry.name.endswith(_SUFFIX):
                     entries.append((status.st_mtime, status.st_size, entry.path))
-                elif entry.name.endswith(".tmp") and time.time() - status.st_mtime > _ABANDONED_SECONDS:
-                    _remove(Path(entry.path))
+                elif entry.name.endswith(_TEMPORARY) and time.time() - status.st_mtime > _ABANDONED_SECONDS:
+                    _remove(entry.path)
         total = sum(size for _, size, _ in entries)
         if total <= self.limit:
             return
         for _, size, path in sorted(entries):
             if total <= self.limit * 3 // 4:
                 break
-            _remove(Path(path))
+            _remove(path)
             total -= size
 
 
@@ -115,10 +113,10 @@ def cache() -> ObjectCache:
     chosen = os.environ.get("DUOGRAPH_CACHE")
     if chosen is not None and chosen.strip().lower() in ("off", "0", ""):
         return ObjectCache(None)
-    try:
-        return ObjectCache(Path(chosen).expanduser() if chosen else _user_cache() / "duograph")
-    except RuntimeError:  # a user without a home; a folder shared with other users is no place for code
+    folder = os.path.expanduser(chosen or os.path.join(_user_cache(), "duograph"))
+    if folder.startswith("~"):  # a user without a home; a folder shared with other users is no place for code
         return ObjectCache(None)
+    return ObjectCache(folder)
 
 
 @functools.cache
@@ -129,17 +127,17 @@ def compiler_version() -> str:
     return f"llvmlite {llvmlite.__version__}"
 
 
-def _user_cache() -> Path:
+def _user_cache() -> str:
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
+        return "~/Library/Caches"
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    return os.environ.get("XDG_CACHE_HOME") or "~/.cache"
 
 
-def _remove(path: Path) -> None:
+def _remove(path: str) -> None:
     with contextlib.suppress(OSError):  # gone already, or not ours to remove
-        path.unlink()
+        os.unlink(path)
 
 
 @functools.cache

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import math
 import os
 import platform
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..graph.errors import ArgumentError
 from . import objects
@@ -122,14 +120,14 @@ def _host_description() -> tuple[str, str]:
     if fingerprint is not None:
         remembered = cache.get(fingerprint)
         if remembered is not None:
-            cpu, features = json.loads(remembered)
+            cpu, _, features = remembered.decode().partition("\n")
             return cpu, features
     import llvmlite.binding as llvm
 
-    found = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
     if fingerprint is not None:
-        cache.put(fingerprint, json.dumps(found).encode())
-    return found
+        cache.put(fingerprint, f"{cpu}\n{features}".encode())
+    return cpu, features
 
 
 def _fingerprint() -> str | None:
@@ -147,14 +145,11 @@ def _fingerprint() -> str | None:
 def caches() -> Caches:
     """The data caches of the first processor; where the system does not tell, 32 KiB, 1 MiB and 8 MiB."""
     sizes = {1: 32 << 10, 2: 1 << 20, 3: 8 << 20}
-    for index in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"):
-        try:
-            if (index / "type").read_text().strip() != "Instruction":
-                text = (index / "size").read_text().strip()
-                scale = {"K": 10, "M": 20, "G": 30}.get(text[-1:], 0)
-                sizes[int((index / "level").read_text())] = int(text.rstrip("KMG")) << scale
-        except (OSError, ValueError):
-            continue
+    for index in range(8):
+        cache = f"/sys/devices/system/cpu/cpu0/cache/index{index}"
+        level, kind, size = _text(f"{cache}/level"), _text(f"{cache}/type"), _text(f"{cache}/size")
+        if kind in ("Data", "Unified") and level.isdecimal() and size[:-1].isdecimal() and size[-1] in "KMG":
+            sizes[int(level)] = int(size[:-1]) << {"K": 10, "M": 20, "G": 30}[size[-1]]
     return Caches(sizes[1], sizes[2], sizes[3])
 
 
@@ -165,19 +160,23 @@ def cores() -> int:
         allowed = os.sched_getaffinity(0)
     except AttributeError:  # macOS and Windows: no affinity
         return os.cpu_count() or 1
-    siblings = set()
-    for cpu in allowed:
-        try:
-            siblings.add(Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text())
-        except OSError:
-            siblings.add(str(cpu))
+    topology = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+    siblings = {_text(topology.format(cpu)) or str(cpu) for cpu in allowed}
     return max(1, min(len(siblings), _quota()))
 
 
 def _quota() -> int:
     """Processors' worth of time that the container may use."""
-    try:
-        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    limit, _, period = _text("/sys/fs/cgroup/cpu.max").partition(" ")
+    if limit.isdecimal() and period.isdecimal():
         return math.ceil(int(limit) / int(period))
-    except (OSError, ValueError):  # no cgroup of version 2, or "max": no limit
-        return os.cpu_count() or 1
+    return os.cpu_count() or 1  # no cgroup of version 2, or "max": no limit
+
+
+def _text(path: str) -> str:
+    """What a small file of the kernel's says, or nothing."""
+    try:
+        with open(path) as file:
+            return file.read().strip()
+    except OSError:
+        return ""
