@@ -80,12 +80,12 @@ def test_environment_is_left_as_it_was(tmp_path: Path) -> None:
 import os
 import duograph.tf as tf
 tf.keras
-print(os.environ.get("KERAS_BACKEND"), os.environ["KERAS_HOME"], os.listdir(os.environ["KERAS_HOME"]), tf.keras.config.backend())
+home = os.environ["KERAS_HOME"]
+print(os.environ["KERAS_BACKEND"], os.listdir(home), tf.keras.config.backend())
 import keras
-print(keras.src.backend.config.keras_home() == os.environ["KERAS_HOME"])
+print(keras.src.backend.config.keras_home() == home)
 """
-    home = str(tmp_path)
-    assert run(program, KERAS_BACKEND="jax", KERAS_HOME=home).split("\n")[:2] == [f"jax {home} [] torch", "True"]
+    assert run(program, KERAS_BACKEND="jax", KERAS_HOME=str(tmp_path)).splitlines() == ["jax [] torch", "True"]
 
 
 def test_users_keras_settings_count(tmp_path: Path) -> None:
@@ -121,7 +121,8 @@ def test_packages_on_keras_are_allowed_by_name(tmp_path: Path) -> None:
 import duograph.tf as tf, duograph.torch, duograph.torch.nn.functional
 tf.allow_on_keras("built_on_keras")
 import built_on_keras as ours, not_built_on_keras as theirs
-print(ours.torch is duograph.torch, ours.nn is duograph.torch.nn, ours.late() == (duograph.torch.nn.functional, duograph.torch.nn))
+nn = duograph.torch.nn
+print(ours.torch is duograph.torch, ours.nn is nn, ours.late() == (nn.functional, nn))
 print(theirs.nn)
 try:
     tf.allow_on_keras("not_built_on_keras")
@@ -139,7 +140,9 @@ def test_layers_are_our_modules() -> None:
 
 # -- models ------------------------------------------------------------------------------------------------------------
 def sequential() -> Any:
-    return keras.Sequential([keras.Input((6,)), layers.Dense(16, activation="relu"), layers.Dense(2, activation="softmax")])
+    return keras.Sequential(
+        [keras.Input((6,)), layers.Dense(16, activation="relu"), layers.Dense(2, activation="softmax")]
+    )
 
 
 def functional() -> Any:
@@ -204,7 +207,9 @@ def test_summary_counts_parameters(capsys: pytest.CaptureFixture[str]) -> None:
 def test_several_inputs_and_outputs() -> None:
     a, b = keras.Input((4,), name="a"), keras.Input((3,), name="b")
     joined = layers.Concatenate()([a, b])
-    model = keras.Model([a, b], {"one": layers.Dense(1, name="one")(joined), "two": layers.Dense(2, name="two")(joined)})
+    model = keras.Model(
+        [a, b], {"one": layers.Dense(1, name="one")(joined), "two": layers.Dense(2, name="two")(joined)}
+    )
     model.compile("sgd", loss={"one": "mse", "two": "mae"}, loss_weights={"one": 1.0, "two": 0.5})
     rng = np.random.default_rng(0)
     inputs = {"a": rng.normal(size=(8, 4)), "b": rng.normal(size=(8, 3))}
@@ -243,7 +248,9 @@ def test_sample_and_class_weights() -> None:
     assert logs["mae"] == pytest.approx(np.mean(np.abs(Y)), rel=1e-6)
     assert logs["weighted_mae"] == pytest.approx(np.sum(weight * np.abs(Y[:, 0])) / weight.sum(), rel=1e-6)
     classes = np.array([0, 1, 1, 0])
-    assert model.train_on_batch(X, classes, class_weight={0: 1.0, 1: 3.0}, return_dict=True)["loss"] == pytest.approx(1.5)
+    assert model.train_on_batch(X, classes, class_weight={0: 1.0, 1: 3.0}, return_dict=True)["loss"] == pytest.approx(
+        1.5
+    )
     with pytest.raises(ValueError, match="cannot be specified at the same time"):
         model.train_on_batch(X, classes, sample_weight=weight, class_weight={0: 1.0, 1: 3.0})
 
@@ -331,7 +338,8 @@ def test_overridden_steps_and_losses() -> None:
             return {"constant": keras.ops.convert_to_tensor(7.0)}
 
         def predict_step(self, data: Any) -> Any:
-            return self(data[0]) + 1
+            x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+            return self(x) + 1
 
     model = Doubled()
     model.compile(keras.optimizers.SGD(0.1))
@@ -442,13 +450,15 @@ FITTING = {
 
 
 @pytest.mark.parametrize(("activation", "units", "targets", "loss"), FITTING.values(), ids=FITTING)
-def test_uncompiled_model_trains_with_the_fitting_loss(activation: Any, units: int, targets: Any, loss: str) -> None:
+def test_uncompiled_model_trains_with_the_fitting_loss(
+    activation: Any, units: int, targets: Any, loss: str, caplog: pytest.LogCaptureFixture
+) -> None:
     model = classifier(activation, units)
-    with pytest.warns(UserWarning, match="never compiled: training with Adam") as seen:
-        first = model.train_step(X, targets)
-    assert str(seen[0].message).endswith(loss)
-    for _ in range(50):  # without a second warning
+    first = model.train_step(X, targets)
+    for _ in range(50):
         last = model.train_step(X, targets)
+    (said,) = caplog.messages
+    assert said.endswith(f"was never compiled: training with Adam() and {loss}")
     assert last.numpy() < first.numpy()
     assert last.shape == ()
 
@@ -461,7 +471,9 @@ def test_train_step_on_a_compiled_model_is_one_step() -> None:
 
 
 def test_no_fitting_loss_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"found no loss that fits.*outputs of shape \(4, 3\) and targets of shape \(4, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"found no loss that fits.*outputs of shape \(4, 3\) and targets of shape \(4, 2\)"
+    ):
         classifier("softmax").train_step(X, X)
 
 

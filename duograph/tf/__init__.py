@@ -1,8 +1,9 @@
 """The TensorFlow face: `import duograph.tf as tf`.
 
-`tf.keras` is the real Keras on Duograph's engine and loads when it is first used. Beside it stand TensorFlow's own names,
-each a thin skin over the same operations that `duograph.torch` has.
+`tf.keras` is the real Keras on Duograph's engine and loads when it is first used. Beside it stand TensorFlow's own
+names, each a thin skin over the same operations that `duograph.torch` has.
 """
+
 
 from __future__ import annotations
 
@@ -23,13 +24,13 @@ from .tensors import *  # noqa: F403
 from .variable import Variable
 
 newaxis = None
-_FROM_MATH = (
-    "abs acos acosh add add_n argmax argmin asin asinh atan atan2 atanh ceil clip_by_value cos cosh cumsum divide equal exp floor "
-    "greater greater_equal less less_equal logical_and logical_not logical_or maximum minimum multiply negative not_equal pow "
-    "reduce_all reduce_any reduce_logsumexp reduce_max reduce_mean reduce_min reduce_prod reduce_sum round sigmoid sign sin sinh "
-    "sqrt square subtract tan tanh truediv"
-).split()
-globals().update({name: getattr(math, name) for name in _FROM_MATH})
+_FROM_MATH = """
+    abs acos acosh add add_n argmax argmin asin asinh atan atan2 atanh ceil clip_by_value cos cosh cumsum divide equal
+    exp floor greater greater_equal less less_equal logical_and logical_not logical_or maximum minimum multiply negative
+    not_equal pow reduce_all reduce_any reduce_logsumexp reduce_max reduce_mean reduce_min reduce_prod reduce_sum round
+    sigmoid sign sin sinh sqrt square subtract tan tanh truediv
+"""
+globals().update({name: getattr(math, name) for name in _FROM_MATH.split()})
 
 _KERAS = {"initializers", "losses", "metrics", "optimizers"}
 """Modules of Keras that TensorFlow shows at its top too."""
@@ -37,7 +38,7 @@ _ALTERNATIVES = {
     "Session": "operations run as they stand: call them and read the result",
     "compat": "TensorFlow 1 graphs are not built: write the program with tf.Variable and tf.GradientTape",
     "config": "there is nothing to configure: Duograph uses the processor it runs on",
-    "data": "pass NumPy arrays, generators or keras.utils.PyDataset to fit, or batch with duograph.torch.utils.data.DataLoader",
+    "data": "pass arrays, a generator, a tf.keras.utils.PyDataset or a duograph.torch DataLoader to fit",
     "device": "there is one device, the processor: leave the scope out",
     "distribute": "there is one device: leave the strategy out",
     "image": "use tf.keras.ops.image or tf.keras.layers (Resizing, RandomFlip, ...)",

@@ -67,7 +67,9 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Tensor:
     chosen = [axis] if isinstance(axis, int) else list(axis)
     for one in chosen:
         if input.shape[one] != 1:
-            raise InvalidArgumentError(f"tf.squeeze expected axis {one} to have size 1. Received: shape {tuple(input.shape)}")
+            raise InvalidArgumentError(
+                f"tf.squeeze expected axis {one} to have size 1. Received: shape {tuple(input.shape)}"
+            )
     return torch.squeeze(input, tuple(chosen))
 
 
@@ -86,7 +88,9 @@ def unstack(value: Any, num: int | None = None, axis: int = 0, name: str = "unst
     return list(torch.unbind(convert_to_tensor(value), axis))
 
 
-def split(value: Any, num_or_size_splits: Any, axis: int = 0, num: int | None = None, name: str = "split") -> list[Tensor]:
+def split(
+    value: Any, num_or_size_splits: Any, axis: int = 0, num: int | None = None, name: str = "split"
+) -> list[Tensor]:
     """Parts along `axis`: a number of equal ones, or ones of the given sizes (one may be -1).
 
     Raises InvalidArgumentError where the axis does not divide evenly.
@@ -95,8 +99,12 @@ def split(value: Any, num_or_size_splits: Any, axis: int = 0, num: int | None = 
     length = value.shape[axis]
     if isinstance(num_or_size_splits, int):
         if length % num_or_size_splits:
-            raise InvalidArgumentError(f"tf.split expected a size divisible by {num_or_size_splits}. Received: {length} along axis {axis}")
-        return list(torch.split(value, length // num_or_size_splits, dim=axis)) if length else [value] * num_or_size_splits
+            raise InvalidArgumentError(
+                f"tf.split expected a size divisible by {num_or_size_splits}. Received: {length} along axis {axis}"
+            )
+        return (
+            list(torch.split(value, length // num_or_size_splits, dim=axis)) if length else [value] * num_or_size_splits
+        )
     sizes = list(_sizes(num_or_size_splits))
     if -1 in sizes:
         sizes[sizes.index(-1)] = length - sum(s for s in sizes if s != -1)
@@ -124,7 +132,9 @@ def roll(input: Any, shift: Any, axis: Any, name: str | None = None) -> Tensor:
     return torch.roll(convert_to_tensor(input), axes(shift), axes(axis))
 
 
-def pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0, name: str | None = None) -> Tensor:
+def pad(
+    tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0, name: str | None = None
+) -> Tensor:
     """`paddings[i] = (before, after)` elements added to axis i; mode "CONSTANT", "REFLECT" or "SYMMETRIC"."""
     tensor = convert_to_tensor(tensor)
     pairs = [tuple(int(n) for n in p) for p in (paddings.tolist() if hasattr(paddings, "tolist") else paddings)]
@@ -147,7 +157,7 @@ def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:
     return torch.broadcast_to(convert_to_tensor(input), _sizes(shape))
 
 
-def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor:  # noqa: A001
+def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor:
     """The box that begins at `begin` and has sizes `size` (-1: to the end)."""
     input_ = convert_to_tensor(input_)
     bounds = zip(_sizes(begin), _sizes(size), input_.shape, strict=True)
@@ -155,7 +165,7 @@ def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor
 
 
 def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Tensor:
-    """x where the condition is true, y elsewhere; with the condition alone, the int64 indices where it is true, one a row."""
+    """x where the condition is true, y elsewhere; with the condition alone, the int64 indices where it is true."""
     condition = convert_to_tensor(condition).to(dtypes.bool)
     if x is None and y is None:
         return torch.nonzero(condition)
@@ -164,7 +174,14 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     return torch.where(condition, *operands("where", x, y))
 
 
-def gather(params: Any, indices: Any, validate_indices: Any = None, axis: int | None = None, batch_dims: int = 0, name: str | None = None) -> Tensor:
+def gather(
+    params: Any,
+    indices: Any,
+    validate_indices: Any = None,
+    axis: int | None = None,
+    batch_dims: int = 0,
+    name: str | None = None,
+) -> Tensor:
     """Slices of `params` along `axis` (by default the first after the batch axes) at `indices`.
 
     Shape: params.shape[:axis] + indices.shape[batch_dims:] + params.shape[axis + 1:].
@@ -173,11 +190,15 @@ def gather(params: Any, indices: Any, validate_indices: Any = None, axis: int | 
     batch_dims = batch_dims % (indices.ndim + 1) if batch_dims < 0 else batch_dims
     axis = batch_dims if axis is None else axis % params.ndim
     if axis < batch_dims:
-        raise InvalidArgumentError(f"tf.gather expected axis >= batch_dims. Received: axis={axis}, batch_dims={batch_dims}")
+        raise InvalidArgumentError(
+            f"tf.gather expected axis >= batch_dims. Received: axis={axis}, batch_dims={batch_dims}"
+        )
     picks: list[Any] = []
     for place in builtins.range(axis + 1):
         if place == axis:
-            picks.append(indices.reshape(*indices.shape[:batch_dims], *(1,) * (axis - batch_dims), *indices.shape[batch_dims:]))
+            picks.append(
+                indices.reshape(*indices.shape[:batch_dims], *(1,) * (axis - batch_dims), *indices.shape[batch_dims:])
+            )
         else:  # the batch axes go together with those of the indices, the axes in between run freely
             ones = axis - place - 1 + indices.ndim - batch_dims
             picks.append(torch.arange(params.shape[place]).reshape(-1, *(1,) * ones))
@@ -233,7 +254,9 @@ def sort(values: Any, axis: int = -1, direction: str = "ASCENDING", name: str | 
     return torch.sort(convert_to_tensor(values), dim=axis, descending=_descending(direction))[0]
 
 
-def argsort(values: Any, axis: int = -1, direction: str = "ASCENDING", stable: bool = False, name: str | None = None) -> Tensor:
+def argsort(
+    values: Any, axis: int = -1, direction: str = "ASCENDING", stable: bool = False, name: str | None = None
+) -> Tensor:
     """The int32 indices that put the values in order along `axis`."""
     order = torch.sort(convert_to_tensor(values), dim=axis, descending=_descending(direction), stable=True)[1]
     return order.to(dtypes.int32)
@@ -245,7 +268,9 @@ def _descending(direction: str) -> bool:
     return direction == "DESCENDING"
 
 
-def searchsorted(sorted_sequence: Any, values: Any, side: str = "left", out_type: Any = dtypes.int32, name: str | None = None) -> Tensor:
+def searchsorted(
+    sorted_sequence: Any, values: Any, side: str = "left", out_type: Any = dtypes.int32, name: str | None = None
+) -> Tensor:
     """Where each value would have to be inserted into its sorted row."""
     found = torch.searchsorted(convert_to_tensor(sorted_sequence), convert_to_tensor(values), right=side == "right")
     return found.to(dtypes.as_dtype(out_type))
@@ -257,7 +282,9 @@ def unique(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> tupl
     x = convert_to_tensor(x)
     values, inverse = torch.unique(x, return_inverse=True)
     first = torch.where(
-        inverse.unsqueeze(0) == torch.arange(values.shape[0]).unsqueeze(1), torch.arange(x.shape[0]), torch.tensor(x.shape[0])
+        inverse.unsqueeze(0) == torch.arange(values.shape[0]).unsqueeze(1),
+        torch.arange(x.shape[0]),
+        torch.tensor(x.shape[0]),
     ).amin(1)
     order = torch.argsort(first)
     rank = torch.argsort(order)

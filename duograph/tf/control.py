@@ -11,7 +11,19 @@ from . import dtypes
 from .structure import flatten, map_structure, pack_like
 from .tensors import convert_to_tensor
 
-__all__ = ["case", "clip_by_global_norm", "clip_by_norm", "cond", "foldl", "map_fn", "numpy_function", "py_function", "scan", "switch_case", "while_loop"]
+__all__ = [
+    "case",
+    "clip_by_global_norm",
+    "clip_by_norm",
+    "cond",
+    "foldl",
+    "map_fn",
+    "numpy_function",
+    "py_function",
+    "scan",
+    "switch_case",
+    "while_loop",
+]
 
 
 def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any], name: str | None = None) -> Any:
@@ -19,7 +31,13 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any], nam
     return true_fn() if bool(pred) else false_fn()
 
 
-def case(pred_fn_pairs: Any, default: Callable[[], Any] | None = None, exclusive: bool = False, strict: bool = False, name: str = "case") -> Any:
+def case(
+    pred_fn_pairs: Any,
+    default: Callable[[], Any] | None = None,
+    exclusive: bool = False,
+    strict: bool = False,
+    name: str = "case",
+) -> Any:
     """What the function of the first true predicate returns, or `default`."""
     for pred, function in pred_fn_pairs:
         if bool(pred):
@@ -29,7 +47,9 @@ def case(pred_fn_pairs: Any, default: Callable[[], Any] | None = None, exclusive
     return default()
 
 
-def switch_case(branch_index: Any, branch_fns: Any, default: Callable[[], Any] | None = None, name: str = "switch_case") -> Any:
+def switch_case(
+    branch_index: Any, branch_fns: Any, default: Callable[[], Any] | None = None, name: str = "switch_case"
+) -> Any:
     """What the branch of that index returns; outside the range `default`, or else the last."""
     branches = dict(branch_fns if isinstance(branch_fns, dict) else enumerate(branch_fns))
     return branches.get(int(branch_index), default or branches[max(branches)])()
@@ -84,15 +104,17 @@ def foldl(fn: Callable[[Any, Any], Any], elems: Any, initializer: Any = None, **
     return state
 
 
-def numpy_function(func: Callable[..., Any], inp: Any, Tout: Any, stateful: bool = True, name: str | None = None) -> Any:  # noqa: N803
-    """`func` of the inputs as NumPy arrays; its results as tensors of the dtypes `Tout`. No gradient flows through it."""
+def numpy_function(
+    func: Callable[..., Any], inp: Any, Tout: Any, stateful: bool = True, name: str | None = None
+) -> Any:
+    """`func` of the inputs as NumPy arrays; its results as tensors of the dtypes `Tout`. No gradient flows back."""
     results = func(*(convert_to_tensor(x).detach().numpy() for x in inp))
     if isinstance(Tout, list | tuple):
         return [torch.tensor(r, dtype=dtypes.as_dtype(d)) for r, d in zip(results, Tout, strict=True)]
     return torch.tensor(results, dtype=dtypes.as_dtype(Tout))
 
 
-def py_function(func: Callable[..., Any], inp: Any, Tout: Any, name: str | None = None) -> Any:  # noqa: N803
+def py_function(func: Callable[..., Any], inp: Any, Tout: Any, name: str | None = None) -> Any:
     """`func` of the inputs as tensors; gradients flow through what it does with them."""
     results = func(*(convert_to_tensor(x) for x in inp))
     if isinstance(Tout, list | tuple):
@@ -110,7 +132,9 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
     return t * clip_norm / torch.maximum(length, convert_to_tensor(clip_norm, length.dtype))
 
 
-def clip_by_global_norm(t_list: Any, clip_norm: Any, use_norm: Any = None, name: str | None = None) -> tuple[list[Any], Any]:
+def clip_by_global_norm(
+    t_list: Any, clip_norm: Any, use_norm: Any = None, name: str | None = None
+) -> tuple[list[Any], Any]:
     """The tensors scaled so that their norm taken together is at most `clip_norm`, and that norm before."""
     from .linalg import global_norm
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from duograph.graph import dtype as _dtype
-from duograph.graph.dtype import DType as DType
 from duograph.graph.dtype import (
+    DType,
     bfloat16,
     float16,
     float32,
@@ -47,5 +47,5 @@ __all__ = [
 
 
 def as_dtype(type_value: Any) -> DType:
-    """The data type that a DType, a name, a NumPy dtype or a Python type stands for. Raises TypeError for anything else."""
+    """The data type that a DType, a name, a NumPy dtype or a Python type stands for. Raises TypeError for others."""
     return _dtype.dtype(type_value)

@@ -10,7 +10,7 @@ class OpError(Exception):
 
 
 class InvalidArgumentError(OpError, ValueError, TypeError):
-    """An operation received an argument it cannot take. Also a ValueError and a TypeError, whichever the user expects."""
+    """An operation received an argument it cannot take. Also a ValueError and a TypeError, whichever is expected."""
 
 
 class UnimplementedError(OpError, NotImplementedError):

@@ -27,7 +27,8 @@ def fitting_loss(model: Any, x: Any, y: Any) -> tuple[Any, str]:
         outputs = model(x, training=False) if model._call_has_training_arg else model(x)
     if len(tree.flatten(outputs)) != 1 or len(tree.flatten(y)) != 1:
         raise ValueError(
-            f"train_step(x, y) expected a model with one output or a compiled one: call {model.name}.compile(optimizer, loss) first. "
+            "train_step(x, y) expected a compiled model, or one with one output: "
+            f"call {model.name}.compile(optimizer, loss) first. "
             f"Received: {len(tree.flatten(outputs))} outputs and {len(tree.flatten(y))} targets"
         )
     output, target = (backend.convert_to_numpy(tree.flatten(t)[0]) for t in (outputs, y))
@@ -35,7 +36,7 @@ def fitting_loss(model: Any, x: Any, y: Any) -> tuple[Any, str]:
     if classes > 1:
         logits = not _are_distributions(output)
         indices = target.shape in (output.shape[:-1], (*output.shape[:-1], 1))
-        if indices and _are_whole(target) and 0 <= target.min() and target.max() < classes:
+        if indices and _are_whole(target) and target.min() >= 0 and target.max() < classes:
             return _named("SparseCategoricalCrossentropy", logits)
         if target.shape == output.shape and _are_distributions(target):
             return _named("CategoricalCrossentropy", logits)

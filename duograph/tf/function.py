@@ -34,7 +34,9 @@ class TensorSpec:
             return False
         if self.shape is None:
             return True
-        return len(self.shape) == len(tensor.shape) and all(n is None or n == m for n, m in zip(self.shape, tensor.shape, strict=True))
+        return len(self.shape) == len(tensor.shape) and all(
+            n is None or n == m for n, m in zip(self.shape, tensor.shape, strict=True)
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TensorSpec) and (self.shape, self.dtype) == (other.shape, other.dtype)
@@ -57,7 +59,9 @@ class Function:
     NumPy arrays become tensors. With an `input_signature`, other arguments raise InvalidArgumentError.
     """
 
-    def __init__(self, python_function: Callable[..., Any], input_signature: Any = None, name: str | None = None) -> None:
+    def __init__(
+        self, python_function: Callable[..., Any], input_signature: Any = None, name: str | None = None
+    ) -> None:
         self.python_function = python_function
         self.input_signature = None if input_signature is None else tuple(input_signature)
         self._signatures: set[Any] = set()
@@ -115,7 +119,11 @@ def _signature(args: Any, kwargs: Any) -> Any:
             return tuple(x.shape), x.dtype
         return x if isinstance(x, bool | int | float | str | None) else id(x)
 
-    return tuple(leaf(x) for x in structure.flatten(args)), tuple(sorted(kwargs)), tuple(leaf(x) for x in structure.flatten(kwargs))
+    return (
+        tuple(leaf(x) for x in structure.flatten(args)),
+        tuple(sorted(kwargs)),
+        tuple(leaf(x) for x in structure.flatten(kwargs)),
+    )
 
 
 def function(

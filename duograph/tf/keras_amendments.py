@@ -7,9 +7,12 @@ wait for a value that our engine can leave in the graph.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
+
+import numpy as np
 
 from duograph.graph.trace import Leaf, ReadableLeaf, alias
 
@@ -75,7 +78,8 @@ def _random(module: ModuleType) -> None:
 
 @amends("keras.src.backend.torch.core")
 def _core(module: ModuleType) -> None:
-    """What is computed from Keras's variables can be read with `numpy()`, as TensorFlow's users do."""
+    """What is computed from Keras's variables can be read with `numpy()`, as TensorFlow's users do; a variable becomes
+    an array by NumPy 2's protocol."""
     initialize = module.Variable._initialize
 
     def readable(self: Any, value: Any) -> None:
@@ -85,4 +89,24 @@ def _core(module: ModuleType) -> None:
         if isinstance(parameter._value.origin, Leaf):
             parameter._value = alias(parameter._value, ReadableLeaf(parameter))
 
+    def as_array(self: Any, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.array(module.convert_to_numpy(self.value), dtype=dtype)
+
     module.Variable._initialize = readable
+    module.Variable.__array__ = as_array
+
+
+def _falls_back(module: ModuleType) -> None:
+    """TensorFlow's view of Keras keeps old names and lacks some new ones: those come from Keras's own module."""
+    own = module.__name__.replace("keras._tf_keras.", "")
+
+    def __getattr__(name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(own), name)
+
+    module.__getattr__ = __getattr__  # type: ignore[method-assign]
+
+
+for _name in ("keras", "keras.losses", "keras.metrics"):
+    AMENDMENTS[f"keras._tf_keras.{_name}"] = _falls_back

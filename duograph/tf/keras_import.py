@@ -64,7 +64,8 @@ def allow(package: str) -> None:
     """
     if package in sys.modules and package not in ALLOWED:
         raise ImportError(
-            f"{package} was imported before it was allowed to run on Duograph: call allow({package!r}) before anything imports it"
+            f"{package} was imported before it was allowed to run on Duograph: "
+            f"call allow({package!r}) before anything imports it"
         )
     ALLOWED.add(package)
     _install()
@@ -80,18 +81,22 @@ def _check() -> None:
     if other is not None:
         backend = getattr(sys.modules.get("keras.src.backend.config"), "_BACKEND", "another backend")
         raise ImportError(
-            f"keras was already imported with the backend {backend!r}, and a process has only one keras: import duograph.tf and "
-            "use duograph.tf.keras (or import duograph.keras) before anything imports keras, or start a new process"
+            f"keras was already imported with the backend {backend!r}, and a process has only one keras: "
+            "import duograph.tf and use duograph.tf.keras (or import duograph.keras) before anything imports keras, "
+            "or start a new process"
         )
     low, high = (".".join(map(str, v)) for v in VERSIONS)
     try:
         version = importlib.metadata.version("keras")
     except importlib.metadata.PackageNotFoundError:
-        raise ImportError(f"duograph.tf.keras is the keras package on Duograph's engine: pip install 'keras>={low},<{high}'") from None
+        raise ImportError(
+            f"duograph.tf.keras is the keras package on Duograph's engine: pip install 'keras>={low},<{high}'"
+        ) from None
     release = tuple(int(part) for part in version.split(".")[:2])
     if not VERSIONS[0] <= release < VERSIONS[1]:
         raise ImportError(
-            f"duograph.tf.keras expected keras >= {low} and < {high}, received keras {version}: pip install 'keras>={low},<{high}'"
+            f"duograph.tf.keras expected keras >= {low} and < {high}. Received: keras {version}. "
+            f"pip install 'keras>={low},<{high}'"
         )
 
 
@@ -218,7 +223,9 @@ class _AliasLoader:
 class _Finder:
     """Finds the modules of the allowed packages, and ours in their place or under our names."""
 
-    def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         if name in REPLACED:
             return ModuleSpec(name, _AliasLoader(REPLACED[name]))  # type: ignore[arg-type]
         for ours, theirs in ALIASES.items():

@@ -38,9 +38,7 @@ NODES: dict[type, Node] = {
     defaultdict: Node(
         _sorted, _values, lambda d, children: defaultdict(d.default_factory, zip(sorted(d), children, strict=True))
     ),
-    OrderedDict: Node(
-        list, lambda d: list(d.values()), lambda d, children: OrderedDict(zip(d, children, strict=True))
-    ),
+    OrderedDict: Node(list, lambda d: list(d.values()), lambda d, children: OrderedDict(zip(d, children, strict=True))),
     deque: Node(_indices, list, lambda d, children: deque(children, d.maxlen)),
 }
 DICTIONARIES = frozenset((dict, defaultdict, OrderedDict))

@@ -77,8 +77,10 @@ def cross(a: Any, b: Any, name: str | None = None) -> Tensor:
     return torch.linalg.cross(*operands("cross", a, b), dim=-1)
 
 
-def norm(tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
-    """The vector norm over `axis` (all): "euclidean", 1, 2, infinity or any p; over two axes "euclidean" is Frobenius's."""
+def norm(
+    tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: bool = False, name: str | None = None
+) -> Tensor:
+    """The vector norm over `axis` (all axes): "euclidean", 1, 2, infinity or any p."""
     x = convert_to_tensor(tensor)
     dim = axes(axis)
     if ord in ("euclidean", "fro", 2):
@@ -141,4 +143,6 @@ def svd(tensor: Any, full_matrices: bool = False, compute_uv: bool = True, name:
         return torch.linalg.svdvals(convert_to_tensor(tensor))
     u, s, vh = torch.linalg.svd(convert_to_tensor(tensor), full_matrices=full_matrices)
     return s, u, vh.transpose(-1, -2)
+
+
 __getattr__ = missing(__name__, globals())

@@ -88,7 +88,8 @@ def operands(function: str, x: Any, y: Any) -> tuple[Tensor, Tensor]:
     x, y = convert_to_tensor(x), convert_to_tensor(y)
     if x.dtype is not y.dtype:
         raise InvalidArgumentError(
-            f"tf.{function} expected operands of one dtype. Received: {x.dtype.name} and {y.dtype.name}. Use tf.cast on one of them"
+            f"tf.{function} expected operands of one dtype. Received: {x.dtype.name} and {y.dtype.name}. "
+            "Use tf.cast on one of them"
         )
     return x, y
 
@@ -151,13 +152,15 @@ def add_n(inputs: Any, name: str | None = None) -> Tensor:
 def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None) -> Tensor:
     """`t` with values outside [clip_value_min, clip_value_max] replaced by the nearer bound."""
     t = convert_to_tensor(t)
-    low, high = (x if isinstance(x, int | float) else convert_to_tensor(x, t.dtype) for x in (clip_value_min, clip_value_max))
+    low, high = (
+        x if isinstance(x, int | float) else convert_to_tensor(x, t.dtype) for x in (clip_value_min, clip_value_max)
+    )
     if isinstance(low, Tensor) or isinstance(high, Tensor):
         return torch.minimum(torch.maximum(t, convert_to_tensor(low, t.dtype)), convert_to_tensor(high, t.dtype))
     return torch.clamp(t, low, high)
 
 
-# -- reductions ------------------------------------------------------------------------------------------------------------
+# -- reductions --------------------------------------------------------------------------------------------------------
 def axes(axis: Any) -> Any:
     """An axis, a tuple of axes, or None for all, given also as a list or a tensor."""
     if isinstance(axis, Tensor):
@@ -241,7 +244,9 @@ def argmin(input: Any, axis: int | None = 0, output_type: Any = dtypes.int64, na
     return torch.argmin(convert_to_tensor(input), dim=0 if axis is None else axis).to(dtypes.as_dtype(output_type))
 
 
-def count_nonzero(input: Any, axis: Any = None, keepdims: bool = False, dtype: Any = dtypes.int64, name: str | None = None) -> Tensor:
+def count_nonzero(
+    input: Any, axis: Any = None, keepdims: bool = False, dtype: Any = dtypes.int64, name: str | None = None
+) -> Tensor:
     """How many values over `axis` are not zero."""
     return torch.sum(convert_to_tensor(input) != 0, dim=axes(axis), keepdim=keepdims, dtype=dtypes.as_dtype(dtype))
 
@@ -290,13 +295,17 @@ def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: int, name: s
     """Sums of the rows of `data` that share a segment: shape (num_segments, ...)."""
     data, ids = convert_to_tensor(data), convert_to_tensor(segment_ids).to(dtypes.int64)
     rest = data.shape[ids.ndim :]
-    return torch.zeros((int(num_segments), *rest), dtype=data.dtype).index_add(0, ids.reshape(-1), data.reshape(-1, *rest))
+    return torch.zeros((int(num_segments), *rest), dtype=data.dtype).index_add(
+        0, ids.reshape(-1), data.reshape(-1, *rest)
+    )
 
 
 def unsorted_segment_mean(data: Any, segment_ids: Any, num_segments: int, name: str | None = None) -> Tensor:
     """Means of the rows of `data` that share a segment; 0 for an empty one."""
     data = convert_to_tensor(data)
-    count = unsorted_segment_sum(torch.ones(convert_to_tensor(segment_ids).shape, dtype=data.dtype), segment_ids, num_segments)
+    count = unsorted_segment_sum(
+        torch.ones(convert_to_tensor(segment_ids).shape, dtype=data.dtype), segment_ids, num_segments
+    )
     total = unsorted_segment_sum(data, segment_ids, num_segments)
     return total / torch.clamp(count, min=1).reshape(-1, *(1,) * (total.ndim - 1))
 
@@ -307,12 +316,21 @@ def unsorted_segment_max(data: Any, segment_ids: Any, num_segments: int, name: s
     member = ids.reshape(-1) == torch.arange(int(num_segments), dtype=ids.dtype).unsqueeze(1)  # (segments, rows)
     rest = data.shape[ids.ndim :]
     least = (torch.finfo if data.dtype.is_floating_point else torch.iinfo)(data.dtype).min
-    rows = torch.where(member.reshape(*member.shape, *(1,) * len(rest)), data.reshape(1, -1, *rest), torch.tensor(least, dtype=data.dtype))
+    rows = torch.where(
+        member.reshape(*member.shape, *(1,) * len(rest)),
+        data.reshape(1, -1, *rest),
+        torch.tensor(least, dtype=data.dtype),
+    )
     return torch.amax(rows, dim=1)
 
 
 def confusion_matrix(
-    labels: Any, predictions: Any, num_classes: int | None = None, weights: Any = None, dtype: Any = dtypes.int32, name: str | None = None
+    labels: Any,
+    predictions: Any,
+    num_classes: int | None = None,
+    weights: Any = None,
+    dtype: Any = dtypes.int32,
+    name: str | None = None,
 ) -> Tensor:
     """How often each label (row) met each prediction (column): shape (num_classes, num_classes)."""
     labels, predictions = (convert_to_tensor(x).to(dtypes.int64).reshape(-1) for x in (labels, predictions))
@@ -322,19 +340,21 @@ def confusion_matrix(
     return counts.reshape(n, n).to(dtypes.as_dtype(dtype))
 
 
-def bincount(arr: Any, weights: Any = None, minlength: int | None = None, maxlength: int | None = None, dtype: Any = dtypes.int32, name: str | None = None) -> Tensor:
+def bincount(
+    arr: Any,
+    weights: Any = None,
+    minlength: int | None = None,
+    maxlength: int | None = None,
+    dtype: Any = dtypes.int32,
+    name: str | None = None,
+) -> Tensor:
     """How often (or with what weight) each number 0, 1, 2, ... occurs."""
     arr = convert_to_tensor(arr).to(dtypes.int64).reshape(-1)
-    counts = torch.bincount(arr, None if weights is None else convert_to_tensor(weights).reshape(-1), minlength=minlength or 0)
+    counts = torch.bincount(
+        arr, None if weights is None else convert_to_tensor(weights).reshape(-1), minlength=minlength or 0
+    )
     counts = counts if maxlength is None else counts[:maxlength]
     return counts.to(dtypes.as_dtype(dtype)) if weights is None else counts
 
 
-__all__ = sorted(
-    [
-        *_UNARY,
-        *_BINARY,
-        *(n for n, v in globals().items() if getattr(v, "__module__", None) == __name__ and not n.startswith("_") and n not in ("operands", "axes")),
-    ]
-)
 __getattr__ = missing(__name__, globals())

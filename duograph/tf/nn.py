@@ -10,7 +10,7 @@ from duograph.torch.nn import functional as F
 
 from . import dtypes
 from .errors import InvalidArgumentError
-from .math import axes, in_top_k, l2_normalize, operands, reduce_mean, sigmoid, softplus, tanh, top_k  # type: ignore[attr-defined]
+from .math import operands, reduce_mean  # type: ignore[attr-defined]
 from .missing import missing
 from .tensors import Tensor, convert_to_tensor
 
@@ -77,7 +77,9 @@ def bias_add(value: Any, bias: Any, data_format: str | None = None, name: str | 
     return value + (bias.reshape(-1, *(1,) * (value.ndim - 2)) if first else bias)
 
 
-def moments(x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: str | None = None) -> tuple[Tensor, Tensor]:
+def moments(
+    x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: str | None = None
+) -> tuple[Tensor, Tensor]:
     """Mean and variance over `axes`."""
     from .math import reduce_variance
 
@@ -121,7 +123,9 @@ def l2_loss(t: Any, name: str | None = None) -> Tensor:
 def embedding_lookup(params: Any, ids: Any, max_norm: float | None = None, name: str | None = None) -> Tensor:
     """Rows of `params`: shape ids.shape + params.shape[1:]."""
     if max_norm is not None:
-        raise InvalidArgumentError("tf.nn.embedding_lookup(max_norm=...) is not built: clip the rows with tf.clip_by_norm")
+        raise InvalidArgumentError(
+            "tf.nn.embedding_lookup(max_norm=...) is not built: clip the rows with tf.clip_by_norm"
+        )
     return convert_to_tensor(params)[convert_to_tensor(ids).to(dtypes.int64)]
 
 
@@ -156,10 +160,14 @@ def _margins(sizes: Any, window: Any, strides: Any, dilations: Any) -> list[tupl
     return margins
 
 
-def _padded(x: Tensor, padding: Any, window: Any, strides: Any, dilations: Any, data_format: str | None, value: float) -> Tensor:
+def _padded(
+    x: Tensor, padding: Any, window: Any, strides: Any, dilations: Any, data_format: str | None, value: float
+) -> Tensor:
     if isinstance(padding, str):
         if padding.upper() not in ("SAME", "VALID"):
-            raise InvalidArgumentError(f'expected padding "SAME" or "VALID", or explicit margins. Received: {padding!r}')
+            raise InvalidArgumentError(
+                f'expected padding "SAME" or "VALID", or explicit margins. Received: {padding!r}'
+            )
         if padding.upper() == "VALID":
             return x
         margins = _margins(x.shape[2:], window, strides, dilations)
@@ -170,7 +178,16 @@ def _padded(x: Tensor, padding: Any, window: Any, strides: Any, dilations: Any, 
     return F.pad(x, flat, value=value) if any(flat) else x
 
 
-def _convolve(n: int, input: Any, filters: Any, strides: Any, padding: Any, data_format: str | None, dilations: Any, groups: int | None) -> Tensor:
+def _convolve(
+    n: int,
+    input: Any,
+    filters: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str | None,
+    dilations: Any,
+    groups: int | None,
+) -> Tensor:
     x, w = operands(f"nn.conv{n}d", input, filters)
     x, last = _channels_first(x, data_format)
     strides, dilations = _spatial(strides, n, data_format), _spatial(dilations, n, data_format)
@@ -181,23 +198,53 @@ def _convolve(n: int, input: Any, filters: Any, strides: Any, padding: Any, data
     return y.movedim(1, -1) if last else y
 
 
-def conv1d(input: Any, filters: Any, stride: Any, padding: Any, data_format: str = "NWC", dilations: Any = None, name: str | None = None) -> Tensor:
+def conv1d(
+    input: Any,
+    filters: Any,
+    stride: Any,
+    padding: Any,
+    data_format: str = "NWC",
+    dilations: Any = None,
+    name: str | None = None,
+) -> Tensor:
     """Convolution of (batch, width, channels) with filters (width, in, out)."""
     return _convolve(1, input, filters, stride, padding, data_format, dilations, None)
 
 
-def conv2d(input: Any, filters: Any, strides: Any, padding: Any, data_format: str = "NHWC", dilations: Any = None, name: str | None = None) -> Tensor:
+def conv2d(
+    input: Any,
+    filters: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str = "NHWC",
+    dilations: Any = None,
+    name: str | None = None,
+) -> Tensor:
     """Convolution of (batch, height, width, channels) with filters (height, width, in, out)."""
     return _convolve(2, input, filters, strides, padding, data_format, dilations, None)
 
 
-def conv3d(input: Any, filters: Any, strides: Any, padding: Any, data_format: str = "NDHWC", dilations: Any = None, name: str | None = None) -> Tensor:
+def conv3d(
+    input: Any,
+    filters: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str = "NDHWC",
+    dilations: Any = None,
+    name: str | None = None,
+) -> Tensor:
     """Convolution of (batch, depth, height, width, channels) with filters (depth, height, width, in, out)."""
     return _convolve(3, input, filters, strides, padding, data_format, dilations, None)
 
 
 def depthwise_conv2d(
-    input: Any, filter: Any, strides: Any, padding: Any, data_format: str = "NHWC", dilations: Any = None, name: str | None = None
+    input: Any,
+    filter: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str = "NHWC",
+    dilations: Any = None,
+    name: str | None = None,
 ) -> Tensor:
     """Convolution of each channel on its own, with filters (height, width, channels, multiplier)."""
     filter = convert_to_tensor(filter)
@@ -219,26 +266,36 @@ def _pool(n: int, kind: str, input: Any, ksize: Any, strides: Any, padding: Any,
         average = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[n - 1]
         y = average(_padded(x, padding, window, strides, ones, data_format, 0.0), window, strides)
         if same:  # elements of the margin do not count
-            y = y / average(_padded(torch.ones_like(x[:1, :1]), padding, window, strides, ones, data_format, 0.0), window, strides)
+            y = y / average(
+                _padded(torch.ones_like(x[:1, :1]), padding, window, strides, ones, data_format, 0.0), window, strides
+            )
     return y.movedim(1, -1) if last else y
 
 
-def max_pool2d(input: Any, ksize: Any, strides: Any, padding: Any, data_format: str = "NHWC", name: str | None = None) -> Tensor:
+def max_pool2d(
+    input: Any, ksize: Any, strides: Any, padding: Any, data_format: str = "NHWC", name: str | None = None
+) -> Tensor:
     """The largest value of each window of (batch, height, width, channels)."""
     return _pool(2, "max", input, ksize, strides, padding, data_format)
 
 
-def avg_pool2d(input: Any, ksize: Any, strides: Any, padding: Any, data_format: str = "NHWC", name: str | None = None) -> Tensor:
+def avg_pool2d(
+    input: Any, ksize: Any, strides: Any, padding: Any, data_format: str = "NHWC", name: str | None = None
+) -> Tensor:
     """The mean of each window of (batch, height, width, channels)."""
     return _pool(2, "average", input, ksize, strides, padding, data_format)
 
 
-def max_pool(input: Any, ksize: Any, strides: Any, padding: Any, data_format: str | None = None, name: str | None = None) -> Tensor:
+def max_pool(
+    input: Any, ksize: Any, strides: Any, padding: Any, data_format: str | None = None, name: str | None = None
+) -> Tensor:
     """The largest value of each window, over one, two or three spatial axes."""
     return _pool(convert_to_tensor(input).ndim - 2, "max", input, ksize, strides, padding, data_format)
 
 
-def avg_pool(input: Any, ksize: Any, strides: Any, padding: Any, data_format: str | None = None, name: str | None = None) -> Tensor:
+def avg_pool(
+    input: Any, ksize: Any, strides: Any, padding: Any, data_format: str | None = None, name: str | None = None
+) -> Tensor:
     """The mean of each window, over one, two or three spatial axes."""
     return _pool(convert_to_tensor(input).ndim - 2, "average", input, ksize, strides, padding, data_format)
 
@@ -261,11 +318,4 @@ def space_to_depth(input: Any, block_size: int, data_format: str = "NHWC", name:
     return y.movedim(1, -1) if last else y
 
 
-__all__ = sorted(
-    [
-        *_ACTIVATIONS,
-        *("in_top_k", "l2_normalize", "sigmoid", "softplus", "tanh", "top_k"),
-        *(n for n, v in globals().items() if getattr(v, "__module__", None) == __name__ and not n.startswith("_")),
-    ]
-)
 __getattr__ = missing(__name__, globals())

@@ -22,13 +22,25 @@ def _generator(seed: int | None) -> Any:
     return None if seed is None else torch.Generator().manual_seed(int(seed))
 
 
-def normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, seed: int | None = None, name: str | None = None) -> Tensor:
+def normal(
+    shape: Any,
+    mean: Any = 0.0,
+    stddev: Any = 1.0,
+    dtype: Any = dtypes.float32,
+    seed: int | None = None,
+    name: str | None = None,
+) -> Tensor:
     """Numbers from the normal distribution."""
     return torch.randn(_sizes(shape), generator=_generator(seed), dtype=dtypes.as_dtype(dtype)) * stddev + mean
 
 
 def uniform(
-    shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dtypes.float32, seed: int | None = None, name: str | None = None
+    shape: Any,
+    minval: Any = 0,
+    maxval: Any = None,
+    dtype: Any = dtypes.float32,
+    seed: int | None = None,
+    name: str | None = None,
 ) -> Tensor:
     """Numbers from [minval, maxval), by default [0, 1); for an integer dtype `maxval` must be given."""
     dtype = dtypes.as_dtype(dtype)
@@ -41,7 +53,12 @@ def uniform(
 
 
 def truncated_normal(
-    shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, seed: int | None = None, name: str | None = None
+    shape: Any,
+    mean: Any = 0.0,
+    stddev: Any = 1.0,
+    dtype: Any = dtypes.float32,
+    seed: int | None = None,
+    name: str | None = None,
 ) -> Tensor:
     """Numbers from the normal distribution, kept within two standard deviations: the inverse of the cumulative
     distribution function at uniform numbers."""
@@ -56,8 +73,14 @@ def shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Ten
     return value[torch.randperm(value.shape[0], generator=_generator(seed))]
 
 
-def categorical(logits: Any, num_samples: int, dtype: Any = dtypes.int64, seed: int | None = None, name: str | None = None) -> Tensor:
+def categorical(
+    logits: Any, num_samples: int, dtype: Any = dtypes.int64, seed: int | None = None, name: str | None = None
+) -> Tensor:
     """Classes drawn from unnormalised log-probabilities of shape (batch, classes): shape (batch, num_samples)."""
     probabilities = torch.softmax(convert_to_tensor(logits), dim=-1)
-    return torch.multinomial(probabilities, int(num_samples), replacement=True, generator=_generator(seed)).to(dtypes.as_dtype(dtype))
+    return torch.multinomial(probabilities, int(num_samples), replacement=True, generator=_generator(seed)).to(
+        dtypes.as_dtype(dtype)
+    )
+
+
 __getattr__ = missing(__name__, globals())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import weakref
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import duograph.torch as torch
@@ -105,7 +105,7 @@ class GradientTape:
         self._watched.clear()
         self._spent = False
 
-    # -- derivatives -----------------------------------------------------------------------------------------------------
+    # -- derivatives ---------------------------------------------------------------------------------------------------
     def gradient(
         self,
         target: Any,
@@ -184,14 +184,17 @@ class GradientTape:
     def _spend(self) -> None:
         if self._spent and not self._persistent:
             raise RuntimeError(
-                "a GradientTape that is not persistent gives one gradient: create it with GradientTape(persistent=True) for more"
+                "a GradientTape that is not persistent gives one gradient: "
+                "create it with GradientTape(persistent=True) for more"
             )
         self._spent = not self._persistent
 
     def _handle(self, source: Any) -> Tensor | None:
         """A tensor on the recorded value of `source`; None if it was not watched."""
         if not isinstance(source, Tensor):
-            raise InvalidArgumentError(f"GradientTape.gradient expected tensors or variables. Received: {type(source).__name__}")
+            raise InvalidArgumentError(
+                f"GradientTape.gradient expected tensors or variables. Received: {type(source).__name__}"
+            )
         watched = self._watched.get(id(source))
         if watched is not None and watched[0] is source:
             return watched[1]
@@ -200,7 +203,6 @@ class GradientTape:
 
 def _tensor_of(x: Any) -> Any:
     return x.value if not isinstance(x, Tensor) and hasattr(x, "__torch_function__") else x
-
 
 
 def custom_gradient(f: Any) -> Any:

@@ -50,7 +50,8 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
     if isinstance(value, Tensor):
         if wanted is not None and value.dtype is not wanted:
             raise InvalidArgumentError(
-                f"convert_to_tensor expected a tensor of {wanted.name}. Received: {value.dtype.name}. Use tf.cast(x, tf.{wanted.name})"
+                f"convert_to_tensor expected a tensor of {wanted.name}. Received: {value.dtype.name}. "
+                f"Use tf.cast(x, tf.{wanted.name})"
             )
         return value
     if isinstance(value, list | tuple) and _holds_tensors(value):
@@ -149,13 +150,19 @@ def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
     return torch.broadcast_to(convert_to_tensor(value), _sizes(dims)).clone()
 
 
-def eye(num_rows: int, num_columns: int | None = None, batch_shape: Any = None, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
+def eye(
+    num_rows: int,
+    num_columns: int | None = None,
+    batch_shape: Any = None,
+    dtype: Any = dtypes.float32,
+    name: str | None = None,
+) -> Tensor:
     """Ones on the diagonal, zeros elsewhere."""
     made = torch.eye(num_rows, num_rows if num_columns is None else num_columns, dtype=dtypes.as_dtype(dtype))
     return made if batch_shape is None else torch.broadcast_to(made, (*_sizes(batch_shape), *made.shape)).clone()
 
 
-def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str = "range") -> Tensor:  # noqa: A001
+def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str = "range") -> Tensor:
     """start, start + delta, ... up to but without limit. Whole numbers give int32, others float32."""
     if limit is None:
         start, limit = 0, start
@@ -174,7 +181,13 @@ def linspace(start: Any, stop: Any, num: int, name: str | None = None, axis: int
 
 
 def one_hot(
-    indices: Any, depth: int, on_value: Any = 1, off_value: Any = 0, axis: int = -1, dtype: Any = dtypes.float32, name: str | None = None
+    indices: Any,
+    depth: int,
+    on_value: Any = 1,
+    off_value: Any = 0,
+    axis: int = -1,
+    dtype: Any = dtypes.float32,
+    name: str | None = None,
 ) -> Tensor:
     """Vectors of length `depth` along a new `axis`: `on_value` at each index, `off_value` elsewhere.
 
@@ -182,7 +195,11 @@ def one_hot(
     """
     indices = convert_to_tensor(indices)
     hits = indices.unsqueeze(-1) == torch.arange(int(depth), dtype=indices.dtype)
-    made = torch.where(hits, torch.tensor(on_value, dtype=dtypes.as_dtype(dtype)), torch.tensor(off_value, dtype=dtypes.as_dtype(dtype)))
+    made = torch.where(
+        hits,
+        torch.tensor(on_value, dtype=dtypes.as_dtype(dtype)),
+        torch.tensor(off_value, dtype=dtypes.as_dtype(dtype)),
+    )
     return made if axis in (-1, indices.ndim) else made.movedim(-1, axis)
 
 

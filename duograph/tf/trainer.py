@@ -7,6 +7,7 @@ progress bar looks at them, they are there.
 
 from __future__ import annotations
 
+import logging
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ import duograph.torch as torch
 from .engine import eagerly, step_boundary
 from .fitting_loss import fitting_loss
 
+log = logging.getLogger("duograph")
 Batch = Any
 Logs = dict[str, Any]
 DISPLAY_INTERVAL = 0.05
@@ -49,7 +51,7 @@ class TorchTrainer(base_trainer.Trainer):
 
         With the one argument `data`, as Keras calls it: `(x, y, sample_weight)` as far as given; returns the metrics.
         With two, `train_step(x, y)`: arrays of one batch; returns the loss as a tensor. A model that was never compiled
-        is then compiled with Adam and the loss that fits its output and the targets, and a warning says which.
+        is then compiled with Adam and the loss that fits its output and the targets, and the log says so once.
         """
         if targets:
             return self._train_on_pair(data, *targets)
@@ -92,7 +94,7 @@ class TorchTrainer(base_trainer.Trainer):
         x, y = _to_tensors(x), _to_tensors(y)
         if not self.compiled:
             loss, described = fitting_loss(self, x, y)
-            warnings.warn(f"{self.name} was never compiled: training with Adam() and {described}", stacklevel=3)
+            log.warning("%s was never compiled: training with Adam() and %s", self.name, described)
             self.compile(optimizer=optimizers.Adam(), loss=loss)
         self._symbolic_build(data_batch=(x, y))
         y_pred = self._predictions(x, training=True)
@@ -106,19 +108,19 @@ class TorchTrainer(base_trainer.Trainer):
     def make_train_function(self, force: bool = False) -> Any:
         """Make `self.train_function`, which takes a list of batches and returns the metrics after the last."""
         if self.train_function is None or force:
-            self.train_function = self._over_batches(lambda batch: self.train_step(batch), gradients=True)
+            self.train_function = self._over_batches(self.train_step, gradients=True)
         return self.train_function
 
     def make_test_function(self, force: bool = False) -> Any:
         """Make `self.test_function`, which takes a list of batches and returns the metrics after the last."""
         if self.test_function is None or force:
-            self.test_function = self._over_batches(lambda batch: self.test_step(batch), gradients=False)
+            self.test_function = self._over_batches(self.test_step, gradients=False)
         return self.test_function
 
     def make_predict_function(self, force: bool = False) -> Any:
         """Make `self.predict_function`, which takes a list of batches and returns the outputs, joined along axis 0."""
         if self.predict_function is None or force:
-            one = self._over_batches(lambda batch: self.predict_step(batch), gradients=False)
+            one = self._over_batches(self.predict_step, gradients=False)
 
             def predict_batches(batches: list[Batch]) -> Any:
                 outputs = [one([batch]) for batch in batches]
@@ -199,7 +201,9 @@ class TorchTrainer(base_trainer.Trainer):
             logs = dict(self._get_metrics_result_or_logs(step_logs))
             self.eval()
             if validation_data is not None and self._should_eval(epoch, validation_freq):
-                logs |= self._validate(validation_data, validation_batch_size or batch_size, validation_steps, callbacks)
+                logs |= self._validate(
+                    validation_data, validation_batch_size or batch_size, validation_steps, callbacks
+                )
             callbacks.on_epoch_end(epoch, logs)
             if self.stop_training:
                 break
@@ -259,10 +263,19 @@ class TorchTrainer(base_trainer.Trainer):
 
     @traceback_utils.filter_traceback
     def predict(
-        self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
     ) -> Any:
         batches = TorchEpochIterator(
-            x=x, batch_size=batch_size, steps_per_epoch=steps, shuffle=False, steps_per_execution=self.steps_per_execution
+            x=x,
+            batch_size=batch_size,
+            steps_per_epoch=steps,
+            shuffle=False,
+            steps_per_execution=self.steps_per_execution,
         )
         callbacks = self._callbacks(callbacks, batches, verbose)
         on_batch = _BatchCalls(callbacks, "predict")
@@ -390,8 +403,12 @@ class _BatchCalls:
         callbacks._async_train = callbacks._async_test = callbacks._async_predict = False
         listeners = [c for c in callbacks.callbacks if not isinstance(c, ProgbarLogger)]
         own_list = type(callbacks) is not callbacks_module.CallbackList
-        self._begin = getattr(callbacks, f"on_{mode}_batch_begin") if own_list or _any_listens(listeners, mode, "begin") else None
-        self._end = getattr(callbacks, f"on_{mode}_batch_end") if own_list or _any_listens(listeners, mode, "end") else None
+        self._begin = (
+            getattr(callbacks, f"on_{mode}_batch_begin") if own_list or _any_listens(listeners, mode, "begin") else None
+        )
+        self._end = (
+            getattr(callbacks, f"on_{mode}_batch_end") if own_list or _any_listens(listeners, mode, "end") else None
+        )
         self._bars = [c for c in callbacks.callbacks if isinstance(c, ProgbarLogger)]
         self._bar_update = f"on_{mode}_batch_end"
         self._drawn = 0.0
@@ -422,7 +439,9 @@ def _any_listens(callbacks: list[Any], mode: str, moment: str) -> bool:
 def _to_tensors(data: Any) -> Any:
     """Arrays in (nested) tuples, lists and dictionaries become tensors; None stays."""
     if isinstance(data, tuple | list):
-        return type(data)(map(_to_tensors, data)) if not hasattr(data, "_fields") else type(data)(*map(_to_tensors, data))
+        return (
+            type(data)(map(_to_tensors, data)) if not hasattr(data, "_fields") else type(data)(*map(_to_tensors, data))
+        )
     if isinstance(data, dict):
         return {key: _to_tensors(value) for key, value in data.items()}
     return None if data is None else backend.convert_to_tensor(data)

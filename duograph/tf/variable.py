@@ -53,7 +53,9 @@ class Variable(Tensor):
         else:
             content = convert_to_tensor(given, dtype)
         if shape is not None and _sizes(shape) != tuple(content.shape):
-            raise InvalidArgumentError(f"tf.Variable expected a value of shape {_sizes(shape)}. Received: {tuple(content.shape)}")
+            raise InvalidArgumentError(
+                f"tf.Variable expected a value of shape {_sizes(shape)}. Received: {tuple(content.shape)}"
+            )
         self.trainable = trainable is None or bool(trainable)
         self.name = self.path = name or "Variable"
         self.constraint = constraint
@@ -76,12 +78,18 @@ class Variable(Tensor):
         """The content as an array of its own."""
         return np.array(self.detach()._array())
 
-    def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Variable:
+    def assign(
+        self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Variable:
         """Replace the content. What was computed from the old one, and its gradient, stays as it was.
 
         Raises InvalidArgumentError for another shape or dtype.
         """
-        new = value if isinstance(value, Tensor) else convert_to_tensor(value, None if hasattr(value, "__torch_function__") else self.dtype)
+        new = (
+            value
+            if isinstance(value, Tensor)
+            else convert_to_tensor(value, None if hasattr(value, "__torch_function__") else self.dtype)
+        )
         if new.shape != self.shape or new.dtype is not self.dtype:
             raise InvalidArgumentError(
                 f"{self.name}.assign expected shape {tuple(self.shape)} and dtype {self.dtype.name}. "
@@ -90,12 +98,16 @@ class Variable(Tensor):
         self._value = alias(new._value, self._value.origin)
         return self
 
-    def assign_add(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Variable:
+    def assign_add(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Variable:
         """Add to the content."""
         with no_grad():
             return self.assign(self + convert_to_tensor(delta, None if isinstance(delta, Tensor) else self.dtype))
 
-    def assign_sub(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Variable:
+    def assign_sub(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Variable:
         """Subtract from the content."""
         with no_grad():
             return self.assign(self - convert_to_tensor(delta, None if isinstance(delta, Tensor) else self.dtype))
