@@ -243,11 +243,8 @@ def test_conv_by_its_definition() -> None:
     np.testing.assert_allclose(value(convolution.conv, x, w, bias, stride=2), expected, 1e-12)
 
 
-@pytest.mark.parametrize("stride", [1, 2, 3])
-@pytest.mark.parametrize("output_padding", [0, 1, 2])
+@pytest.mark.parametrize(("stride", "output_padding"), [(1, 0), (1, 1), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2)])
 def test_conv_transpose_is_the_adjoint(stride: int, output_padding: int) -> None:
-    if output_padding >= max(stride, 2):
-        pytest.skip("not an output padding of this stride")
     given: dict[str, Any] = {"stride": stride, "padding": 1, "dilation": 2}
     y, w = normal(2, 4, 5), normal(4, 3, 3)
     x = normal(2, 3, (5 - 1) * stride - 2 + 2 * 2 + output_padding + 1)

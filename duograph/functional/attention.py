@@ -72,7 +72,7 @@ def attention_weights(
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     scores = widen(g.matmul(query * factor, g.transpose(key)))
     if is_causal:
-        scores = g.select(band(*scores.shape[-2:], 0), scores, -math.inf)
+        scores = g.select(band(scores.shape[-2], scores.shape[-1], 0), scores, -math.inf)
     elif mask is not None:
         scores = _masked(scores, mask, query)
     weights = softmax(scores, axis=-1) if mask is None else _softmax_or_zeros(scores)

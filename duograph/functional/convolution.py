@@ -119,7 +119,7 @@ def _padding(
         return tuple((t // 2, t - t // 2) for t in totals)
     check_argument(not isinstance(padding, str), "padding", "'valid', 'same' or numbers", padding)
     if isinstance(padding, tuple) and any(isinstance(p, tuple) for p in padding):
-        pairs = tuple(per_axis("padding", pair, 2) for pair in padding)  # type: ignore[arg-type]
+        pairs = tuple(per_axis("padding", pair, 2) for pair in padding)
         check_argument(len(pairs) == n, "padding", f"{n} pairs", padding)
         return tuple((low, high) for low, high in pairs)
     return tuple((p, p) for p in per_axis("padding", padding, n))  # type: ignore[arg-type]

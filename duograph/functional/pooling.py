@@ -54,7 +54,7 @@ def avg_pool(
         return total / divisor_override
     n = len(kernel_size)
     lows = per_axis("padding", padding, n)
-    divisor = 1
+    divisor: Node | int = 1
     for axis in range(-n, 0):
         low, kernel, step = lows[axis], kernel_size[axis], geometry["stride"][axis]
         margin = low if count_include_pad else 0  # how far beyond the data elements count

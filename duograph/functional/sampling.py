@@ -41,7 +41,7 @@ def grid_sample(
     places = math.prod(out)
     flat_x = g.reshape(x, (*x.shape[:2], math.prod(size)))
     flat_grid = g.reshape(grid, (x.shape[0], places, n))
-    axes = []  # for each axis: (coordinate, weight) of each element that takes part
+    axes: list[list[tuple[Node, Node | None]]] = []  # for each axis (coordinate, weight) of each element that counts
     for axis in range(n):
         c = g.reshape(g.narrow(flat_grid, -1, n - 1 - axis, 1), (x.shape[0], places))
         c = (c + 1) * ((size[axis] - 1) / 2) if align_corners else ((c + 1) * size[axis] - 1) / 2
@@ -51,7 +51,7 @@ def grid_sample(
             axes.append([(g.round(c), None)])
             continue
         floor = g.floor(c)
-        taps = [(floor + k, weight) for k, weight in tap_weights(c - floor, mode)]
+        taps: list[tuple[Node, Node | None]] = [(floor + k, weight) for k, weight in tap_weights(c - floor, mode)]
         if mode == "cubic":
             taps = [(_brought_in(p, size[axis], padding_mode, align_corners), weight) for p, weight in taps]
         axes.append(taps)
