@@ -9,7 +9,8 @@ Falling asleep and waking follow Dekker: a worker counts itself among the sleepe
 caller sets the ticket and then looks at the sleepers. Both in sequentially consistent order, so that one sees the
 other. Between the look and the sleep, a changed `@bell` keeps the worker up.
 
-What different threads write stands 128 bytes apart, since processors fetch cache lines in pairs.
+What different threads write stands 128 bytes apart, since processors fetch cache lines in pairs. `@finished` only grows,
+so that the caller need not write to the workers' line.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ _CODE = """\
 @duograph_pool_stopping = global i64 0, align 8    ; whether they shall return
 @duograph_pool_starter = global ptr null, align 8  ; starts those that are wanted and not there
 @duograph_pool_spins = global i64 1000, align 8    ; turns before a worker sleeps
-@body = internal global ptr null, align 128
+@ticket = internal global i64 0, align 128         ; chunks not taken yet, beside the job: one line to fetch
+@body = internal global ptr null, align 8
 @argument = internal global ptr null, align 8
 @chunks = internal global i64 0, align 8
-@ticket = internal global i64 0, align 128
-@finished = internal global i64 0, align 128
-@bell = internal global i32 0, align 128
+@finished = internal global i64 0, align 128       ; chunks that workers ever finished
+@bell = internal global i32 0, align 128           ; changes when sleepers are woken
 @sleepers = internal global i32 0, align 128
-@busy = internal global i32 0, align 128
+@busy = internal global i32 0, align 128           ; whether a caller has the workers
+@expected = internal global i64 0, align 8         ; what @finished is when their job is done
 
 define void @duograph_parallel_for(ptr %body, ptr %argument, i64 %chunks) nounwind {
 entry:
@@ -58,7 +60,6 @@ post:
   store ptr %body, ptr @body
   store ptr %argument, ptr @argument
   store i64 %chunks, ptr @chunks
-  store atomic i64 0, ptr @finished monotonic, align 8
   store atomic i64 %chunks, ptr @ticket seq_cst, align 8
   %asleep = load atomic i32, ptr @sleepers seq_cst, align 4
   %all.up = icmp eq i32 %asleep, 0
@@ -72,12 +73,15 @@ ring:
 help:
   %mine = call i64 @work(i64 0)
   %theirs = sub i64 %chunks, %mine
+  %finished.before = load i64, ptr @expected
+  %expected = add i64 %finished.before, %theirs
+  store i64 %expected, ptr @expected
   %spins = load i64, ptr @duograph_pool_spins
   br label %wait
 wait:
   %turn = phi i64 [ 0, %help ], [ %turn.next, %paused ], [ %turn, %yield ]
   %finished = load atomic i64, ptr @finished acquire, align 8
-  %complete = icmp eq i64 %finished, %theirs
+  %complete = icmp eq i64 %finished, %expected
   br i1 %complete, label %end, label %unfinished
 unfinished:
   %patient = icmp ult i64 %turn, %spins
@@ -178,6 +182,8 @@ define void @duograph_pool_reset() nounwind {
   store i64 0, ptr @duograph_pool_started
   store i64 0, ptr @duograph_pool_stopping
   store i64 0, ptr @ticket
+  store i64 0, ptr @finished
+  store i64 0, ptr @expected
   store i32 0, ptr @sleepers
   store i32 0, ptr @busy
   call void @prepare()
