@@ -4,7 +4,6 @@
 names, each a thin skin over the same operations that `duograph.torch` has.
 """
 
-
 from __future__ import annotations
 
 import importlib

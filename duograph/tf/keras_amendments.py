@@ -14,7 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from duograph.graph.trace import Leaf, ReadableLeaf, alias
+from duograph.graph.dtype import DType, bool_, dtype, int32, int64
+from duograph.graph.trace import Leaf, ReadableLeaf, alias, constant
+from duograph.tensor import Tensor, wrap
+from duograph.tensor.device import META
+
+from .engine import recording_apart
 
 Amendment = Callable[[ModuleType], None]
 AMENDMENTS: dict[str, Amendment] = {}
@@ -78,6 +83,19 @@ def _random(module: ModuleType) -> None:
 
 @amends("keras.src.backend.torch.core")
 def _core(module: ModuleType) -> None:
+    _amend_variable(module)
+    _amend_conversion(module)
+    infer = module.compute_output_spec
+
+    def compute_output_spec(*arguments: Any, **keywords: Any) -> Any:
+        """Keras infers shapes by running layers on tensors without content: no part of what is being recorded."""
+        with recording_apart():
+            return infer(*arguments, **keywords)
+
+    module.compute_output_spec = compute_output_spec  # type: ignore[attr-defined]
+
+
+def _amend_variable(module: ModuleType) -> None:
     """What is computed from Keras's variables can be read with `numpy()`, as TensorFlow's users do; a variable becomes
     an array by NumPy 2's protocol."""
     initialize = module.Variable._initialize
@@ -94,6 +112,36 @@ def _core(module: ModuleType) -> None:
 
     module.Variable._initialize = readable
     module.Variable.__array__ = as_array
+
+
+def _amend_conversion(module: ModuleType) -> None:
+    """Python numbers become constants of the graph, and tensors pass at once: this is called for every operand."""
+    convert = module.convert_to_tensor
+
+    def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any = None) -> Any:
+        if isinstance(x, module.Variable):
+            x = x.value
+        elsewhere = module.get_device() != "cpu"
+        if isinstance(x, Tensor):
+            if (x.device is META) is elsewhere and not (sparse or ragged):
+                return x if dtype is None else x.to(module.to_torch_dtype(dtype))
+        elif type(x) in _NUMBERS and not (elsewhere or sparse or ragged):
+            found = module.to_torch_dtype(dtype) if dtype is not None else _dtype_of(x, module.floatx())
+            return wrap(constant(x, found))
+        return convert(x, dtype, sparse, ragged)
+
+    module.convert_to_tensor = convert_to_tensor  # type: ignore[attr-defined]
+
+
+_NUMBERS = frozenset((bool, int, float))
+
+
+def _dtype_of(number: bool | int | float, floatx: str) -> DType:
+    if isinstance(number, bool):
+        return bool_
+    if isinstance(number, int):
+        return int32 if -(2**31) <= number < 2**31 else int64
+    return dtype(floatx)
 
 
 def _falls_back(module: ModuleType) -> None:
