@@ -7,11 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 from ...functional import loss as losses
+from ...functional.ctc import ctc
 from ...graph.errors import ArgumentError, ShapeError
 from ...graph.lines import user_line
+from ...ops import FUNCTIONS
+from ...tensor.convert import as_tensor
 from ...tensor.core import Tensor, apply
 from .common import legacy_reduction, promoted
 from .dense import pairwise_distance
+from .image import pad
+
+stack = FUNCTIONS["stack"]
 
 
 def _same_sizes(name: str, input: Tensor, target: Tensor) -> None:
@@ -235,3 +241,33 @@ def triplet_margin_with_distance_loss(
     if reduction not in ("none", "mean", "sum"):
         raise ArgumentError(f"reduction: expected 'none', 'mean' or 'sum'. Received: {reduction!r}")
     return loss if reduction == "none" else loss.mean() if reduction == "mean" else loss.sum()
+
+
+def multilabel_margin_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """The mean over pairs of a target class and another of max(0, 1 - x[target] + x[other])."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return apply(losses.multilabel_margin, (input, target), (("reduction", reduction),))
+
+
+def ctc_loss(
+    log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int = 0, reduction: str = "mean",
+    zero_infinity: bool = False,
+) -> Tensor:  # fmt: skip
+    """Minus the log-likelihood of target sequences under all their alignments (Graves et al. 2006).
+
+    `targets` are [N, S], or one after another in 1 axis, which observes the target lengths.
+    """
+    batched = log_probs.ndim == 3
+    input_lengths, target_lengths = (as_tensor(x).reshape(-1) for x in (input_lengths, target_lengths))
+    if not batched:
+        log_probs, targets = log_probs.unsqueeze(1), targets.reshape(1, -1)
+    elif targets.ndim == 1:
+        rows = targets.split(target_lengths.tolist())
+        most = max((row.numel() for row in rows), default=0)
+        targets = stack([pad(row, (0, most - row.numel())) for row in rows])
+    attributes = (("blank", blank), ("reduction", reduction), ("zero_infinity", zero_infinity))
+    result = apply(ctc, (log_probs, targets, input_lengths, target_lengths), attributes)
+    return result.squeeze(0) if not batched and reduction == "none" else result

@@ -1,0 +1,20 @@
+"""What a room of the face says of names that it does not have."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+
+def missing(module: str, names: Iterable[str]) -> Callable[[str], Any]:
+    """A module's `__getattr__`: an AttributeError that gives the nearest names there are."""
+
+    def get(name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        near = difflib.get_close_matches(name, [n for n in names if not n.startswith("_")], 3)
+        hint = f" The nearest names that are: {', '.join(near)}." if near else ""
+        raise AttributeError(f"{module} has no {name!r}: PyTorch's {name!r}, if it has one, is not built here yet.{hint}")
+
+    return get

@@ -1,0 +1,9 @@
+"""`torch.optim`: optimisers and learning rate schedules."""
+
+from ... import optim as _optim
+from ...optim import *  # noqa: F403
+from ..missing import missing
+from . import lr_scheduler, optimizer
+
+__all__ = [*_optim.__all__, "optimizer"]
+__getattr__ = missing(__name__, __all__)

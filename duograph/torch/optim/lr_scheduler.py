@@ -1,0 +1,9 @@
+"""`torch.optim.lr_scheduler`: learning rate schedules."""
+
+from ...optim import lr_scheduler as _lr_scheduler
+from ...optim.lr_scheduler import *  # noqa: F403
+from ...optim.lr_scheduler import _LRScheduler
+from ..missing import missing
+
+__all__ = _lr_scheduler.__all__
+__getattr__ = missing(__name__, __all__)

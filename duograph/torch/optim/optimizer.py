@@ -1,0 +1,5 @@
+"""`torch.optim.optimizer`: the base of optimisers."""
+
+from ...optim.optimizer import Optimizer
+
+__all__ = ["Optimizer"]
