@@ -10,6 +10,7 @@ import typer
 from . import __version__
 from .demo.task import DataSet
 from .graph.errors import DuographError
+from .show import MissingExtra
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -47,5 +48,5 @@ def main() -> None:
     """Run the command; an error of the user's ends it with one line and exit code 1."""
     try:
         app()
-    except (DuographError, ImportError, OSError) as error:
+    except (DuographError, MissingExtra, OSError) as error:
         raise SystemExit(f"duograph: {error}") from error

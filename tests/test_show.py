@@ -102,10 +102,11 @@ def test_a_network_has_layers() -> None:
 
 def test_without_matplotlib_the_extra_is_named() -> None:
     program = (
-        "import sys; sys.modules['matplotlib'] = None\n"
-        "from duograph.show import Layer, network\n"
+        "import importlib.util\n"
+        "importlib.util.find_spec = lambda name: None\n"
+        "from duograph.show import Layer, MissingExtra, network\n"
         "try: network([Layer('Input', (1,))])\n"
-        "except ImportError as error: print(error)"
+        "except MissingExtra as error: print(error)"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "drawing needs Matplotlib: pip install 'duograph[plot]'"

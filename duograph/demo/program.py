@@ -14,7 +14,7 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
 from .. import __version__
-from ..show import learning_curves, network, samples
+from ..show import learning_curves, network, require_matplotlib, samples
 from . import keras_dialect, torch_dialect
 from .task import DataSet, Learnt, Progress, Task, accuracy, load
 
@@ -25,8 +25,10 @@ SHOWN = 15
 def demo(data: DataSet, folder: Path | None, out: Path, epochs: int | None, seed: int = 0) -> dict[str, float]:
     """Train the network in both dialects, save, load back, predict, and write pictures into `out`.
 
-    Returns the test accuracy of each dialect in percent; they are also the last two lines printed.
+    Returns the test accuracy of each dialect in percent; they are also the last two lines printed. Raises MissingExtra
+    if nothing can be drawn, and the errors of `load`.
     """
+    require_matplotlib()
     console = Console(highlight=False, soft_wrap=True)
     task = load(data, folder, epochs, seed)
     size = f"{task.x_train.shape[1]} × {task.x_train.shape[2]}"

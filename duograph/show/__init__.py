@@ -8,5 +8,6 @@ Each function takes arrays and small records, knows nothing of tensors, and retu
 from .curves import Run, learning_curves
 from .network import Layer, network
 from .samples import samples
+from .style import MissingExtra, require_matplotlib
 
-__all__ = ["Layer", "Run", "learning_curves", "network", "samples"]
+__all__ = ["Layer", "MissingExtra", "Run", "learning_curves", "network", "require_matplotlib", "samples"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -47,17 +48,26 @@ _RC: dict[Any, Any] = {
 }
 
 
+class MissingExtra(ImportError):
+    """Matplotlib is not installed."""
+
+
+def require_matplotlib() -> None:
+    """Raise MissingExtra, which names the extra to install, where nothing can be drawn."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise MissingExtra("drawing needs Matplotlib: pip install 'duograph[plot]'")
+
+
 @contextmanager
 def canvas(width: float, height: float, **options: Any) -> Iterator[Figure]:
     """An empty figure of `width` by `height` inches, to be filled inside the `with`, where the style holds.
 
-    The figure belongs to no window and no global state. Raises ImportError, naming the extra, without Matplotlib.
+    The figure belongs to no window and no global state. Raises MissingExtra without Matplotlib.
     """
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("drawing needs Matplotlib: pip install 'duograph[plot]'") from error
+    require_matplotlib()
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
     with rc_context(_RC):
         yield Figure(figsize=(width, height), dpi=_DPI, facecolor="white", **options)
 
