@@ -105,7 +105,19 @@ _FOLDED = {
     "or": lambda x, y: x | y,
     "xor": lambda x, y: x ^ y,
 }
-_NEUTRAL = {"add": 0, "sub": 0, "mul": 1, "or": 0, "xor": 0, "shl": 0, "ashr": 0, "lshr": 0, "sdiv": 1, "udiv": 1}
+_NEUTRAL = {
+    "add": 0,
+    "sub": 0,
+    "mul": 1,
+    "and": -1,
+    "or": 0,
+    "xor": 0,
+    "shl": 0,
+    "ashr": 0,
+    "lshr": 0,
+    "sdiv": 1,
+    "udiv": 1,
+}
 _COMMUTES = {"add", "mul", "and", "or", "xor"}
 
 
@@ -245,7 +257,7 @@ class Instructions:
                 return x
             if operation in _COMMUTES and x.literal == _NEUTRAL[operation]:
                 return y
-            if operation == "mul" and 0 in (x.literal, y.literal):
+            if operation in ("mul", "and") and 0 in (x.literal, y.literal):
                 return self.const(x.type, 0)
         text = f"{operation} {flags} {x}, {y.name}" if flags else f"{operation} {x}, {y.name}"
         return self.emit(text, x.type, name or operation)
