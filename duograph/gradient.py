@@ -35,11 +35,10 @@ def gradient(
     Gives None for a node that no output depends on differentiably. Integers and booleans carry no gradient. Raises
     GradientError where the way leads through an operation that has no rule.
     """
-    sums: dict[Node, Node] = {}
+    parts: dict[Node, list[Node]] = {}
 
     def contribute(node: Node, cotangent: Node) -> None:
-        cotangent = lang.cast(lang.sum_to(cotangent, node.shape), node.dtype)
-        sums[node] = sums[node] + cotangent if node in sums else cotangent
+        parts.setdefault(node, []).append(lang.cast(lang.sum_to(cotangent, node.shape), node.dtype))
 
     depends = {w for w in wrt if w.dtype.is_floating_point}
     order = topological(outputs)
@@ -50,17 +49,69 @@ def gradient(
         if cotangent is not None and output in depends:
             contribute(output, cotangent)
     for node in reversed(order):
-        if node not in sums or depends.isdisjoint(node.inputs):
+        if node not in parts or depends.isdisjoint(node.inputs):
             continue
         rule = node.op.gradient
         if rule is None:
             raise GradientError(
                 f"{node.op.name} has no gradient. Put stop_gradient (detach) around it, or avoid it"
             )
-        for operand, cotangent in zip(node.inputs, rule(node, sums[node]), strict=True):
+        for operand, cotangent in zip(node.inputs, rule(node, _total(parts[node])), strict=True):
             if cotangent is not None and operand in depends:
                 contribute(operand, cotangent)
-    return [sums.get(w) for w in wrt]
+    return [_total(parts[w]) if w in parts else None for w in wrt]
+
+
+def _total(parts: list[Node]) -> Node:
+    """The sum of cotangents. Those of slices that do not overlap are joined rather than padded and added, so that the
+    gradient of a sequence cut into steps, or of gates cut from one product, costs its length and not its square.
+    """
+    slices: dict[int, list[Node]] = {}
+    terms: list[Node] = []
+    for part in parts if len(parts) > 1 else ():
+        axis = _padded_axis(part)
+        (terms if axis is None else slices.setdefault(axis, [])).append(part)
+    for axis, pads in slices.items():
+        terms += _joined(pads, axis)
+    total, *rest = terms or parts
+    for term in rest:
+        total = total + term
+    return total
+
+
+def _padded_axis(x: Node) -> int | None:
+    """The one axis along which `x` is something with zeros around it, the cotangent of a slice; None if it is not."""
+    if x.op.name != "pad" or any(x["interior"]) or min(*x["low"], *x["high"], 0) < 0:
+        return None
+    value = x.inputs[1]
+    if value.op.name != "constant" or value["value"] != 0:
+        return None
+    axes = [k for k, ends in enumerate(zip(x["low"], x["high"], strict=True)) if any(ends)]
+    return axes[0] if len(axes) == 1 else None
+
+
+def _joined(pads: list[Node], axis: int) -> list[Node]:
+    """Terms with the sum of `pads`: the concatenation of what does not overlap, and the others."""
+    like, rest = pads[0], []
+    pieces: list[Node] = []
+    end = 0
+
+    def fill(start: int) -> None:
+        if start > end:
+            gap = (*like.shape[:axis], start - end, *like.shape[axis + 1 :])
+            pieces.append(lang.full(gap, 0, like.dtype))
+
+    for pad in sorted(pads, key=lambda p: p["low"][axis]):
+        if pad["low"][axis] < end:
+            rest.append(pad)
+            continue
+        fill(pad["low"][axis])
+        pieces.append(pad.inputs[0])
+        end = pad.shape[axis] - pad["high"][axis]
+    if len(pads) - len(rest) == 1:
+        return pads
+    fill(like.shape[axis])
+    return [lang.concatenate(pieces, axis), *rest]
 
 
 class VectorJacobianProduct:

@@ -26,8 +26,12 @@ from duograph.functional import (
     resize,
     sampling,
 )
-from duograph.graph.composite import Composite
+from duograph.gradient import gradient
+from duograph.graph import language as g
+from duograph.graph.composite import Composite, composite
+from duograph.graph.dtype import float32
 from duograph.graph.errors import ArgumentError, DTypeError, ShapeError
+from duograph.graph.node import PRIMITIVES, Node, make, topological
 from duograph.tensor.convert import tensor
 from tests.functional_tools import check_gradient, gradients, outputs, value
 
@@ -123,6 +127,53 @@ DIFFERENTIABLE: list[tuple[Composite, tuple[Any, ...], dict[str, Any]]] = [
 )
 def test_gradient_by_finite_differences(op: Composite, arrays: tuple[Any, ...], attributes: dict[str, Any]) -> None:
     check_gradient(op, *arrays, **attributes)
+
+
+class Slope:
+    """The gradient of the sum of an operation's first result, weighted, as an operation itself."""
+
+    def __init__(self, op: Composite) -> None:
+        self.op = op
+        self.name = f"slope of {op.name}"
+
+    def build(self, inputs: Any, attributes: Any) -> tuple[Node, ...]:
+        y = self.op.build(inputs, attributes)[0]
+        weights = g.reshape(g.cos(g.iota(y.size, y.dtype)), y.shape)
+        wrt = [x for x in inputs if x.dtype.is_floating_point]
+        found = gradient([y], [weights], wrt)
+        return tuple(g.zeros_like(x) if d is None else d for x, d in zip(wrt, found, strict=True))
+
+
+SMOOTH = {
+    *(activation.gelu, activation.sigmoid, activation.silu, activation.mish, activation.softplus, activation.softmax),
+    *(activation.log_softmax, linear.matmul, linear.linear, einsum.einsum, convolution.conv, pooling.avg_pool),
+    *(normalization.batch_norm_train, normalization.layer_norm, distance.cdist, recurrent.lstm_cell),
+    *(attention.scaled_dot_product_attention, loss.mse, loss.cross_entropy, loss.binary_cross_entropy_with_logits),
+}
+
+
+@pytest.mark.parametrize(
+    ("op", "arrays", "attributes"), [pytest.param(*row, id=row[0].name) for row in DIFFERENTIABLE if row[0] in SMOOTH]
+)
+def test_second_derivative(op: Composite, arrays: tuple[Any, ...], attributes: dict[str, Any]) -> None:
+    check_gradient(Slope(op), *arrays, **attributes)  # type: ignore[arg-type]
+
+
+def test_gradient_of_slices_is_their_concatenation() -> None:
+    @composite
+    def cut(x: Node) -> Node:
+        pieces = [g.narrow(x, 1, start, length) for start, length in ((5, 2), (0, 3), (4, 1), (2, 3))]
+        return g.concatenate([g.exp(piece) for piece in pieces], 1)
+
+    @composite
+    def steps(x: Node) -> Node:
+        return g.sum(g.concatenate([g.exp(g.narrow(x, 0, k, 1)) for k in range(x.shape[0])], 1), 0)
+
+    check_gradient(cut, normal(2, 8))
+    check_gradient(steps, normal(5, 2))
+    x = make(PRIMITIVES["input"], position=0, shape=(5, 2), dtype=float32)
+    (slope,) = Slope(steps).build([x], ())
+    assert "pad" not in {node.op.name for node in topological([slope])}
 
 
 EXTREMES = np.array([-1e4, -200.0, -100.0, 0.0, 100.0, 200.0, 1e4], np.float32)
