@@ -12,10 +12,11 @@ from .node import Attributes, Node
 class Operation(Protocol):
     """What can be recorded: a primitive, a composite, or a vector-Jacobian product."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
-    def build(self, inputs: Sequence[Node], attributes: Attributes) -> tuple[Node, ...]:
-        """The expansion into primitives; also where shapes and dtypes are checked."""
+    def build(self, inputs: Sequence[Any], attributes: Attributes) -> tuple[Node, ...]:
+        """The expansion into primitives; also where shapes and dtypes are checked. An absent input is None."""
         ...
 
 

@@ -16,17 +16,22 @@ CATEGORIES = ("bool", "int", "float")
 class DType:
     """One data type: a singleton that compares by identity.
 
-    Attributes: `name`; `category` (one of CATEGORIES); `numpy`, the NumPy dtype; `itemsize` in bytes; `signed`.
+    Attributes: `name`; `category` (one of CATEGORIES) and its `rank` among them; `numpy`, the NumPy dtype; `itemsize`
+    in bytes; `signed`; `is_floating_point`; `is_half`, true of the two 16-bit floats, whose arithmetic is in float32.
     """
 
-    __slots__ = ("category", "itemsize", "name", "numpy", "signed")
+    __slots__ = ("category", "is_floating_point", "is_half", "itemsize", "name", "numpy", "rank", "signed")
+    is_complex = False
 
     def __init__(self, name: str, category: str, scalar: Any) -> None:
         self.name = name
         self.category = category
-        self.numpy = np.dtype(scalar)
+        self.rank = CATEGORIES.index(category)
+        self.numpy: np.dtype[Any] = np.dtype(scalar)
         self.itemsize = self.numpy.itemsize
-        self.signed = category == "float" or name.startswith("int")
+        self.is_floating_point = category == "float"
+        self.is_half = self.is_floating_point and self.itemsize == 2
+        self.signed = self.is_floating_point or name.startswith("int")
 
     def __repr__(self) -> str:
         return f"duograph.{self.name}"
@@ -35,21 +40,8 @@ class DType:
         return dtype, (self.name,)
 
     @property
-    def is_floating_point(self) -> bool:
-        return self.category == "float"
-
-    @property
     def is_signed(self) -> bool:
         return self.signed
-
-    @property
-    def is_complex(self) -> bool:
-        return False
-
-    @property
-    def is_half(self) -> bool:
-        """True for the two 16-bit floats, whose arithmetic is done in float32."""
-        return self.category == "float" and self.itemsize == 2
 
 
 bool_ = DType("bool", "bool", np.bool_)
@@ -98,16 +90,7 @@ def of_number(number: bool | int | float, default_float: DType = float32) -> DTy
     """The data type a Python number has when nothing else decides."""
     if isinstance(number, bool | np.bool_):
         return bool_
-    if isinstance(number, int | np.integer):
-        return int64
-    return default_float
-
-
-def category_of_number(number: bool | int | float) -> str:
-    """The promotion category of a Python number."""
-    if isinstance(number, bool | np.bool_):
-        return "bool"
-    return "int" if isinstance(number, int | np.integer) else "float"
+    return int64 if isinstance(number, int | np.integer) else default_float
 
 
 def promote(a: DType, b: DType) -> DType:
@@ -117,8 +100,8 @@ def promote(a: DType, b: DType) -> DType:
     """
     if a is b:
         return a
-    if a.category != b.category:
-        return a if CATEGORIES.index(a.category) > CATEGORIES.index(b.category) else b
+    if a.rank != b.rank:
+        return a if a.rank > b.rank else b
     if a.category == "float":
         if a.itemsize == b.itemsize:  # float16 with bfloat16: neither holds the other
             return float32

@@ -20,7 +20,7 @@ from .errors import DuographError
 from .lines import user_line, user_site
 from .node import PRIMITIVES, Attributes, Graph, Node, Shape, make
 
-PENDING_BYTES = int(os.environ.get("DUOGRAPH_PENDING_BYTES", 2**30))
+PENDING_BYTES = int(os.environ.get("DUOGRAPH_PENDING_BYTES") or 2**30)
 """A trace whose results would hold more bytes than this is realised."""
 PENDING_STEPS = 20_000
 """A trace longer than this is realised, so that a loop that observes nothing stays bounded."""
@@ -52,7 +52,9 @@ class Origin:
     readable = False
     successor: ClassVar[type[Origin]]
 
-    def __init__(self, op: Any, inputs: tuple[Value | None, ...], attributes: Attributes, outputs: int, line: str | None) -> None:
+    def __init__(
+        self, op: Any, inputs: tuple[Value | None, ...], attributes: Attributes, outputs: int, line: str | None
+    ) -> None:
         self.op = op
         self.inputs = inputs
         self.attributes = attributes
@@ -115,28 +117,32 @@ class Value:
 
 
 class Step:
-    """A node of the tree: the operation recorded there, and what is known about it."""
+    """A node of the tree: the operation recorded there, and what is known about it.
+
+    `results` are the shape and the dtype of each result, and whether gradients flow through it; `first` is the slot of
+    the first. `following` are the steps that were seen to come next, `plans` what the traces that ended here computed,
+    by live slots. `slots`, `leaves`, `length` and `pending_bytes` count from the root.
+    """
 
     __slots__ = (
-        "differentiable", "first", "following", "full", "leaves", "length", "line", "nodes", "numbers", "parent",
-        "pending_bytes", "plans", "results", "slots",
+        "first", "following", "full", "leaves", "length", "line", "nodes", "numbers", "parent", "pending_bytes",
+        "plans", "results", "slots",
     )  # fmt: skip
 
     def __init__(self, parent: Step | None, nodes: tuple[Node, ...], leaf: bool, line: str | None) -> None:
         self.parent = parent
         self.nodes = nodes
         self.line = line
-        self.results = tuple((n.shape, n.dtype) for n in nodes)
-        self.differentiable = tuple(n.dtype.is_floating_point for n in nodes)
+        self.results = tuple((n.shape, n.dtype, n.dtype.is_floating_point) for n in nodes)
         self.following: dict[Any, Step] = {}
         self.plans: dict[tuple[int, ...], Any] = {}
         self.numbers: dict[Any, Any] | None = None
-        self.first = parent.slots if parent else 0
+        self.first: int = parent.slots if parent else 0
         self.slots = self.first + len(nodes)
-        self.leaves = (parent.leaves if parent else 0) + leaf
-        self.length = parent.length + 1 if parent else 0
+        self.leaves: int = (parent.leaves if parent else 0) + leaf
+        self.length: int = parent.length + 1 if parent else 0
         held = 0 if leaf else sum(n.nbytes for n in nodes)
-        self.pending_bytes = (parent.pending_bytes if parent else 0) + held
+        self.pending_bytes: int = (parent.pending_bytes if parent else 0) + held
         self.full = self.pending_bytes > PENDING_BYTES or self.length > PENDING_STEPS
 
 
@@ -215,7 +221,7 @@ class Trace:
         """The computation of the slots `live` from this trace's leaves, with the user's lines."""
         nodes = self.nodes()
         lines: dict[Node, str] = {}
-        inputs = []
+        inputs: list[Node] = []
         for step in self.steps():
             if step.parent is not None and step.leaves > step.parent.leaves:
                 inputs.extend(step.nodes)
@@ -235,10 +241,8 @@ class Trace:
             return slot
         if value.buffer is None:  # pending in another thread's trace, or failed there
             realise(value)
-        if type(value.buffer) is Number:
-            step = self._number_step(value)
-        else:
-            step = self._leaf_step(value.shape, value.dtype)
+        is_number = type(value.buffer) is Number
+        step = self._number_step(value) if is_number else self._leaf_step(value.shape, value.dtype)
         self.step = step
         if len(self.leaves) < step.leaves:
             leaf = value.buffer.snapshot()
@@ -272,9 +276,10 @@ class Trace:
             step = tree.grow(here, key, (node,), leaf=False)
         return step
 
-    def extend(self, key: Any, op: Operation, attributes: Attributes, slots: list[int | None]) -> Step:
+    def extend(self, key: tuple[Any, ...], op: Operation, attributes: Attributes) -> Step:
         """Grow the tree by an operation not seen here before: build its nodes, which checks shapes and dtypes."""
         nodes = self.nodes()
+        slots = key[2:]
         try:
             built = op.build([None if s is None else nodes[s] for s in slots], attributes)
         except DuographError as error:
@@ -301,50 +306,41 @@ realiser: Callable[[Trace], None] = _no_realiser
 """Computes the live pending values of a trace and gives the thread a new one. Installed by `runtime`."""
 
 
-def record(op: Operation, inputs: tuple[Value | None, ...], attributes: Attributes = ()) -> Value | tuple[Value, ...]:
-    """Record one operation. Returns its pending result, or a tuple of them where it builds several.
+def record(op: Operation, inputs: tuple[Value | None, ...], attributes: Attributes = ()) -> Any:
+    """Record one operation. Returns its pending result, a Value, or a tuple of them where it has several.
 
     Raises what the operation's shape and dtype rules raise, with the user's line.
     """
     trace = local.trace
-    slots: list[int | None] = []
+    key: Any = [op, attributes]
     taped: Any = None
     for value in inputs:
         if value is None:
-            slots.append(None)
+            key.append(None)
             continue
-        slots.append(value.slot if value.trace is trace else trace.slot_of(value))
+        key.append(value.slot if value.trace is trace else trace.slot_of(value))
         if value.origin is not None:
             taped = value.origin
-    if not local.gradients:
-        taped = None
-    key = (op, attributes, *slots)
+    key = tuple(key)
     step = trace.step.following.get(key)
     if step is None:
-        step = trace.extend(key, op, attributes, slots)
+        step = trace.extend(key, op, attributes)
     trace.step = step
-    results = step.results
-    pending = trace.pending
-    if len(results) == 1:
-        shape, dtype = results[0]
-        origin = None
-        if taped is not None and step.differentiable[0]:
-            origin = taped.successor(op, inputs, attributes, 1, step.line)
-        result = Value(shape, dtype, None, trace, step.first, origin)
-        pending.append(ref(result))
-        if step.full or local.eager:
-            realiser(trace)
-        return result
-    origin = None if taped is None else taped.successor(op, inputs, attributes, len(results), step.line)
-    values = []
-    for index, (shape, dtype) in enumerate(results):
-        taped_here = origin if step.differentiable[index] else None
-        value = Value(shape, dtype, None, trace, step.first + index, taped_here, index)
-        pending.append(ref(value))
-        values.append(value)
+    if taped is not None:
+        taped = taped.successor(op, inputs, attributes, len(step.results), step.line) if local.gradients else None
+    if len(step.results) == 1:
+        shape, dtype, differentiable = step.results[0]
+        result: Any = Value(shape, dtype, None, trace, step.first, taped if differentiable else None)
+        trace.pending.append(ref(result))
+    else:
+        result = tuple(
+            Value(shape, dtype, None, trace, step.first + index, taped if differentiable else None, index)
+            for index, (shape, dtype, differentiable) in enumerate(step.results)
+        )
+        trace.pending.extend(map(ref, result))
     if step.full or local.eager:
         realiser(trace)
-    return tuple(values)
+    return result
 
 
 def realise(value: Value) -> None:
@@ -385,7 +381,7 @@ def scalar(number: bool | int | float, dtype: DType) -> Value:
 
 
 def _cast(number: bool | int | float, dtype: DType) -> bool | int | float:
-    if dtype.category == "float":
+    if dtype.is_floating_point:
         return float(number)
     if dtype.category == "bool":
         return bool(number)
