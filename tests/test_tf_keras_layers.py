@@ -150,12 +150,12 @@ ACTIVATIONS = [
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activation_has_a_gradient(name: str) -> None:
-    x = tf.Variable(np.linspace(-3, 3, 14).reshape(2, 7) + 0.05, dtype=tf.float32)
+    x = tf.Variable(np.linspace(-3, 3, 16).reshape(2, 8) + 0.05, dtype=tf.float32)
     with tf.GradientTape() as tape:
         y = getattr(keras.activations, name)(x)
         target = tf.reduce_sum(y * y)
     gradient = tape.gradient(target, x)
-    assert y.shape == x.shape
+    assert y.shape == ((2, 4) if name == "glu" else (2, 8))
     assert np.isfinite(y.numpy()).all()
     assert np.isfinite(gradient.numpy()).all()
 
@@ -209,10 +209,11 @@ def test_schedules_averages_regularizers_and_constraints() -> None:
 
     model = keras.Sequential([keras.Input((2,)), layers.Dense(1, use_bias=False, kernel_initializer="zeros")])
     model.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5), "mse")
-    model.train_on_batch(x, x[:, :1])
-    np.testing.assert_allclose(model.get_weights()[0], 0.2, rtol=1e-6)
+    for value in (0.2, 0.32):
+        model.train_on_batch(x, x[:, :1])
+        np.testing.assert_allclose(model.get_weights()[0], value, rtol=1e-6)
     model.optimizer.finalize_variable_values(model.trainable_variables)
-    np.testing.assert_allclose(model.get_weights()[0], 0.1, rtol=1e-6)
+    np.testing.assert_allclose(model.get_weights()[0], (0.2 + 0.32) / 2, rtol=1e-6)
 
 
 CLASSES = np.array([0, 2, 1, 1])

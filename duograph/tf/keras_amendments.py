@@ -67,6 +67,12 @@ def _datasets(module: ModuleType) -> None:
     _recognise(module, "is_torch_dataset", lambda: _torch().utils.data.Dataset)
 
 
+@amends("keras.src.callbacks.callback")
+def _callback(module: ModuleType) -> None:
+    """Keras unwraps models that PyTorch distributes over devices: here there is one device and no such wrapper."""
+    module.Callback.model = property(lambda self: self._model)
+
+
 @amends("keras.src.backend.torch.random")
 def _random(module: ModuleType) -> None:
     """Keras reads its seeds to make a generator: ours takes them as they are, tensors of the graph."""
