@@ -9,6 +9,7 @@ from ...functional import distance, embedding as tables, linear as maps
 from ...functional import dropout as drops
 from ...functional import normalization
 from ...graph.errors import ArgumentError, NotSupported, ShapeError
+from ...ops import FUNCTIONS
 from ...ops.define import into
 from ...ops.random import default_generator
 from ...tensor.core import Tensor, apply
@@ -49,7 +50,7 @@ def _limit_rows(weight: Any, indices: Any, max_norm: float, norm_type: float) ->
     chosen = indices.reshape(-1).unique()
     rows = weight[chosen]
     norms = apply(distance.vector_norm, (rows,), (("p", float(norm_type)), ("axis", 1), ("keepdims", True)))
-    weight[chosen] = rows * (norms > max_norm).where(max_norm / (norms + 1e-7), 1.0)
+    weight[chosen] = rows * FUNCTIONS["where"](norms > max_norm, max_norm / (norms + 1e-7), 1.0)
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:

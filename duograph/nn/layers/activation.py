@@ -166,10 +166,13 @@ class Hardtanh(_Plain):
     function = staticmethod(F.hardtanh)
     arguments = ("min_val", "max_val", "inplace")
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+    def __init__(
+        self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False, min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.min_val = min_val
-        self.max_val = max_val
+        self.min_val = min_val if min_value is None else min_value  # the names from before PyTorch 1.0
+        self.max_val = max_val if max_value is None else max_value
         self.inplace = inplace
 
 

@@ -115,7 +115,8 @@ class EmbeddingBag(_Table):
         return made
 
     def extra_repr(self) -> str:
-        return _described(self) + f", mode={self.mode!r}"
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return _described(self).replace(padding, "") + f", mode={self.mode!r}" + padding
 
 
 def _described(table: Any) -> str:

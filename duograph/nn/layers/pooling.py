@@ -103,11 +103,6 @@ class _AvgPool(Module):
         count_include_pad: bool = True, divisor_override: int | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        name = type(self).__name__
-        if self.axes == 1:
-            kernel_size = per_axis(name, "kernel_size", kernel_size, 1)
-            stride = None if stride is None else per_axis(name, "stride", stride, 1)
-            padding = per_axis(name, "padding", padding, 1)
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         self.padding = padding
@@ -130,6 +125,14 @@ class AvgPool1d(_AvgPool):
     """The mean of each window of [N, C, L]."""
 
     axes = 1
+
+    def __init__(
+        self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:  # fmt: skip
+        kernel = per_axis("AvgPool1d", "kernel_size", kernel_size, 1)
+        step = None if stride is None else per_axis("AvgPool1d", "stride", stride, 1)
+        super().__init__(kernel, step, per_axis("AvgPool1d", "padding", padding, 1), ceil_mode, count_include_pad)
 
 
 class AvgPool2d(_AvgPool):
