@@ -30,7 +30,7 @@ from duograph.gradient import gradient
 from duograph.graph import language as g
 from duograph.graph.composite import Composite, composite
 from duograph.graph.dtype import float32
-from duograph.graph.errors import ArgumentError, DTypeError, ShapeError
+from duograph.graph.errors import ArgumentError, DTypeError, IndexOutOfRange, ShapeError
 from duograph.graph.node import PRIMITIVES, Node, make, topological
 from duograph.tensor.convert import tensor
 from tests.functional_tools import check_gradient, gradients, outputs, value
@@ -374,6 +374,19 @@ def test_cross_entropy_of_ignored_classes() -> None:
     kept = x[[0, 2]]
     np.testing.assert_allclose(value(loss.cross_entropy, x, some), value(loss.cross_entropy, kept, some[[0, 2]]), 1e-12)
     assert np.isnan(value(loss.cross_entropy, x, np.full(3, -100)))
+
+
+@pytest.mark.parametrize("wrong", [-1, 4])
+def test_classes_and_rows_out_of_range(wrong: int) -> None:
+    target = np.array([0, wrong, 2])
+    for call in (
+        lambda: value(loss.cross_entropy, normal(3, 4), target),
+        lambda: value(loss.nll, normal(3, 4), target, normal(4)),
+        lambda: value(loss.multi_margin, normal(3, 4), target),
+        lambda: value(embedding.embedding, target, normal(4, 2)),
+    ):
+        with pytest.raises(IndexOutOfRange, match="out of range"):
+            call()
 
 
 def test_ctc_by_enumeration() -> None:

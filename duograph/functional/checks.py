@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..graph import language as g
-from ..graph.dtype import DType, float32
+from ..graph.dtype import DType, float32, int64
 from ..graph.errors import ArgumentError, DTypeError, ShapeError
 from ..graph.node import Node, Shape
 
@@ -74,6 +74,12 @@ def per_axis(argument: str, value: int | Sequence[int], ndim: int, least: int = 
         value,
     )
     return sizes
+
+
+def from_front(indices: Node, size: int) -> Node:
+    """`indices` as int64, those below 0 moved out of range: reading there raises, and does not count from the end."""
+    indices = g.cast(indices, int64)
+    return g.select(indices < 0, indices - size, indices)
 
 
 def widen(x: Node) -> Node:

@@ -6,14 +6,18 @@ from ..graph import language as g
 from ..graph.composite import composite
 from ..graph.dtype import int64
 from ..graph.node import Node
-from .checks import check_integral, check_shape
+from .checks import check_integral, check_shape, from_front
 
 
 @composite
 def embedding(indices: Node, weight: Node, *, padding_idx: int | None = None) -> Node:
-    """Rows of `weight` [rows, features] at integer `indices` of any shape; row `padding_idx` gets no gradient."""
+    """Rows of `weight` [rows, features] at integer `indices` of any shape; row `padding_idx` gets no gradient.
+
+    Reading raises IndexOutOfRange for an index below 0 or beyond the rows.
+    """
     check_integral(input=indices)
     check_shape(weight.ndim == 2, "weight", "2 dimensions: [rows, features]", weight)
+    indices = from_front(indices, weight.shape[0])
     if padding_idx is None:
         return g.take(weight, indices, 0)
     row = padding_idx % weight.shape[0]

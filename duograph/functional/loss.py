@@ -18,8 +18,10 @@ from .checks import (
     check_same_dtype,
     check_shape,
     describe,
+    from_front,
     widened,
 )
+from .distance import pairwise_distance
 
 SATURATION = 1e-12
 """Below this the variance x (1 - x) of a probability counts as none."""
@@ -75,8 +77,8 @@ def smooth_l1(x: Node, target: Node, *, beta: float = 1.0, reduction: str = "mea
     return reduced(g.select(away < beta, away * away * (0.5 / beta), away - 0.5 * beta), reduction)
 
 
-def _classes(x: Node, target: Node) -> tuple[Node, tuple[int, ...]]:
-    """`x` with classes on axis 1 (0 without batch) checked against class indices."""
+def _check_classes(x: Node, target: Node) -> None:
+    """Raises unless `target` has the shape of `x` without its classes, axis 1 (0 without batch), and is integer."""
     if target.dtype.is_floating_point:
         raise DTypeError(
             "target: expected class indices of an integer dtype (use target.long()), or class probabilities of the "
@@ -89,14 +91,13 @@ def _classes(x: Node, target: Node) -> tuple[Node, tuple[int, ...]]:
     check_shape(
         target.shape == expected, "target", f"shape {list(expected)}, that of input without its classes", target
     )
-    return target, expected
 
 
 def _picked(logs: Node, target: Node, weight: Node | None, ignore_index: int) -> tuple[Node, Node]:
     """-log p of each target, weighted, 0 where ignored; and the weights."""
     axis = 0 if logs.ndim == 1 else 1
     counted = g.not_equal(target, ignore_index)
-    safe = g.select(counted, g.cast(target, int64), g.full(target.shape, 0, int64))
+    safe = g.select(counted, from_front(target, logs.shape[axis]), 0)
     picked = -g.reshape(g.take_along(logs, g.expand_dims(safe, axis), axis), target.shape)
     if weight is None:
         return g.select(counted, picked, 0.0), g.cast(counted, logs.dtype)
@@ -118,7 +119,7 @@ def nll(
     """Minus the log-probability of each target: `x` are log-probabilities [batch, classes, ...]."""
     check_choice("reduction", reduction, "none", "mean", "sum")
     check_floating(input=x)
-    _classes(x, target)
+    _check_classes(x, target)
     _check_weight(weight, x.shape[0 if x.ndim == 1 else 1], x)
     losses, weights = _picked(x, target, weight, ignore_index)
     if reduction == "mean":
@@ -155,7 +156,7 @@ def cross_entropy(
         if reduction == "mean":
             return g.sum(losses) / float(max(losses.size, 1))
         return losses if reduction == "none" else g.sum(losses)
-    _classes(x, target)
+    _check_classes(x, target)
     losses, weights = _picked(logs, target, weight, ignore_index)
     if label_smoothing:
         counted = g.not_equal(target, ignore_index)
@@ -295,7 +296,7 @@ def multi_margin(
     check_choice("p", p, 1, 2)
     check_integral(target=target)
     rows = x if x.ndim == 2 else g.expand_dims(x, 0)
-    place = g.reshape(target, (rows.shape[0], 1))
+    place = g.reshape(from_front(target, rows.shape[1]), (rows.shape[0], 1))
     away = g.maximum(margin - g.take_along(rows, place, 1) + rows, 0.0)
     away = away if p == 1 else away * away
     if weight is not None:
@@ -342,16 +343,6 @@ def cosine_embedding(x: Node, y: Node, target: Node, *, margin: float = 0.0, red
     return reduced(losses, reduction)
 
 
-def distance(x: Node, y: Node, p: float, eps: float) -> Node:
-    """The p-norm of x - y + eps along the last axis."""
-    away = g.absolute(x - y + eps)
-    if p == 2.0:
-        return g.sqrt(g.sum(away * away, -1))
-    if p == math.inf:
-        return g.max(away, -1)
-    return g.power(g.sum(g.power(away, p), -1), 1.0 / p) if p != 1.0 else g.sum(away, -1)
-
-
 @composite
 @widened
 def triplet_margin(
@@ -359,7 +350,8 @@ def triplet_margin(
     swap: bool = False, reduction: str = "mean",
 ) -> Node:  # fmt: skip
     """max(0, d(anchor, positive) - d(anchor, negative) + margin) (Balntas et al. 2016)."""
-    far = distance(anchor, negative, p, eps)
+    near = pairwise_distance(anchor, positive, p=p, eps=eps)
+    far = pairwise_distance(anchor, negative, p=p, eps=eps)
     if swap:
-        far = g.minimum(far, distance(positive, negative, p, eps))
-    return reduced(g.maximum(distance(anchor, positive, p, eps) - far + margin, 0.0), reduction)
+        far = g.minimum(far, pairwise_distance(positive, negative, p=p, eps=eps))
+    return reduced(g.maximum(near - far + margin, 0.0), reduction)
