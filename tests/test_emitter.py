@@ -28,10 +28,9 @@ def run(body: Callable[..., Reg | None], returns: str, arguments: Sequence[tuple
         result = body(f, *f.args)
         if result is not None:
             f.ret(result)
-    image = jit.load(module)
-    signature = ctypes.CFUNCTYPE(C_TYPES[returns], *(C_TYPES[type] for type, _ in arguments))
+    function = jit.load(module).function("test", C_TYPES[returns], *(C_TYPES[type] for type, _ in arguments))
     values = [value.ctypes.data if isinstance(value, np.ndarray) else value for _, value in arguments]
-    return signature(image["test"])(*values)
+    return function(*values)
 
 
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
@@ -261,8 +260,7 @@ def test_tables_are_shared_and_calls_pass_arguments() -> None:
     with module.function("scale", [Arg("x", "double"), Arg("by", "i64")], "double", linkage="internal") as f:
         f.ret(f.args[0] * f.cast(f.args[1], "double"))
     assert str(module).count("declare double @scale") == 0
-    image = jit.load(module)
-    assert ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int64)(image["test"])(2) == math.sqrt(50)
+    assert jit.load(module).function("test", ctypes.c_double, ctypes.c_int64)(2) == math.sqrt(50)
 
 
 def test_text_reads_well() -> None:

@@ -1,7 +1,7 @@
 """LLVM IR to running code: compile, or find compiled on disk; link; call.
 
     image = jit.load(module)
-    call, block = jit.entry(image["step"], slots=3)
+    call, block = jit.entry(image, "step", slots=3)
     block[:] = (x.address, y.address, n)
     call()
 
@@ -16,13 +16,14 @@ LLVM is loaded when something has to be compiled, and not before.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
 import re
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..graph.errors import DuographError
@@ -103,19 +104,19 @@ def compile_many(modules: Iterable[object]) -> list[Object]:
 
 def assembly(module: object) -> str:
     """The machine code of a module, for people to read."""
-    text = str(module)
-    machine = _target_machine(targets.target())
-    return machine.emit_assembly(_parsed(text, machine))
+    with _parsed(str(module), targets.target()) as (parsed, machine):
+        return machine.emit_assembly(parsed)
 
 
-def entry(address: int, slots: int) -> tuple[Callable[[], None], ctypes.Array[ctypes.c_int64]]:
+def entry(image: Image, name: str, slots: int) -> tuple[Callable[[], None], ctypes.Array[ctypes.c_int64]]:
     """The cheapest way from Python into a native `void f(ptr block)`: 0.11 us, and 0.28 us more to set 16 slots.
 
-    A typed ctypes signature costs 30 to 90 ns more than a prepared pointer, `struct.pack_into` 100 ns more than slice
-    assignment. The interpreter's lock is released during the call.
+    A typed ctypes signature costs 30 to 90 ns more than a prepared pointer, and `struct.pack_into` 100 ns more than
+    assignment to a slice. The interpreter's lock is released during the call.
 
     Args:
-        address: The function. It must outlive the calls: hold its image.
+        image: Where the function is; the result keeps it in memory.
+        name: The function.
         slots: The number of 8-byte slots in the block.
 
     Returns:
@@ -124,8 +125,7 @@ def entry(address: int, slots: int) -> tuple[Callable[[], None], ctypes.Array[ct
             another array over it: `(ctypes.c_double * slots).from_buffer(block)`.
     """
     block = (ctypes.c_int64 * slots)()
-    function = ctypes.CFUNCTYPE(None)(address)
-    return functools.partial(function, ctypes.byref(block)), block
+    return functools.partial(image.function(name), ctypes.byref(block)), block
 
 
 def _key(text: str, target: targets.Target) -> str:
@@ -167,36 +167,40 @@ def _llvm() -> Any:
     return llvm
 
 
-def _target_machine(target: targets.Target) -> Any:
+@contextlib.contextmanager
+def _parsed(text: str, target: targets.Target) -> Iterator[tuple[Any, Any]]:
+    """The verified module and the target machine, in a context of their own. All are closed in order: left to the
+    garbage collector, a module may go after its context, which is fatal.
+    """
     llvm = _llvm()
-    return llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(
+    machine = llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(
         cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="default"
     )
-
-
-def _parsed(text: str, machine: Any) -> Any:
-    llvm = _llvm()
-    try:
-        module = llvm.parse_assembly(text, llvm.create_context())
-        module.verify()
-    except RuntimeError as error:
-        raise CompileError(_kernel_name(text), str(error).replace("LLVM IR parsing error\n", "").strip()) from None
-    if "alwaysinline" in text:
-        passes = llvm.create_new_module_pass_manager()
-        passes.add_always_inliner_pass()
-        passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(0)))
-    return module
+    with contextlib.ExitStack() as open_:
+        open_.enter_context(machine)
+        context = open_.enter_context(llvm.create_context())
+        try:
+            module = open_.enter_context(llvm.parse_assembly(text, context))
+            module.verify()
+        except RuntimeError as error:
+            raise CompileError(_kernel_name(text), str(error).removeprefix("LLVM IR parsing error\n").strip()) from None
+        if "alwaysinline" in text:
+            options = open_.enter_context(llvm.create_pipeline_tuning_options(0))
+            builder = open_.enter_context(llvm.create_pass_builder(machine, options))
+            passes = open_.enter_context(llvm.create_new_module_pass_manager())
+            passes.add_always_inliner_pass()
+            passes.run(module, builder)
+        yield module, machine
 
 
 def _compile(text: str, target: targets.Target) -> Object:
-    machine = _target_machine(target)
-    module = _parsed(text, machine)
-    exports = [
-        value.name
-        for value in (*module.functions, *module.global_variables)
-        if not value.is_declaration and value.linkage.name not in ("internal", "private")
-    ]
-    return Object(tuple(exports), _emitted(machine, module, text))
+    with _parsed(text, target) as (module, machine):
+        exports = [
+            value.name
+            for value in (*module.functions, *module.global_variables)
+            if not value.is_declaration and value.linkage.name not in ("internal", "private")
+        ]
+        return Object(tuple(exports), _emitted(machine, module, text))
 
 
 def _emitted(machine: Any, module: Any, text: str) -> bytes:
@@ -215,5 +219,5 @@ def _emitted(machine: Any, module: Any, text: str) -> bytes:
 
 
 def _kernel_name(text: str) -> str:
-    found = re.search(r'^define [^@]*@"?([^("]+)', text, re.MULTILINE)
+    found = re.search(r'^\s*define [^@]*@"?([^("]+)', text, re.MULTILINE)
     return found[1] if found else "without a function"

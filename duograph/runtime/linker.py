@@ -58,6 +58,12 @@ class Image:
     def __getitem__(self, name: str) -> int:
         return self.symbols[name]
 
+    def function(self, name: str, returns: Any = None, *arguments: Any) -> Any:
+        """A function as a Python callable of ctypes' types, which keeps the image. Without types, it takes anything."""
+        function = ctypes.CFUNCTYPE(returns, *arguments)(self[name])
+        function.image = self
+        return function
+
 
 def link(objects: Sequence[Object], using: Sequence[Image] = ()) -> Image:
     """Place objects in memory, where they may call one another, the images given, and the C and mathematics libraries.

@@ -27,7 +27,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
 
 from ..graph.errors import ArgumentError, NotSupported
 from . import jit, targets
@@ -55,9 +54,9 @@ class Pool:
         self.image = jit.load(pool_ir(system, targets.architecture()))
         self._lock = threading.Lock()
         self._workers: list[threading.Thread] = []
-        self._enter = ctypes.CFUNCTYPE(None, ctypes.c_int64)(self.image["duograph_pool_worker"])
-        self._ring = self._function("ring")
-        self._reset = self._function("reset")
+        self._enter = self.image.function("duograph_pool_worker", None, ctypes.c_int64)
+        self._ring = self.image.function("duograph_pool_ring")
+        self._reset = self.image.function("duograph_pool_reset")
         self._wanted = self._variable("wanted")
         self._started = self._variable("started")
         self._stopping = self._variable("stopping")
@@ -111,15 +110,12 @@ class Pool:
                     self._wanted.value = len(self._workers)
             self._started.value = len(self._workers)
 
-    def _function(self, name: str) -> Callable[[], None]:
-        return ctypes.CFUNCTYPE(None)(self.image[f"duograph_pool_{name}"])
-
     def _variable(self, name: str) -> ctypes.c_int64:
         return ctypes.c_int64.from_address(self.image[f"duograph_pool_{name}"])
 
     def _spins(self, seconds: float) -> int:
         """How many pauses of the processor take that long."""
-        pause = ctypes.CFUNCTYPE(None, ctypes.c_int64)(self.image["duograph_pool_pause"])
+        pause = self.image.function("duograph_pool_pause", None, ctypes.c_int64)
         best = 1.0
         for _ in range(3):
             start = time.perf_counter()
