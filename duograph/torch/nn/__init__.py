@@ -3,7 +3,8 @@
 from ... import nn as _nn
 from ...nn import *  # noqa: F403
 from ..missing import missing
-from . import functional, init, modules, parameter, utils
+from . import functional, init, modules, parallel, parameter, utils
+from .parallel import DataParallel
 
-__all__ = [*_nn.__all__, "modules", "parameter"]
+__all__ = [*_nn.__all__, "DataParallel", "modules", "parallel", "parameter"]
 __getattr__ = missing(__name__, __all__)
