@@ -47,7 +47,7 @@ class CompileError(DuographError, RuntimeError):
 def load(*modules: object, using: Sequence[Image] = ()) -> Image:
     """The modules compiled, linked with one another and placed in memory.
 
-    What is loaded already is shared: equal modules that use the same images give the same image.
+    What is loaded already is shared: equal modules that use the same images give the same image, variables included.
 
     Args:
         modules: LLVM IR, or what `str` turns into it.

@@ -30,7 +30,7 @@ import time
 
 from ..graph.errors import ArgumentError, NotSupported
 from . import jit, targets
-from .linker import Image
+from .linker import Image, link
 from .pool_ir import pool_ir
 
 __all__ = ["PARALLEL_FOR", "Pool", "get_num_threads", "image", "set_num_threads"]
@@ -51,7 +51,7 @@ class Pool:
     """
 
     def __init__(self, threads: int, system: str = sys.platform) -> None:
-        self.image = jit.load(pool_ir(system, targets.architecture()))
+        self.image = link(jit.compile_many([pool_ir(system, targets.architecture())]))  # its variables are not shared
         self._lock = threading.Lock()
         self._workers: list[threading.Thread] = []
         self._enter = self.image.function("duograph_pool_worker", None, ctypes.c_int64)
