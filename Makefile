@@ -8,6 +8,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The reference interpreter's matrix products are small. NumPy's BLAS loses more by waking a second thread for them than
+# it gains, and on a busy machine it loses most of the time.
+export OPENBLAS_NUM_THREADS ?= 1
 
 # The first interpreter that starts and is new enough. Evaluated only when an environment has to be made.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python; do \
