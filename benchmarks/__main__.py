@@ -78,8 +78,10 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
         if "kernels" in arguments.parts:
             chosen = [i for i, k in enumerate(KERNELS) if arguments.network in ("", k.network)]
             counts = sorted({1, arguments.threads})
-            data["kernels"] = runner.kernels(chosen, frameworks, counts, effort, status.update)
-            keep()
+            data["kernels"] = []
+            for row in runner.kernels(chosen, frameworks, counts, effort, status.update):
+                data["kernels"].append(row)
+                keep()
         if "installation" in arguments.parts:
             modules = [module for f in frameworks for module in runner.IMPORTS[f]]
             data["installation"] = {

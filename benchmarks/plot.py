@@ -106,7 +106,8 @@ def _cloud(axis: Axes, rows: Sequence[Results]) -> None:
             if points:
                 plural = "s" if threads > 1 else ""
                 label = f"{name}, {threads} thread{plural}"
-                axis.scatter(*zip(*points, strict=True), s=22, color=colour, alpha=alpha, linewidths=0, label=label)
+                work, rates = zip(*points, strict=True)
+                axis.scatter(work, rates, s=22, color=colour, alpha=alpha, linewidths=0, label=label)
     axis.set_xscale("log")
     axis.set_ylim(0)
     axis.set_xlabel("floating-point operations of the kernel", color=INK)

@@ -9,7 +9,6 @@ from .measure import ENOUGH, QUIET, Sample, summarise
 from .process import Worker, WorkerError
 
 EXTENSION = 3  # times as many rounds at most, when the machine is too busy for enough quiet samples
-PAUSE = 0.5  # seconds to wait after a round in which somebody was disturbed
 
 
 @dataclass
@@ -31,7 +30,12 @@ class Lane:
 
 
 def race(
-    lanes: Mapping[Any, Lane], rounds: int, seconds: float, settle: float, say: Callable[[str], None] = lambda _: None
+    lanes: Mapping[Any, Lane],
+    rounds: int,
+    seconds: float,
+    settle: float,
+    pause: float,
+    say: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Take one sample of every lane in each round, until there are `rounds` and each lane has enough quiet samples.
 
@@ -40,6 +44,7 @@ def race(
         rounds: rounds to run at least; at most three times as many.
         seconds: length of a sample.
         settle: seconds to wait before each sample, for the threads of the one before to go to sleep.
+        pause: seconds to wait after a round in which somebody was disturbed.
         say: is told which round it is.
     """
     order = list(lanes.values())
@@ -61,4 +66,4 @@ def race(
                 lane.samples.append(sample)
                 disturbed |= sample.disturbance >= QUIET
         if disturbed:
-            time.sleep(PAUSE)
+            time.sleep(pause)

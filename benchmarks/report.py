@@ -307,14 +307,14 @@ def _installation(installation: Results, frameworks: Sequence[str]) -> Table:
         for module in IMPORTS[framework]:
             imported = installation["imports"].get(module)
             seconds = (imported or {}).get("seconds")
-            judged = framework == OURS and seconds is not None
+            verdict = _verdict(seconds <= IMPORT_GOAL) if framework == OURS and seconds is not None else "–"
             size = installation["bytes"].get(framework)
             table.rows.append(
                 [
                     f"import {module}",
                     _number(table, imported, "seconds", "{:.3f}".format),
                     f"{IMPORT_GOAL}" if framework == OURS else "–",
-                    _verdict(seconds <= IMPORT_GOAL) if judged else "–",
+                    verdict,
                     f"{size / 1e6:,.0f}" if size else "–",
                 ]
             )

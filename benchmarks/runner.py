@@ -3,7 +3,7 @@
 import itertools
 import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,9 +128,8 @@ def infer(
 
 def kernels(
     chosen: Sequence[int], frameworks: Sequence[str], threads: Sequence[int], effort: Effort, say: Say
-) -> list[dict[str, Any]]:
-    """Time single kernels on us, PyTorch and, for the memory-bound ones, a plain copy."""
-    rows = []
+) -> Iterator[dict[str, Any]]:
+    """Time single kernels on us, PyTorch and, for the memory-bound ones, a plain copy; yield a row for each."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         workers: dict[str, Worker | str] = {}
@@ -145,8 +144,7 @@ def kernels(
             on_floor = getattr(kernel, "operation", "") == "copy"
             names = [name for name in workers if (name == "floor") == on_floor]
             results = _race_kernel({name: workers[name] for name in names}, index, count, effort)
-            rows.append(_describe(kernel) | {"threads": count, "work": kernel.work, "results": results})
-    return rows
+            yield _describe(kernel) | {"threads": count, "work": kernel.work, "results": results}
 
 
 def _describe(kernel: Kernel) -> dict[str, Any]:
@@ -170,7 +168,7 @@ def _race_kernel(workers: dict[str, Worker | str], index: int, threads: int, eff
                 lanes[name, variant] = Lane(worker, variant)
         except WorkerError as error:
             results[name] = {"error": str(error)}
-    race(lanes, effort.kernel_rounds, effort.kernel_seconds, settle=0)
+    race(lanes, effort.kernel_rounds, effort.kernel_seconds, settle=0, pause=0.05)
     for (name, variant), lane in lanes.items():
         summary = lane.summary() | {"variant": variant}
         if name not in results or summary.get("median", math.inf) < results[name].get("median", math.inf):
@@ -180,7 +178,7 @@ def _race_kernel(workers: dict[str, Worker | str], index: int, threads: int, eff
 
 def _race(workers: dict[Entrant, Worker], results: dict[str, Any], effort: Effort, say: Say, title: str) -> None:
     lanes = {entrant: Lane(worker) for entrant, worker in workers.items()}
-    race(lanes, effort.rounds, effort.seconds, effort.settle, lambda where: say(f"{title}: {where}"))
+    race(lanes, effort.rounds, effort.seconds, effort.settle, 0.5, lambda where: say(f"{title}: {where}"))
     for entrant, lane in lanes.items():
         results[key(entrant)].update(lane.summary())
 
