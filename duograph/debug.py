@@ -38,7 +38,8 @@ def _path(step: Step) -> list[Step]:
     steps = []
     now: Step | None = step
     while now is not None and now.parent is not None:
-        steps.append(now)
+        if now.nodes:  # all but the entry, where the trace begins
+            steps.append(now)
         now = now.parent
     return steps[::-1]
 

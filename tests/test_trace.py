@@ -133,11 +133,13 @@ def test_debug_finds_the_first_nan() -> None:
 
 
 def test_random_numbers_repeat_by_seed_and_are_one_trace() -> None:
-    torch.manual_seed(3)
-    first = [torch.rand(4).tolist() for _ in range(3)]
-    torch.manual_seed(3)
+    def draw() -> list[list[float]]:
+        torch.manual_seed(3)
+        return [torch.rand(4).tolist() for _ in range(3)]
+
+    first = draw()
     with duograph.debug.traces(echo=False) as report:
-        assert [torch.rand(4).tolist() for _ in range(3)] == first
+        assert draw() == first
     assert report.count == 0 and first[0] != first[1]
     torch.manual_seed(0)
     numbers = torch.randn(100_000)

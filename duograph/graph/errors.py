@@ -5,17 +5,24 @@ Each is also the built-in error that PyTorch or NumPy would raise in its place, 
 
 from __future__ import annotations
 
+from .lines import user_line
+
 
 class DuographError(Exception):
-    """Base of Duograph's own errors. `line` is the user's source line, where known."""
+    """Base of Duograph's own errors. `line` is the user's source line: that which was running when the error arose, or
+    that which recorded the operation that failed later."""
 
-    line: str | None = None
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)
+        self.line = user_line()
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message}\n  at {self.line}" if self.line else message
 
     def located(self, line: str | None) -> DuographError:
-        """This error, with the user's source line added to its message once."""
-        if line and self.line is None:
-            self.line = line
-            self.args = (f"{self.args[0] if self.args else type(self).__name__}\n  at {line}", *self.args[1:])
+        """This error at another line of the user's, if one is known."""
+        self.line = line or self.line
         return self
 
 

@@ -32,10 +32,11 @@ def user_frame() -> FrameType | None:
     return frame
 
 
-def user_site() -> tuple[CodeType, int] | None:
-    """An exact, hashable position in the user's program: two operations on one line have different sites."""
+def user_site() -> tuple[str, int, int] | None:
+    """An exact, hashable position in the user's program: file, first line of the function, instruction. Two operations
+    on one line have different sites."""
     frame = user_frame()
-    return None if frame is None else (frame.f_code, frame.f_lasti)
+    return None if frame is None else (frame.f_code.co_filename, frame.f_code.co_firstlineno, frame.f_lasti)
 
 
 def user_line() -> str | None:

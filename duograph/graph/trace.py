@@ -16,7 +16,6 @@ from weakref import ref
 
 from .composite import Operation
 from .dtype import DType
-from .errors import DuographError
 from .lines import user_line, user_site
 from .node import PRIMITIVES, Attributes, Graph, Node, Shape, make
 
@@ -164,6 +163,15 @@ class Tree:
                     self.clear()
         return step
 
+    def entry(self, site: Any) -> Step:
+        """Where traces begin that begin at one place of the user's program.
+
+        Programs that happen to start alike so keep steps of their own, whose lines are theirs: the line of a step is
+        found out once, when it is first walked.
+        """
+        step = self.root.following.get(site)
+        return step if step is not None else self.grow(self.root, site, (), leaf=False)
+
     def clear(self) -> None:
         """Forget every trace and plan. Traces being recorded go on in the part of the tree they hold."""
         self.root = Step(None, (), False, None)
@@ -241,6 +249,8 @@ class Trace:
             return slot
         if value.buffer is None:  # pending in another thread's trace, or failed there
             realise(value)
+        if self.step.parent is None:
+            self.step = tree.entry(user_site())
         is_number = type(value.buffer) is Number
         step = self._number_step(value) if is_number else self._leaf_step(value.shape, value.dtype)
         self.step = step
@@ -280,10 +290,7 @@ class Trace:
         """Grow the tree by an operation not seen here before: build its nodes, which checks shapes and dtypes."""
         nodes = self.nodes()
         slots = key[2:]
-        try:
-            built = op.build([None if s is None else nodes[s] for s in slots], attributes)
-        except DuographError as error:
-            raise error.located(user_line())  # noqa: B904 - the error itself, with the line added
+        built = op.build([None if s is None else nodes[s] for s in slots], attributes)
         return tree.grow(self.step, key, built, leaf=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from ..graph import dtype as dtypes
 from ..graph.dtype import DType
 from ..graph.node import PRIMITIVES as P
 from ..tensor import convert, core
-from ..tensor.core import Tensor, apply, cast
+from ..tensor.core import Tensor, apply, cast, method
 from ..tensor.device import Device
 from ..tensor.device import device as find_device
 from .define import function
@@ -36,24 +37,26 @@ def to(self: Tensor, *arguments: Any, dtype: Any = None, device: Any = None, cop
     return apply(P["copy"], (made,)) if copy and made is self else made
 
 
-Tensor.to = to  # type: ignore[attr-defined]
-Tensor.type_as = lambda self, other: cast(self, other.dtype)  # type: ignore[attr-defined]
-Tensor.cpu = lambda self, **_: convert.to_device(self, find_device("cpu"))  # type: ignore[attr-defined]
+method(to, "to")
+method(lambda self, other: cast(self, other.dtype), "type_as")
+method(lambda self, **_: convert.to_device(self, find_device("cpu")), "cpu")
+
+
+
+def _caster(found: DType) -> Callable[..., Tensor]:
+    def made(self: Tensor, memory_format: Any = None) -> Tensor:
+        return cast(self, found)
+
+    made.__doc__ = f"The tensor as {found.name}."
+    return made
+
 
 for _name, _dtype in {
     "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16, "bfloat16": dtypes.bfloat16,
     "int": dtypes.int32, "long": dtypes.int64, "short": dtypes.int16, "char": dtypes.int8, "byte": dtypes.uint8,
     "bool": dtypes.bool_,
 }.items():  # fmt: skip
-
-    def _make(found: DType) -> Any:
-        def method(self: Tensor, memory_format: Any = None) -> Tensor:
-            return cast(self, found)
-
-        method.__doc__ = f"The tensor as {found.name}."
-        return method
-
-    setattr(Tensor, _name, _make(_dtype))
+    method(_caster(_dtype), _name)
 
 
 def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
@@ -70,53 +73,49 @@ _LEGACY = {
     "uint8": "ByteTensor", "int8": "CharTensor", "int16": "ShortTensor", "int32": "IntTensor", "int64": "LongTensor",
     "bool": "BoolTensor",
 }  # fmt: skip
-Tensor.type = type_  # type: ignore[attr-defined]
-Tensor.is_floating_point = lambda self: self.dtype.is_floating_point  # type: ignore[attr-defined]
-Tensor.is_complex = lambda self: False  # type: ignore[attr-defined]
-Tensor.is_signed = lambda self: self.dtype.signed  # type: ignore[attr-defined]
-Tensor.is_cuda = False  # type: ignore[attr-defined]
-Tensor.is_sparse = False  # type: ignore[attr-defined]
-Tensor.is_quantized = False  # type: ignore[attr-defined]
-Tensor.is_meta = property(lambda self: self._device.type == "meta")  # type: ignore[attr-defined]
-Tensor.layout = "torch.strided"  # type: ignore[attr-defined]
-Tensor.get_device = lambda self: -1  # type: ignore[attr-defined]
-Tensor.pin_memory = lambda self, device=None: self  # type: ignore[attr-defined]
-Tensor.is_pinned = lambda self, device=None: False  # type: ignore[attr-defined]
-Tensor.nelement = Tensor.numel  # type: ignore[attr-defined]
-Tensor.ndimension = Tensor.dim  # type: ignore[attr-defined]
+method(type_, "type")
+method(lambda self: self.dtype.is_floating_point, "is_floating_point")
+method(lambda self: False, "is_complex")
+method(lambda self: self.dtype.signed, "is_signed")
+method(property(lambda self: self._device.type == "meta"), "is_meta")
+method(lambda self: -1, "get_device")
+method(lambda self, device=None: self, "pin_memory")
+method(lambda self, device=None: False, "is_pinned")
+method(Tensor.numel, "nelement")
+method(Tensor.dim, "ndimension")
 
 
-@function("result_type", method=False)
+@function("result_type", is_method=False)
 def common_type(tensor1: Any, tensor2: Any) -> DType:
     """The dtype of an operation between two operands."""
     return core.result_type(tensor1, tensor2)
 
 
-@function(method=False)
+@function(is_method=False)
 def promote_types(type1: DType, type2: DType) -> DType:
     """The smallest dtype both fit in."""
     return dtypes.promote(type1, type2)
 
 
-@function(method=False)
+@function(is_method=False)
 def can_cast(from_: DType, to: DType) -> bool:
     """Whether a cast keeps the category: not from floats to integers, nor from numbers to bool."""
-    return dtypes.CATEGORIES.index(from_.category) <= dtypes.CATEGORIES.index(to.category)
+    return from_.rank <= to.rank
 
 
-@function("is_tensor", method=False)
+@function("is_tensor", is_method=False)
 def is_tensor(obj: Any) -> bool:
     """Whether an object is a tensor."""
     return isinstance(obj, Tensor)
 
 
-@function(method=False)
+@function(is_method=False)
 def is_floating_point(input: Tensor) -> bool:
     """Whether the dtype is a floating point one."""
     return input.dtype.is_floating_point
 
 
-@function(method=False)
+@function(is_method=False)
 def numel(input: Tensor) -> int:
     """Number of elements."""
     return input.numel()

@@ -15,7 +15,7 @@ from ..graph.errors import ArgumentError
 from ..graph.node import PRIMITIVES as P
 from ..graph.trace import record
 from ..tensor import convert, core
-from ..tensor.core import Tensor, apply, wrap
+from ..tensor.core import Tensor, apply, method, wrap
 from ..tensor.device import CPU, META, Device
 from ..tensor.device import device as find_device
 from .define import function, into, sizes_of
@@ -69,7 +69,7 @@ def _maker(name: str, number: int) -> Callable[..., Tensor]:
 
     sized.__name__ = name
     sized.__doc__ = f"A tensor of the given sizes filled with {'ones' if number else 'zeros'}."
-    return function(method=False)(sized)
+    return function(is_method=False)(sized)
 
 
 zeros = _maker("zeros", 0)
@@ -84,7 +84,7 @@ def _like(name: str, number: int) -> Callable[..., Tensor]:
 
     make.__name__ = name
     make.__doc__ = f"{name.split('_')[0].capitalize()} with the shape, dtype and device of `input`."
-    return function(method=False)(make)
+    return function(is_method=False)(make)
 
 
 zeros_like = _like("zeros_like", 0)
@@ -92,7 +92,7 @@ ones_like = _like("ones_like", 1)
 empty_like = _like("empty_like", 0)
 
 
-@function(method=False)
+@function(is_method=False)
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
          out: Tensor | None = None, layout: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """A tensor of one number; its dtype is that of the number unless given."""
@@ -102,7 +102,7 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     return into(out, filled(sizes_of(size), fill_value, *_spec(dtype, device, None, default), requires_grad))
 
 
-@function(method=False)
+@function(is_method=False)
 def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
               layout: Any = None, memory_format: Any = None) -> Tensor:  # fmt: skip
     """One number in the shape of `input`."""
@@ -133,11 +133,11 @@ def _new_tensor(self: Tensor, data: Any, *, dtype: Any = None, device: Any = Non
     return convert.tensor(data, dtype=found, device=place, requires_grad=requires_grad)
 
 
-Tensor.new_full = _new_full  # type: ignore[attr-defined]
-Tensor.new_tensor = _new_tensor  # type: ignore[attr-defined]
+method(_new_full, "new_full")
+method(_new_tensor, "new_tensor")
 
 
-@function(method=False)
+@function(is_method=False)
 def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None,
            requires_grad: bool = False, out: Tensor | None = None, layout: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """start, start + step, ... up to but without end. Whole numbers give int64, others the default float."""
@@ -162,7 +162,7 @@ def _placed(array: np.ndarray, device: Device, requires_grad: bool) -> Tensor:
     return made.requires_grad_() if requires_grad else made
 
 
-@function(method=False)
+@function(is_method=False)
 def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
              out: Tensor | None = None) -> Tensor:  # fmt: skip
     """`steps` numbers at even distances from start to end, both included."""
@@ -171,7 +171,7 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any
     return into(out, _placed(np.linspace(start, end, int(steps)).astype(found.numpy), place, requires_grad))
 
 
-@function(method=False)
+@function(is_method=False)
 def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None,
              requires_grad: bool = False, out: Tensor | None = None) -> Tensor:  # fmt: skip
     """`base` to the power of evenly spaced exponents."""
@@ -179,7 +179,7 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any
     return into(out, _placed(np.logspace(float(start), float(end), int(steps), base=base).astype(found.numpy), place, requires_grad))
 
 
-@function(method=False)
+@function(is_method=False)
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
         out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Ones on the main diagonal of an n by m matrix."""
@@ -187,19 +187,19 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
     return into(out, _placed(np.eye(n, m, dtype=found.numpy), place, requires_grad))
 
 
-@function(method=False)
+@function(is_method=False)
 def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None) -> Tensor:
     """Row and column numbers of the lower triangle."""
     return _placed(np.stack(np.tril_indices(row, offset, col)).astype(dtypes.dtype(dtype).numpy), find_device(device), False)
 
 
-@function(method=False)
+@function(is_method=False)
 def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None) -> Tensor:
     """Row and column numbers of the upper triangle."""
     return _placed(np.stack(np.triu_indices(row, offset, col)).astype(dtypes.dtype(dtype).numpy), find_device(device), False)
 
 
-@function(method=False)
+@function(is_method=False)
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """Coordinate grids of 1-d tensors, in matrix ("ij") or Cartesian ("xy") order."""
     if len(tensors) == 1 and isinstance(tensors[0], list | tuple):
@@ -226,4 +226,4 @@ for _name, _function in {
     "tensor": convert.tensor, "as_tensor": convert.as_tensor, "asarray": convert.as_tensor,
     "from_numpy": convert.from_numpy, "from_dlpack": convert.from_dlpack,
 }.items():  # fmt: skip
-    function(_name, method=False)(_function)
+    function(_name, is_method=False)(_function)

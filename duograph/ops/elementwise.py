@@ -14,9 +14,9 @@ from ..graph.dtype import bool_
 from ..graph.errors import ArgumentError
 from ..graph.node import PRIMITIVES as P
 from ..graph.node import Node
-from ..tensor.core import Tensor, apply, cast, operand, result_type, to_float
+from ..tensor.core import Tensor, apply, cast, method, operand, promoted, result_type, to_float
 from ..tensor.operators import less_equal_reversed, less_reversed, power
-from .define import binary, function, into, promote_and_apply, unary
+from .define import binary, function, into, unary
 
 for _name, _op in {
     "exp": "exp", "expm1": "expm1", "log": "log", "log1p": "log1p", "sqrt": "sqrt", "rsqrt": "rsqrt",
@@ -183,7 +183,7 @@ def _scaled(name: str, sign: int) -> Any:
             if isinstance(alpha, float) and result_type(input, other).category != "float":
                 raise ArgumentError(f"{name}: alpha must be an integer for integer operands. Received: {alpha}")
             other = multiply(other, alpha)
-        return into(out, promote_and_apply(name, P["add" if sign > 0 else "subtract"], (input, other)))
+        return into(out, promoted(P["add" if sign > 0 else "subtract"], input, other))
 
     body.__name__ = name
     body.__doc__ = f"`input {'+' if sign > 0 else '-'} alpha * other`."
@@ -194,7 +194,7 @@ def _multiply_any(name: str) -> Any:
     def body(input: Any, other: Any, *, out: Tensor | None = None) -> Any:
         if not isinstance(input, Tensor) and not isinstance(other, Tensor):
             return input * other
-        return into(out, promote_and_apply(name, P["multiply"], (input, other)))
+        return into(out, promoted(P["multiply"], input, other))
 
     body.__name__ = name
     body.__doc__ = "The product, element by element."
@@ -224,11 +224,10 @@ def _divided(x: Node, y: Node, *, rounding: str) -> Node:
 def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Tensor:
     """`input / other`; rounded towards zero with rounding_mode "trunc", down with "floor"."""
     if rounding_mode is None:
-        return into(out, promote_and_apply("div", P["divide"], (input, other), to_float))
+        return into(out, promoted(P["divide"], input, other, to=to_float))
     if rounding_mode not in ("trunc", "floor"):
         raise ArgumentError(f"div: rounding_mode: expected None, 'trunc' or 'floor'. Received: {rounding_mode!r}")
-    attributes = (("rounding", rounding_mode),)
-    return into(out, promote_and_apply("div", _divided, (input, other), None, attributes))
+    return into(out, promoted(_divided, input, other, attributes=(("rounding", rounding_mode),)))
 
 
 @function(in_place=True)
@@ -293,7 +292,7 @@ def clamp_max(input: Tensor, max: Any) -> Tensor:
     return clamp(input, max=max)
 
 
-@function(method=False)
+@function(is_method=False)
 def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tensor | None = None) -> Any:
     """`input` where the condition holds, else `other`; with the condition alone, the indices where it holds."""
     if input is None and other is None:
@@ -309,7 +308,7 @@ def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
     return where(condition, self, other)
 
 
-Tensor.where = _where_method  # type: ignore[attr-defined]
+method(_where_method, "where")
 
 
 @function(in_place=True)
@@ -343,32 +342,28 @@ def _numbers_only(x: Node, *, nan: float, high: float, low: float) -> Node:
 @function(in_place=True)
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """`input + weight * (end - input)`."""
-    return input + weight * (end - input)  # type: ignore[operator]
+    return input + weight * (end - input)
 
 
 @function(in_place=True)
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """`input + value * tensor1 * tensor2`."""
-    product = tensor1 * tensor2  # type: ignore[operator]
+    product = tensor1 * tensor2
     return input + (product if value == 1 else product * value)
 
 
 @function(in_place=True)
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """`input + value * tensor1 / tensor2`."""
-    quotient = tensor1 / tensor2  # type: ignore[operator]
+    quotient = tensor1 / tensor2
     return input + (quotient if value == 1 else quotient * value)
 
 
 @function()
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
     """True where |input - other| <= atol + rtol * |other|."""
-    return promoted_close(input, other, rtol, atol, equal_nan)
-
-
-def promoted_close(x: Tensor, y: Any, rtol: float, atol: float, equal_nan: bool) -> Tensor:
     attributes = (("rtol", float(rtol)), ("atol", float(atol)), ("equal_nan", bool(equal_nan)))
-    return promote_and_apply("isclose", _close, (x, y), None, attributes)
+    return promoted(_close, input, other, attributes=attributes)
 
 
 @composite

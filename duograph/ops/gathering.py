@@ -8,10 +8,9 @@ from ..graph import language as g
 from ..graph.composite import composite
 from ..graph.dtype import bool_, int64
 from ..graph.errors import ArgumentError, DTypeError, ShapeError
-from ..graph.lines import user_line
 from ..graph.node import Node
 from ..graph.primitives.rules import broadcast_shapes, normalize_axis
-from ..tensor.core import Tensor, apply, cast, operand
+from ..tensor.core import Tensor, apply, cast, method, operand
 from ..tensor.operators import update
 from .define import function
 from .manipulation import expand
@@ -29,7 +28,7 @@ def read_along(x: Node, indices: Node, *, axis: int) -> Node:
 
 def _index(name: str, index: Tensor) -> Tensor:
     if index.dtype.category != "int":
-        raise DTypeError(f"{name}: expected an index of int64. Received: {index.dtype.name}").located(user_line())
+        raise DTypeError(f"{name}: expected an index of int64. Received: {index.dtype.name}")
     return cast(index, int64)
 
 
@@ -43,7 +42,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """As `gather`, with shapes broadcast; flat without `dim`."""
     if dim is None:
-        return gather(input.reshape(-1), 0, indices.reshape(-1))  # type: ignore[attr-defined]
+        return gather(input.reshape(-1), 0, indices.reshape(-1))
     axis = normalize_axis(dim, input.ndim)
     rest = [
         broadcast_shapes((a,), (b,))[0] for k, (a, b) in enumerate(zip(input.shape, indices.shape, strict=True)) if k != axis
@@ -75,7 +74,7 @@ def _scatter(name: str, input: Tensor, dim: int, index: Tensor, src: Any, mode: 
     if not isinstance(src, Tensor):
         src = expand(operand(src, input.dtype), tuple(index.shape))
     elif src.dtype is not input.dtype:
-        raise DTypeError(f"{name}: expected src of {input.dtype.name}, as input. Received: {src.dtype.name}").located(user_line())
+        raise DTypeError(f"{name}: expected src of {input.dtype.name}, as input. Received: {src.dtype.name}")
     attributes = (("axis", normalize_axis(dim, input.ndim)), ("mode", mode))
     return apply(write_along, (input, index, src), attributes)
 
@@ -84,7 +83,7 @@ def _scatter(name: str, input: Tensor, dim: int, index: Tensor, src: Any, mode: 
 def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Tensor:
     """`result[index[i][j]][j] = src[i][j]` (for dim 0); with `reduce`, "add" or "multiply" instead of replacing."""
     if reduce is not None and reduce not in ("add", "multiply"):
-        raise ArgumentError(f"scatter: reduce: expected 'add' or 'multiply'. Received: {reduce!r}").located(user_line())
+        raise ArgumentError(f"scatter: reduce: expected 'add' or 'multiply'. Received: {reduce!r}")
     return _scatter("scatter", input, dim, index, value if src is None else src, "set" if reduce is None else reduce)
 
 
@@ -119,7 +118,7 @@ def combined_along(x: Node, indices: Node, updates: Node, *, axis: int, mode: st
 def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
     """Elements of `input` combined with those of `src` that land on them: sum, prod, mean, amax or amin."""
     if reduce not in ("sum", "prod", "mean", "amax", "amin"):
-        raise ArgumentError(f"scatter_reduce: expected sum, prod, mean, amax or amin. Received: {reduce!r}").located(user_line())
+        raise ArgumentError(f"scatter_reduce: expected sum, prod, mean, amax or amin. Received: {reduce!r}")
     attributes = (("axis", normalize_axis(dim, input.ndim)), ("mode", reduce), ("include_self", bool(include_self)))
     return apply(combined_along, (input, _index("scatter_reduce", index), src), attributes)
 
@@ -156,7 +155,7 @@ def _write_at(name: str, input: Tensor, dim: int, index: Tensor, source: Any, mo
 @function(in_place=True)
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """`source` added at places `index` of an axis."""
-    return _write_at("index_add", input, dim, index, source if alpha == 1 else source * alpha, "add")  # type: ignore[operator]
+    return _write_at("index_add", input, dim, index, source if alpha == 1 else source * alpha, "add")
 
 
 @function(in_place=True)
@@ -185,8 +184,8 @@ def index_put(input: Tensor, indices: tuple[Tensor, ...], values: Tensor, accumu
 @function()
 def take(input: Tensor, index: Tensor) -> Tensor:
     """Elements of the flat tensor."""
-    flat = input.reshape(-1)  # type: ignore[attr-defined]
-    return gather(flat, 0, index.reshape(-1)).reshape(tuple(index.shape))  # type: ignore[attr-defined]
+    flat = input.reshape(-1)
+    return gather(flat, 0, index.reshape(-1)).reshape(tuple(index.shape))
 
 
 @function()
@@ -231,6 +230,6 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     return update(self, apply(PRIMITIVES["copy"], (made,)))
 
 
-Tensor.fill_ = fill_  # type: ignore[attr-defined]
-Tensor.zero_ = zero_  # type: ignore[attr-defined]
-Tensor.copy_ = copy_  # type: ignore[attr-defined]
+method(fill_, "fill_")
+method(zero_, "zero_")
+method(copy_, "copy_")

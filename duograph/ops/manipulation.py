@@ -11,12 +11,11 @@ from ..graph import language as g
 from ..graph.composite import composite
 from ..graph.dtype import int64
 from ..graph.errors import ArgumentError, AxisError, ShapeError
-from ..graph.lines import user_line
 from ..graph.node import PRIMITIVES as P
 from ..graph.node import Node
 from ..graph.primitives.rules import broadcast_shapes, normalize_axes, normalize_axis
 from ..tensor import views
-from ..tensor.core import Size, Tensor, apply, operand, result_type
+from ..tensor.core import Size, Tensor, apply, method, operand, result_type
 from ..tensor.indexing import view_shape
 from .define import axes_of, function, into, sizes_of
 
@@ -26,18 +25,18 @@ def resolve_shape(input: Tensor, sizes: Sequence[int], name: str) -> tuple[int, 
     shape = tuple(sizes)
     total = math.prod(input._value.shape)
     if shape.count(-1) > 1:
-        raise ShapeError(f"{name}: only one size can be -1. Received: {shape}").located(user_line())
+        raise ShapeError(f"{name}: only one size can be -1. Received: {shape}")
     if -1 in shape:
         rest = math.prod(s for s in shape if s != -1)
         if rest == 0 or total % rest:
             raise ShapeError(
                 f"{name}: expected sizes that divide the {total} elements of shape {tuple(input.shape)}. Received: {shape}"
-            ).located(user_line())
+            )
         shape = tuple(total // rest if s == -1 else s for s in shape)
     if math.prod(shape) != total or builtins.any(s < 0 for s in shape):
         raise ShapeError(
             f"{name}: expected a shape of {total} elements, as {tuple(input.shape)} has. Received: {shape}"
-        ).located(user_line())
+        )
     return shape
 
 
@@ -167,12 +166,12 @@ def view(self: Tensor, *shape: Any) -> Tensor:
         raise ShapeError(
             f"view: shape {sizes} would span memory that is not one run (a transposed or sliced tensor). "
             "Use .reshape(...), or .contiguous().view(...)"
-        ).located(user_line())
+        )
     return view_shape(self, sizes) if sizes != self._value.shape else views.view(self)
 
 
-Tensor.view = view  # type: ignore[attr-defined]
-Tensor.view_as = lambda self, other: view(self, tuple(other.shape))  # type: ignore[attr-defined]
+method(view, "view")
+method(lambda self, other: view(self, tuple(other.shape)), "view_as")
 
 
 @function()
@@ -186,7 +185,7 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     return view_shape(input, sizes)
 
 
-Tensor.reshape_as = lambda self, other: reshape(self, tuple(other.shape))  # type: ignore[attr-defined]
+method(lambda self, other: reshape(self, tuple(other.shape)), "reshape_as")
 
 
 def permute_axes(input: Tensor, order: tuple[int, ...]) -> Tensor:
@@ -198,7 +197,7 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     """A view with the axes in another order."""
     order = tuple(normalize_axis(d, input.ndim) for d in sizes_of(*dims))
     if sorted(order) != list(range(input.ndim)):
-        raise AxisError(f"permute: expected each of {input.ndim} axes once. Received: {order}").located(user_line())
+        raise AxisError(f"permute: expected each of {input.ndim} axes once. Received: {order}")
     return permute_axes(input, order)
 
 
@@ -217,14 +216,14 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 def t(input: Tensor) -> Tensor:
     """The transpose of a matrix; vectors and numbers stay."""
     if input.ndim > 2:
-        raise ShapeError(f"t: expected at most 2 dimensions. Received: shape {tuple(input.shape)}").located(user_line())
+        raise ShapeError(f"t: expected at most 2 dimensions. Received: shape {tuple(input.shape)}")
     return transpose(input, 0, 1) if input.ndim == 2 else input
 
 
-Tensor.T = property(lambda self: permute_axes(self, tuple(reversed(range(self.ndim)))))  # type: ignore[attr-defined]
-Tensor.mT = property(lambda self: transpose(self, -1, -2))  # type: ignore[attr-defined]
-Tensor.H = property(lambda self: transpose(self, 0, 1))  # type: ignore[attr-defined]
-Tensor.mH = property(lambda self: transpose(self, -1, -2))  # type: ignore[attr-defined]
+method(property(lambda self: permute_axes(self, tuple(reversed(range(self.ndim))))), "T")
+method(property(lambda self: transpose(self, -1, -2)), "mT")
+method(property(lambda self: transpose(self, 0, 1)), "H")
+method(property(lambda self: transpose(self, -1, -2)), "mH")
 
 
 @function("moveaxis")
@@ -282,7 +281,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         return view_shape(input, (1,))
     first, last = normalize_axis(start_dim, input.ndim), normalize_axis(end_dim, input.ndim)
     if first > last:
-        raise AxisError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}").located(user_line())
+        raise AxisError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
     shape = input._value.shape
     return reshape(input, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
 
@@ -302,7 +301,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
         rest = math.prod(s for s in shape if s != -1)
         shape[shape.index(-1)] = input._value.shape[axis] // builtins.max(rest, 1)
     if math.prod(shape) != input._value.shape[axis]:
-        raise ShapeError(f"unflatten: sizes {tuple(sizes)} do not multiply to {input._value.shape[axis]}").located(user_line())
+        raise ShapeError(f"unflatten: sizes {tuple(sizes)} do not multiply to {input._value.shape[axis]}")
     return reshape(input, (*input._value.shape[:axis], *shape, *input._value.shape[axis + 1 :]))
 
 
@@ -318,7 +317,7 @@ def expand(self: Tensor, *sizes: Any) -> Tensor:
     shape = self._value.shape
     added = len(wanted) - len(shape)
     if added < 0:
-        raise ShapeError(f"expand: expected at least {len(shape)} sizes. Received: {wanted}").located(user_line())
+        raise ShapeError(f"expand: expected at least {len(shape)} sizes. Received: {wanted}")
     full = []
     for k, size in enumerate(wanted):
         own = shape[k - added] if k >= added else 1
@@ -328,16 +327,16 @@ def expand(self: Tensor, *sizes: Any) -> Tensor:
             raise ShapeError(
                 f"expand: size {own} of axis {k - added} cannot become {size}; only axes of size 1 repeat. "
                 f"Received: shape {tuple(shape)} to {wanted}"
-            ).located(user_line())
+            )
         full.append(size)
     return self if tuple(full) == shape else views.view(self, ("broadcast_to", (("shape", tuple(full)),)))
 
 
-Tensor.expand = expand  # type: ignore[attr-defined]
-Tensor.expand_as = lambda self, other: expand(self, tuple(other.shape))  # type: ignore[attr-defined]
+method(expand, "expand")
+method(lambda self, other: expand(self, tuple(other.shape)), "expand_as")
 
 
-@function(method=False)
+@function(is_method=False)
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """Views of all tensors in their common shape."""
     if len(tensors) == 1 and isinstance(tensors[0], list | tuple):
@@ -346,7 +345,7 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     return tuple(expand(t, shape) for t in tensors)
 
 
-@function("broadcast_shapes", method=False)
+@function("broadcast_shapes", is_method=False)
 def common_shape(*shapes: Any) -> Size:
     """The shape to which shapes broadcast."""
     return Size(broadcast_shapes(*(tuple(s) if not isinstance(s, int) else (s,) for s in shapes)))
@@ -360,7 +359,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     start = int(start)
     start = start + size if start < 0 else start
     if not 0 <= start <= size or start + length > size or length < 0:
-        raise AxisError(f"narrow: {start} to {start + length} is outside axis {dim} of size {size}").located(user_line())
+        raise AxisError(f"narrow: {start} to {start + length} is outside axis {dim} of size {size}")
     return input[(builtins.slice(None),) * axis + (builtins.slice(start, start + length),)]
 
 
@@ -378,12 +377,12 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     if isinstance(split_size_or_sections, int):
         step = split_size_or_sections
         if step <= 0 and size:
-            raise ArgumentError(f"split: expected a positive size. Received: {step}").located(user_line())
+            raise ArgumentError(f"split: expected a positive size. Received: {step}")
         sizes = [builtins.min(step, size - k) for k in range(0, size, step)] if size else [0]
     else:
         sizes = [int(s) for s in split_size_or_sections]
         if builtins.sum(sizes) != size:
-            raise ShapeError(f"split: expected sizes that add up to {size} (axis {dim}). Received: {sizes}").located(user_line())
+            raise ShapeError(f"split: expected sizes that add up to {size} (axis {dim}). Received: {sizes}")
     pieces, start = [], 0
     for length in sizes:
         pieces.append(narrow(tensor, axis, start, length))
@@ -401,7 +400,7 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of at most `chunks` equal pieces along an axis."""
     if chunks < 1:
-        raise ArgumentError(f"chunk: expected at least one piece. Received: {chunks}").located(user_line())
+        raise ArgumentError(f"chunk: expected at least one piece. Received: {chunks}")
     size = input._value.shape[normalize_axis(dim, input.ndim)]
     return split(input, builtins.max(1, -(-size // chunks)), dim)
 
@@ -433,19 +432,19 @@ def joined(*xs: Node, axis: int) -> Node:
     return g.concatenate(xs, axis)
 
 
-@function("concat", "concatenate", method=False)
+@function("concat", "concatenate", is_method=False)
 def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out: Tensor | None = None) -> Tensor:
     """Tensors one after the other along an axis; other sizes must agree. Mixed dtypes are promoted."""
     dim = dim if axis is None else axis
     parts = list(tensors)
     if not parts:
-        raise ArgumentError("cat: expected a non-empty list of tensors").located(user_line())
+        raise ArgumentError("cat: expected a non-empty list of tensors")
     shaped = [p for p in parts if p._value.shape != (0,)] or parts[:1]
     dtype = result_type(*(expandable(p) for p in parts))
     place = normalize_axis(dim, shaped[0].ndim)
     for number, p in enumerate(shaped):
         if not p.ndim:
-            raise ShapeError("cat: 0-d tensors cannot be concatenated: use stack").located(user_line())
+            raise ShapeError("cat: 0-d tensors cannot be concatenated: use stack")
         expected = shaped[0]._value.shape
         if p.ndim != len(expected) or builtins.any(
             a != b for k, (a, b) in enumerate(zip(p._value.shape, expected, strict=True)) if k != place
@@ -453,7 +452,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out
             raise ShapeError(
                 f"cat: expected sizes to match except along axis {place}: tensor 0 has shape {tuple(expected)}. "
                 f"Received: tensor {number} of shape {tuple(p.shape)}"
-            ).located(user_line())
+            )
     return into(out, apply(joined, tuple(operand(p, dtype) for p in shaped), (("axis", place),)))
 
 
@@ -468,18 +467,18 @@ def stacked(*xs: Node, axis: int) -> Node:
     return g.concatenate([g.expand_dims(x, axis) for x in xs], axis)
 
 
-@function(method=False)
+@function(is_method=False)
 def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """Tensors of one shape beside each other along a new axis."""
     parts = list(tensors)
     if not parts:
-        raise ArgumentError("stack: expected a non-empty list of tensors").located(user_line())
+        raise ArgumentError("stack: expected a non-empty list of tensors")
     for number, p in enumerate(parts):
         if p._value.shape != parts[0]._value.shape:
             raise ShapeError(
                 f"stack: expected tensors of one shape: tensor 0 has {tuple(parts[0].shape)}. "
                 f"Received: tensor {number} of shape {tuple(p.shape)}"
-            ).located(user_line())
+            )
     dtype = result_type(*(p.dtype for p in parts))
     place = normalize_axis(dim, parts[0].ndim + 1)
     return into(out, apply(stacked, tuple(operand(p, dtype) for p in parts), (("axis", place),)))
@@ -491,26 +490,26 @@ def _atleast(x: Tensor, ndim: int, order: int) -> Tensor:
     return x
 
 
-@function("row_stack", method=False)
+@function("row_stack", is_method=False)
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """Rows (or matrices) one below the other."""
     return cat([_atleast(p, 2, 0) for p in tensors], 0)
 
 
-@function(method=False)
+@function(is_method=False)
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """Tensors side by side."""
     parts = [_atleast(p, 1, 0) for p in tensors]
     return cat(parts, 0 if parts[0].ndim == 1 else 1)
 
 
-@function(method=False)
+@function(is_method=False)
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """Tensors stacked along the third axis."""
     return cat([_atleast(p, 3, 1) for p in tensors], 2)
 
 
-@function(method=False)
+@function(is_method=False)
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     """Vectors as the columns of a matrix."""
     return cat([p if p.ndim >= 2 else reshape(p, (-1, 1)) for p in tensors], 1)
@@ -529,7 +528,7 @@ for _n in (1, 2, 3):
         body.__doc__ = f"Tensors with at least {n} axes."
         return body
 
-    function(method=False)(_make_atleast(_n))
+    function(is_method=False)(_make_atleast(_n))
 
 
 @composite
@@ -546,11 +545,11 @@ def repeat(self: Tensor, *repeats: Any) -> Tensor:
     """A copy written so many times along each axis (new axes in front)."""
     counts = sizes_of(*repeats)
     if len(counts) < self.ndim:
-        raise ShapeError(f"repeat: expected at least {self.ndim} counts. Received: {counts}").located(user_line())
+        raise ShapeError(f"repeat: expected at least {self.ndim} counts. Received: {counts}")
     return apply(tiled, (self,), (("repeats", counts),))
 
 
-Tensor.repeat = repeat  # type: ignore[attr-defined]
+method(repeat, "repeat")
 
 
 @function()
@@ -643,7 +642,7 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     """A view of the diagonals of planes dim1, dim2, as the last axis."""
     a, b = normalize_axis(dim1, input.ndim), normalize_axis(dim2, input.ndim)
     if a == b:
-        raise AxisError(f"diagonal: expected two different axes. Received: {dim1} and {dim2}").located(user_line())
+        raise AxisError(f"diagonal: expected two different axes. Received: {dim1} and {dim2}")
     rest = [k for k in range(input.ndim) if k not in (a, b)]
     x = permute(input, (*rest, a, b))
     n, m = x._value.shape[-2:]
@@ -679,7 +678,7 @@ def diag(input: Tensor, diagonal_: int = 0, *, diagonal: int | None = None) -> T
         return diag_embed(input, offset)
     if input.ndim == 2:
         return apply(P["copy"], (_diagonal(input, offset),))
-    raise ShapeError(f"diag: expected 1 or 2 dimensions. Received: shape {tuple(input.shape)}").located(user_line())
+    raise ShapeError(f"diag: expected 1 or 2 dimensions. Received: shape {tuple(input.shape)}")
 
 
 _diagonal = diagonal
@@ -689,5 +688,5 @@ _diagonal = diagonal
 def trace(input: Tensor) -> Tensor:
     """The sum of the main diagonal of a matrix."""
     if input.ndim != 2:
-        raise ShapeError(f"trace: expected a matrix. Received: shape {tuple(input.shape)}").located(user_line())
-    return _diagonal(input).sum()  # type: ignore[attr-defined]
+        raise ShapeError(f"trace: expected a matrix. Received: shape {tuple(input.shape)}")
+    return _diagonal(input).sum()

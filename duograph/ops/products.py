@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from ..functional import linear
 from ..graph.errors import ShapeError
-from ..graph.lines import user_line
-from ..tensor.core import Tensor, promoted
-from ..tensor.operators import matmul as matmul_op
+from ..tensor.core import Tensor, binary, method, promoted
 from .define import function, into
+
+
+@method
+def __matmul__(self: Tensor, other: Any) -> Any:
+    return binary(linear.matmul, self, other) if isinstance(other, Tensor | np.ndarray) else NotImplemented
+
+
+@method
+def __rmatmul__(self: Tensor, other: Any) -> Any:
+    return binary(linear.matmul, other, self) if isinstance(other, np.ndarray) else NotImplemented
 
 
 @function()
 def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The matrix product; vectors and batches as in NumPy."""
-    return into(out, promoted(matmul_op, input, other))
+    return into(out, promoted(linear.matmul, input, other))
 
 
 def _of_rank(name: str, *ranks: int) -> Any:
@@ -23,7 +34,7 @@ def _of_rank(name: str, *ranks: int) -> Any:
             if t.ndim != rank:
                 raise ShapeError(
                     f"{name}: expected {rank} dimensions for argument {place}. Received: shape {tuple(t.shape)}"
-                ).located(user_line())
+                )
 
     return check
 
@@ -45,7 +56,7 @@ def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Products of matrices, one for each place of the first axis."""
     _bmm(input, mat2)
     if input.shape[0] != mat2.shape[0]:
-        raise ShapeError(f"bmm: expected equal batches. Received: {tuple(input.shape)}, {tuple(mat2.shape)}").located(user_line())
+        raise ShapeError(f"bmm: expected equal batches. Received: {tuple(input.shape)}, {tuple(mat2.shape)}")
     return matmul(input, mat2, out=out)
 
 
@@ -67,7 +78,7 @@ def dot(input: Tensor, other: Tensor) -> Tensor:
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """The outer product of two vectors."""
     _ger(input, vec2)
-    return input.reshape(-1, 1) * vec2  # type: ignore[attr-defined]
+    return promoted(linear.outer, input, vec2)
 
 
 @function(in_place=True)
@@ -79,7 +90,7 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
 @function(in_place=True)
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """`beta * input + alpha * sum(batch1 @ batch2)`."""
-    return _scaled(input, beta) + _scaled(bmm(batch1, batch2).sum(0), alpha)  # type: ignore[attr-defined]
+    return _scaled(input, beta) + _scaled(bmm(batch1, batch2).sum(0), alpha)
 
 
 @function(in_place=True)
@@ -101,4 +112,4 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
 
 
 def _scaled(x: Tensor, factor: Any) -> Any:
-    return x if factor == 1 else x * factor  # type: ignore[operator]
+    return x if factor == 1 else x * factor

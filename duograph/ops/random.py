@@ -20,10 +20,9 @@ from ..graph import trace as tracing
 from ..graph.composite import composite
 from ..graph.dtype import DType, float32, float64, int64, uint64
 from ..graph.errors import ArgumentError
-from ..graph.lines import user_line
 from ..graph.node import Node
 from ..tensor.convert import from_buffer
-from ..tensor.core import Tensor, apply, cast, wrap
+from ..tensor.core import Tensor, apply, cast, method, wrap
 from ..tensor.device import device as find_device
 from .creation import _spec
 from .define import function, into, sizes_of
@@ -152,9 +151,9 @@ def _floating(name: str, op: Any, a: float, b: float, doc: str) -> Any:
              out: Tensor | None = None, layout: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
         found, place = _spec(dtype, device)
         if not found.is_floating_point:
-            raise ArgumentError(f"{name}: expected a floating point dtype. Received: {found.name}").located(user_line())
+            raise ArgumentError(f"{name}: expected a floating point dtype. Received: {found.name}")
         made = draw(op, sizes_of(*size) if size else (), found, (scalar(a), scalar(b)), generator)
-        made = made.to(place) if place.type != "cpu" else made  # type: ignore[attr-defined]
+        made = made.to(place) if place.type != "cpu" else made
         return into(out, made.requires_grad_() if requires_grad else made)
 
     def sized(*arguments: Any, size: Any = None, **keywords: Any) -> Tensor:
@@ -162,7 +161,7 @@ def _floating(name: str, op: Any, a: float, b: float, doc: str) -> Any:
 
     sized.__name__ = name
     sized.__doc__ = doc
-    function(name, method=False)(sized)
+    function(name, is_method=False)(sized)
 
     def like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
              memory_format: Any = None, generator: Generator | None = None) -> Tensor:  # fmt: skip
@@ -171,7 +170,7 @@ def _floating(name: str, op: Any, a: float, b: float, doc: str) -> Any:
 
     like.__name__ = f"{name}_like"
     like.__doc__ = f"As `{name}`, in the shape, dtype and device of `input`."
-    function(f"{name}_like", method=False)(like)
+    function(f"{name}_like", is_method=False)(like)
     return sized
 
 
@@ -179,7 +178,7 @@ rand = _floating("rand", uniform_numbers, 0.0, 1.0, "Uniform numbers in [0, 1)."
 randn = _floating("randn", normal_numbers, 0.0, 1.0, "Normal numbers of mean 0 and variance 1.")
 
 
-@function(method=False)
+@function(is_method=False)
 def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None,
             device: Any = None, requires_grad: bool = False, out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Whole numbers in [low, high)."""
@@ -188,13 +187,13 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
     if high is None:
         low, high = 0, low
     if high <= low:
-        raise ArgumentError(f"randint: expected low < high. Received: {low}, {high}").located(user_line())
+        raise ArgumentError(f"randint: expected low < high. Received: {low}, {high}")
     found = dtypes.dtype(dtype) if dtype is not None else int64
     made = draw(integer_numbers, sizes_of(size), found, (scalar(int(low), int64), scalar(int(high - low), int64)), generator)
-    return into(out, made if device is None else made.to(device))  # type: ignore[attr-defined]
+    return into(out, made if device is None else made.to(device))
 
 
-@function(method=False)
+@function(is_method=False)
 def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, device: Any = None) -> Tensor:
     """Whole numbers in the shape and dtype of `input`."""
     if high is None:
@@ -202,15 +201,15 @@ def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any
     return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype, device=device)
 
 
-@function(method=False)
+@function(is_method=False)
 def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
              requires_grad: bool = False, out: Tensor | None = None) -> Tensor:  # fmt: skip
     """0 ... n - 1 in random order: the order that sorts random keys."""
     keys = draw(uniform_numbers, (int(n),), float64, (scalar(0.0), scalar(1.0)), generator)
-    return into(out, cast(keys.argsort(), dtypes.dtype(dtype) if dtype is not None else int64))  # type: ignore[attr-defined]
+    return into(out, cast(keys.argsort(), dtypes.dtype(dtype) if dtype is not None else int64))
 
 
-@function(method=False)
+@function(is_method=False)
 def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, dtype: Any = None,
            device: Any = None, out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Normal numbers of the given means and deviations (numbers, or tensors that broadcast)."""
@@ -220,14 +219,14 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Gene
     like = mean if isinstance(mean, Tensor) else std
     shape = np.broadcast_shapes(*(tuple(t.shape) for t in (mean, std) if isinstance(t, Tensor)))
     unit = draw(normal_numbers, shape, like.dtype, (scalar(0.0), scalar(1.0)), generator)
-    return into(out, unit * std + mean)  # type: ignore[operator]
+    return into(out, unit * std + mean)
 
 
 @function()
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
     """1 with the probability that each element (or `p`) says, else 0."""
     unit = draw(uniform_numbers, tuple(input.shape), float32, (scalar(0.0), scalar(1.0)), generator)
-    return into(out, cast(unit < (input if p is None else p), input.dtype))  # type: ignore[operator]
+    return into(out, cast(unit < (input if p is None else p), input.dtype))
 
 
 @function()
@@ -242,9 +241,9 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
         raise ArgumentError(
             "multinomial: expected 1 or 2 dimensions of finite weights >= 0 with a positive sum in each row. "
             f"Received: shape {tuple(input.shape)}"
-        ).located(user_line())
+        )
     if not replacement and ((weights > 0).sum(-1) < num_samples).any():
-        raise ArgumentError(f"multinomial: fewer nonzero weights than the {num_samples} samples wanted").located(user_line())
+        raise ArgumentError(f"multinomial: fewer nonzero weights than the {num_samples} samples wanted")
     rows = weights.reshape(-1, weights.shape[-1])
     shape = (len(rows), num_samples if replacement else rows.shape[1])
     unit = draw(uniform_numbers, shape, float64, (scalar(0.0), scalar(1.0)), generator)._array()
@@ -279,14 +278,14 @@ def _bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = Non
     from ..tensor.operators import update
 
     unit = draw(uniform_numbers, tuple(self.shape), float32, (scalar(0.0), scalar(1.0)), generator)
-    return update(self, cast(unit < p, self.dtype))  # type: ignore[operator]
+    return update(self, cast(unit < p, self.dtype))
 
 
 def _exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     from ..tensor.operators import update
 
     unit = draw(uniform_numbers, tuple(self.shape), self.dtype, (scalar(0.0), scalar(1.0)), generator)
-    return update(self, (1.0 - unit).log() * (-1.0 / lambd))  # type: ignore[operator]
+    return update(self, (1.0 - unit).log() * (-1.0 / lambd))
 
 
 def _random_(self: Tensor, low: int = 0, high: int | None = None, *, generator: Generator | None = None) -> Tensor:
@@ -298,6 +297,6 @@ def _random_(self: Tensor, low: int = 0, high: int | None = None, *, generator: 
     return update(self, randint(low, high, tuple(self.shape), generator=generator, dtype=self.dtype))
 
 
-Tensor.bernoulli_ = _bernoulli_  # type: ignore[attr-defined]
-Tensor.exponential_ = _exponential_  # type: ignore[attr-defined]
-Tensor.random_ = _random_  # type: ignore[attr-defined]
+method(_bernoulli_, "bernoulli_")
+method(_exponential_, "exponential_")
+method(_random_, "random_")

@@ -10,7 +10,6 @@ from ..graph import language as g
 from ..graph.composite import composite
 from ..graph.dtype import bool_, int64
 from ..graph.errors import AxisError, DTypeError
-from ..graph.lines import user_line
 from ..graph.node import Node
 from ..graph.primitives.rules import normalize_axis
 from ..tensor.core import Tensor, apply, cast
@@ -85,9 +84,7 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     if dtype is not None:
         input = cast(input, dtypes.dtype(dtype))
     if not input.dtype.is_floating_point:
-        raise DTypeError(f"mean: expected a floating point dtype. Received: {input.dtype.name}; use x.float().mean()").located(
-            user_line()
-        )
+        raise DTypeError(f"mean: expected a floating point dtype. Received: {input.dtype.name}; use x.float().mean()")
     return into(out, reduce(average, input, dim, keepdim))
 
 

@@ -11,7 +11,6 @@ from ..graph import language as g
 from ..graph.composite import composite
 from ..graph.dtype import int64
 from ..graph.errors import ArgumentError
-from ..graph.lines import user_line
 from ..graph.node import Node
 from ..graph.primitives.rules import normalize_axis
 from ..tensor.convert import from_buffer
@@ -57,7 +56,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     axis = normalize_axis(dim, input.ndim)
     size = input.shape[axis] if input.ndim else 1
     if not 0 <= k <= size:
-        raise ArgumentError(f"topk: expected k from 0 to {size}, the size of axis {dim}. Received: {k}").located(user_line())
+        raise ArgumentError(f"topk: expected k from 0 to {size}, the size of axis {dim}. Received: {k}")
     attributes = (("axis", axis), ("descending", bool(largest)), ("count", int(k) if input.ndim else None))
     return Sorted(*apply(in_order, (input,), attributes))
 
@@ -81,7 +80,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Sor
     axis = normalize_axis(dim, input.ndim)
     size = input.shape[axis] if input.ndim else 1
     if not 1 <= k <= size:
-        raise ArgumentError(f"kthvalue: expected k from 1 to {size}. Received: {k}").located(user_line())
+        raise ArgumentError(f"kthvalue: expected k from 1 to {size}. Received: {k}")
     attributes = (("axis", axis), ("rank", int(k) - 1), ("keepdims", bool(keepdim)))
     return Sorted(*apply(ranked, (input,), attributes))
 
@@ -90,7 +89,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Sor
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The (lower) median of all elements, or medians and indices along an axis."""
     if dim is None:
-        flat = input.reshape(-1)  # type: ignore[attr-defined]
+        flat = input.reshape(-1)
         return kthvalue(flat, (flat.numel() + 1) // 2, 0).values
     size = input.shape[normalize_axis(dim, input.ndim)] if input.ndim else 1
     return kthvalue(input, (size + 1) // 2, dim, keepdim)
@@ -145,7 +144,7 @@ def unique_consecutive(input: Tensor, return_inverse: bool = False, return_count
     return results[0] if len(results) == 1 else tuple(results)
 
 
-@function(method=False)
+@function(is_method=False)
 def searchsorted(sorted_sequence: Tensor, values: Any, *, right: bool = False, side: str | None = None,
                  out_int32: bool = False) -> Tensor:  # fmt: skip
     """Where each value would be inserted to keep the (last axis of the) sequence sorted. The content is observed."""
@@ -160,7 +159,7 @@ def searchsorted(sorted_sequence: Tensor, values: Any, *, right: bool = False, s
     return from_buffer(np.asarray(found, np.int32 if out_int32 else np.int64))
 
 
-@function(method=False)
+@function(is_method=False)
 def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
     """The bucket between boundaries that each element falls in."""
     return searchsorted(boundaries, input, right=right, out_int32=out_int32)
@@ -188,7 +187,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     return from_buffer(np.histogram(array, bins, (low, high))[0].astype(input.dtype.numpy))
 
 
-@function(method=False)
+@function(is_method=False)
 def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
     """True where an element is among the test elements. The content is observed."""
     arrays = [x._array() if isinstance(x, Tensor) else np.asarray(x) for x in (elements, test_elements)]

@@ -14,7 +14,6 @@ from ..graph import dtype as dtypes
 from ..graph import language as g
 from ..graph.composite import composite
 from ..graph.errors import ArgumentError, DTypeError
-from ..graph.lines import user_line
 from ..graph.node import Node
 from ..graph.primitives.rules import normalize_axis
 from ..tensor.core import Tensor, apply, cast, operand, promoted, result_type
@@ -36,7 +35,7 @@ def _variance(name: str, input: Tensor, dim: Any, unbiased: Any, correction: Any
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     if not input.dtype.is_floating_point:
-        raise DTypeError(f"{name}: expected a floating point dtype. Received: {input.dtype.name}").located(user_line())
+        raise DTypeError(f"{name}: expected a floating point dtype. Received: {input.dtype.name}")
     if correction is None:
         correction = 1 if unbiased is None or unbiased else 0
     attributes = (
@@ -59,13 +58,13 @@ def std(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = Fa
     return into(out, _variance("std", input, dim, unbiased, correction, keepdim, True)[0])
 
 
-@function(method=False)
+@function(is_method=False)
 def var_mean(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
     """Variance and mean."""
     return _variance("var_mean", input, dim, unbiased, correction, keepdim, False)
 
 
-@function(method=False)
+@function(is_method=False)
 def std_mean(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
     """Standard deviation and mean."""
     return _variance("std_mean", input, dim, unbiased, correction, keepdim, True)
@@ -96,7 +95,7 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
     if dtype is not None:
         input = cast(input, dtypes.dtype(dtype))
     if p not in ("fro", None) and not isinstance(p, int | float):
-        raise ArgumentError(f"norm: p: expected a number or 'fro'. Received: {p!r}; see torch.linalg for others").located(user_line())
+        raise ArgumentError(f"norm: p: expected a number or 'fro'. Received: {p!r}; see torch.linalg for others")
     order = 2.0 if p in ("fro", None) else float(p)
     attributes = (("order", order), ("axes", axes_of(dim, input.ndim)), ("keepdims", bool(keepdim)))
     return into(out, apply(vector_norm, (input,), attributes))
@@ -105,7 +104,7 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
 @function()
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The p-norm of the difference."""
-    return norm(input - other, p)  # type: ignore[operator]
+    return norm(input - other, p)
 
 
 def _soft(name: str, op: Any, doc: str) -> Any:
@@ -134,7 +133,7 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False, *, out: Tensor | N
     return into(out, apply(activation.logsumexp, (input,), attributes))
 
 
-@function(method=False)
+@function(is_method=False)
 def einsum(equation: str, *operands: Any) -> Tensor:
     """Sums of products in Einstein's notation, such as "bij,bjk->bik"."""
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
@@ -143,7 +142,7 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     return apply(einsum_op, tuple(operand(x, dtype) for x in operands), (("equation", equation.replace(" ", "")),))
 
 
-@function(method=False)
+@function(is_method=False)
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """Sums of products over the last `dims` axes of `a` and the first of `b`, or over pairs of axes."""
     axes = dims if isinstance(dims, int) else tuple(tuple(int(k) for k in axis) for axis in dims)
@@ -186,14 +185,14 @@ def running_logsumexp(x: Node, *, axis: int) -> Node:
 @function()
 def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The sum of what is not NaN."""
-    return _zeroed(input).sum(dim, keepdim, dtype=dtype)  # type: ignore[attr-defined]
+    return _zeroed(input).sum(dim, keepdim, dtype=dtype)
 
 
 @function()
 def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean of what is not NaN."""
     there = cast(input == input, input.dtype)  # noqa: PLR0124 - NaN differs from itself
-    return nansum(input, dim, keepdim, dtype=dtype) / there.sum(dim, keepdim)  # type: ignore[attr-defined]
+    return nansum(input, dim, keepdim, dtype=dtype) / there.sum(dim, keepdim)
 
 
 @composite
@@ -227,10 +226,10 @@ def quantiles(x: Node, q: Node, *, axis: int, interpolation: str) -> Node:
 def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
     """Quantiles q (a number or a vector, from 0 to 1) along an axis, or of all elements."""
     if interpolation not in ("linear", "lower", "higher", "midpoint", "nearest"):
-        raise ArgumentError(f"quantile: interpolation: not known. Received: {interpolation!r}").located(user_line())
+        raise ArgumentError(f"quantile: interpolation: not known. Received: {interpolation!r}")
     single = not isinstance(q, Tensor) or q.ndim == 0
     wanted = operand(q, input.dtype).reshape(-1)
-    flat = input.reshape(-1) if dim is None else input  # type: ignore[attr-defined]
+    flat = input.reshape(-1) if dim is None else input
     axis = 0 if dim is None else normalize_axis(dim, input.ndim)
     result = apply(quantiles, (flat, wanted), (("axis", axis), ("interpolation", interpolation)))
     if keepdim:
@@ -248,5 +247,5 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None
     x = cat(parts, dim) if len(parts) > 1 else input
     for _ in range(n):
         size = x.shape[dim]
-        x = narrow(x, dim, 1, size - 1) - narrow(x, dim, 0, size - 1)  # type: ignore[operator]
+        x = narrow(x, dim, 1, size - 1) - narrow(x, dim, 0, size - 1)
     return x

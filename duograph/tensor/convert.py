@@ -13,8 +13,9 @@ from ..graph.errors import ArgumentError, DeviceError, DTypeError, GradientError
 from ..graph.trace import Number, Value
 from ..runtime.buffer import Buffer
 from . import core
-from .core import META, Tensor, cast, wrap
-from .device import Device, device as find_device
+from .core import META, Tensor, cast, method, wrap
+from .device import Device
+from .device import device as find_device
 
 
 def from_buffer(array: np.ndarray, foreign: bool = False) -> Tensor:
@@ -196,11 +197,10 @@ def dlpack(source: Tensor, **keywords: Any) -> Any:
     return array.__dlpack__(**{k: v for k, v in keywords.items() if v is not None and k == "copy"} if np.__version__ >= "2.1" else {})
 
 
-Tensor.numpy = numpy  # type: ignore[attr-defined]
-Tensor.__array__ = array_protocol  # type: ignore[attr-defined]
-Tensor.__array_priority__ = 1000  # type: ignore[attr-defined]
-Tensor.__dlpack__ = dlpack  # type: ignore[attr-defined]
-Tensor.__dlpack_device__ = lambda self: (1, 0)  # type: ignore[attr-defined]
+method(numpy, "numpy")
+method(array_protocol, "__array__")
+method(dlpack, "__dlpack__")
+method(lambda self: (1, 0), "__dlpack_device__")
 
 
 def _rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool, extra: dict[str, Any]) -> Tensor:
@@ -242,5 +242,5 @@ def _deepcopy(source: Tensor, memo: dict[int, Any]) -> Tensor:
     return made
 
 
-Tensor.__reduce_ex__ = _reduce  # type: ignore[method-assign]
-Tensor.__deepcopy__ = _deepcopy  # type: ignore[attr-defined]
+method(_reduce, "__reduce_ex__")
+method(_deepcopy, "__deepcopy__")

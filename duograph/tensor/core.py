@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
@@ -13,9 +13,9 @@ from ..graph import dtype as dtypes
 from ..graph import trace as tracing
 from ..graph.dtype import DType
 from ..graph.errors import ArgumentError, DeviceError, DTypeError, GradientError
-from ..graph.lines import user_line
 from ..graph.node import PRIMITIVES
-from ..graph.trace import Leaf, Number, Value, alias, record
+from ..graph.primitives.rules import normalize_axis
+from ..graph.trace import Leaf, Number, Value, alias, constant, record
 from .device import CPU, META, Device
 
 
@@ -57,6 +57,30 @@ class Tensor:
     _version = 0
     _hooks: Any = None
 
+    is_cuda = is_sparse = is_quantized = False
+    layout = "torch.strided"
+    __array_priority__ = 1000  # NumPy's arrays leave mixed operators to tensors
+
+    if TYPE_CHECKING:  # the other rooms of this package, `ops` and `autograd` attach their methods: see `method`
+
+        def __getattr__(self, name: str) -> Any: ...
+
+        def __getitem__(self, key: Any) -> Tensor: ...
+
+        def __setitem__(self, key: Any, new: Any) -> None: ...
+
+        def _unary(self) -> Tensor: ...
+
+        def _binary(self, other: Any) -> Tensor: ...
+
+        __neg__ = __pos__ = __abs__ = __invert__ = _unary
+        __add__ = __sub__ = __mul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = __matmul__ = _binary
+        __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rfloordiv__ = __rmod__ = __rpow__ = __rmatmul__ = _binary
+        __and__ = __or__ = __xor__ = __lshift__ = __rshift__ = _binary
+        __rand__ = __ror__ = __rxor__ = __rlshift__ = __rrshift__ = _binary
+        __lt__ = __le__ = __gt__ = __ge__ = _binary
+        __eq__ = __ne__ = _binary  # type: ignore[assignment]
+
     def __init__(self, data: Any = None) -> None:
         if data is None:
             data = np.empty(0, np.float32)
@@ -94,7 +118,7 @@ class Tensor:
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size of one axis."""
-        return self.shape if dim is None else self.shape[_axis(dim, self.ndim)]
+        return self.shape if dim is None else self.shape[normalize_axis(dim, self.ndim)]
 
     @property
     def itemsize(self) -> int:
@@ -165,9 +189,9 @@ class Tensor:
         return complex(self.item())
 
     def __index__(self) -> int:
-        if self.dtype.category == "float":
+        if self.dtype.is_floating_point:
             raise TypeError(f"only an integer tensor can be an index. Received: {self.dtype.name}")
-        return operator.index(self.item())
+        return operator.index(int(self.item()))
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if not self._value.shape and self._device is not META else str(self)
@@ -220,12 +244,6 @@ class Tensor:
         return apply(op, arguments, attributes)
 
 
-def _axis(axis: int, ndim: int) -> int:
-    from ..graph.primitives.rules import normalize_axis
-
-    return normalize_axis(axis, ndim)
-
-
 def wrap(value: Value, device: Device = CPU) -> Tensor:
     """A new tensor that holds `value`."""
     tensor = Tensor.__new__(Tensor)
@@ -245,36 +263,33 @@ def apply(op: Any, arguments: tuple[Any, ...], attributes: tuple[tuple[str, Any]
     device = CPU
     for argument in arguments:
         if isinstance(argument, Tensor):
+            values.append(argument._value)
             if argument._device is not CPU:
                 device = argument._device
-            values.append(argument._value)
         else:
-            values.append(argument)
+            values.append(None if argument is None else _number(op, argument, arguments))
     if device is not CPU:
         _check_devices(op, arguments, device)
-    for place, argument in enumerate(values):
-        if argument is not None and type(argument) is not Value:
-            values[place] = _operand(op, argument, arguments)
     result = record(op, tuple(values), attributes)
     if type(result) is Value:
         return wrap(result, device)
-    return tuple(wrap(value, device) for value in result)
+    return tuple([wrap(value, device) for value in result])
 
 
 def _check_devices(op: Any, arguments: tuple[Any, ...], device: Device) -> None:
     for place, argument in enumerate(arguments):
         if isinstance(argument, Tensor) and argument._device != device and argument._value.shape:
             raise DeviceError(
-                f"{op.name}: expected all tensors on one device. Received: {device} and {argument._device} (argument {place})"
-            ).located(user_line())
+                f"{op.name}: expected all tensors on one device. Received: {device} and {argument._device} "
+                f"(argument {place})"
+            )
 
 
-def _operand(op: Any, argument: Any, arguments: tuple[Any, ...]) -> Value:
-    if isinstance(argument, bool | int | float | np.generic):
-        like = next((a for a in arguments if isinstance(a, Tensor)), None)
-        assert like is not None
-        return tracing.constant(argument, like.dtype)  # type: ignore[arg-type]
-    raise TypeError(f"{op.name}: expected a Tensor. Received: {type(argument).__name__}")
+def _number(op: Any, number: Any, arguments: tuple[Any, ...]) -> Value:
+    like = next((a for a in arguments if isinstance(a, Tensor)), None)
+    if like is None or not isinstance(number, NUMBERS):
+        raise TypeError(f"{op.name}: expected a Tensor. Received: {type(number).__name__}")
+    return constant(number, like._value.dtype)
 
 
 # -- promotion ---------------------------------------------------------------------------------------------------------
@@ -294,6 +309,12 @@ def get_default_dtype() -> DType:
     return default_dtype
 
 
+NUMBERS = (bool, int, float, np.generic)
+OPERANDS = (Tensor, *NUMBERS, np.ndarray)
+"""What stands beside a tensor in arithmetic."""
+_RANKS = {bool: 0, int: 1, float: 2}  # the weakest category that takes such a number as it is: see DType.rank
+
+
 def result_type(*operands: Any) -> DType:
     """PyTorch's promotion: tensors with axes decide, then 0-d tensors, then Python numbers, each of which counts only
     if it is of a stronger category (bool < int < float) than what came before."""
@@ -309,53 +330,66 @@ def result_type(*operands: Any) -> DType:
             rank, found = 2, dtypes.of_number(operand, default_dtype)
         now = ranked[rank]
         ranked[rank] = found if now is None else dtypes.promote(now, found)
-    result: DType | None = None
-    for found in ranked:
-        if found is None:
-            continue
-        stronger = result is not None and dtypes.CATEGORIES.index(found.category) > dtypes.CATEGORIES.index(result.category)
-        if result is None or stronger:
-            result = found
-    if result is None:
+    present = [found for found in ranked if found is not None]
+    if not present:
         raise ArgumentError("result_type() needs at least one operand")
-    return result
+    return max(present, key=lambda found: found.rank)  # the first of the strongest category
 
 
 def cast(tensor: Tensor, dtype: DType) -> Tensor:
     """`tensor` in another dtype; itself if it has it already."""
-    if tensor._value.dtype is dtype:
-        return tensor
     value = tensor._value
+    if value.dtype is dtype:
+        return tensor
     if type(value.buffer) is Number and value.origin is None:
-        number = Number(tracing._cast(value.buffer.number, dtype), value.buffer.fixed)
-        return wrap(Value((), dtype, number), tensor._device)
+        number = constant if value.buffer.fixed else tracing.scalar
+        return wrap(number(value.buffer.number, dtype), tensor._device)
     return apply(PRIMITIVES["cast"], (tensor,), (("dtype", dtype),))
 
 
-def operand(x: Any, dtype: DType) -> Any:
+def operand(x: Any, dtype: DType) -> Tensor:
     """A tensor or a number as an operand of dtype `dtype`."""
-    if isinstance(x, Tensor):
-        return cast(x, dtype)
-    if isinstance(x, bool | int | float | np.generic):
-        return wrap(tracing.constant(x, dtype))  # type: ignore[arg-type]
-    return NotImplemented
+    return cast(x, dtype) if isinstance(x, Tensor) else wrap(constant(x, dtype))
 
 
-def promoted(op: Any, *operands: Any, to: Callable[[DType], DType] | None = None) -> Any:
-    """Record an elementwise operation on operands brought to their common dtype (or to `to` of it)."""
-    first = operands[0]
-    if to is None and isinstance(first, Tensor):
-        dtype = first._value.dtype
-        for other in operands:
-            if not (isinstance(other, Tensor) and other._value.dtype is dtype):
-                break
-        else:
-            return apply(op, operands)
-    operands = tuple(_of_array(x) if isinstance(x, np.ndarray) else x for x in operands)
-    dtype = result_type(*operands)
+def promoted(
+    op: Any,
+    *operands: Any,
+    to: Callable[[DType], DType] | None = None,
+    attributes: tuple[tuple[str, Any], ...] = (),
+) -> Any:
+    """Record an operation on operands brought to their common dtype (or to `to` of it); Python's numbers are weak.
+
+    Raises TypeError where an operand is no tensor, number or array.
+    """
+    for x in operands:
+        if not isinstance(x, OPERANDS):
+            raise TypeError(f"{op.name}: expected a Tensor or a number. Received: {type(x).__name__}")
+    tensors = [_of_array(x) if isinstance(x, np.ndarray) else x for x in operands]
+    dtype = result_type(*tensors)
     if to is not None:
         dtype = to(dtype)
-    return apply(op, tuple(operand(x, dtype) for x in operands))
+    return apply(op, tuple([operand(x, dtype) for x in tensors]), attributes)
+
+
+def binary(op: Any, x: Any, y: Any, to: Callable[[DType], DType] | None = None) -> Any:
+    """`promoted` on two operands, as Python's operators need it: NotImplemented where one is no operand.
+
+    Every operator in a program comes here, so the usual cases go straight to the recorder: two tensors of one dtype, or
+    a tensor and a number that fits beside it.
+    """
+    if isinstance(x, Tensor):
+        value = x._value
+        dtype = value.dtype
+        if to is None or to(dtype) is dtype:
+            if isinstance(y, Tensor):
+                if y._value.dtype is dtype and y._device is x._device:
+                    return wrap(record(op, (value, y._value)), x._device)
+            elif _RANKS.get(type(y), 3) <= dtype.rank:
+                return wrap(record(op, (value, constant(y, dtype))), x._device)
+    if isinstance(x, OPERANDS) and isinstance(y, OPERANDS):
+        return promoted(op, x, y, to=to)
+    return NotImplemented
 
 
 def _of_array(array: np.ndarray) -> Tensor:
@@ -369,12 +403,8 @@ def to_float(dtype: DType) -> DType:
     return dtype if dtype.is_floating_point else default_dtype
 
 
-def is_operand(x: Any) -> bool:
-    return isinstance(x, Tensor | bool | int | float | np.generic | np.ndarray)
-
-
-def method(function: Callable[..., Any], *names: str) -> Callable[..., Any]:
-    """Decorator: make a function of a tensor also a method of Tensor, under its own name (or `names`)."""
+def method(function: Any, *names: str) -> Any:
+    """Decorator: make a function of a tensor (or a property) a member of Tensor, under its own name or `names`."""
     for name in names or (function.__name__,):
         setattr(Tensor, name, function)
     return function

@@ -14,7 +14,6 @@ from ..graph import language as g
 from ..graph.composite import composite
 from ..graph.dtype import bool_, int64
 from ..graph.errors import AxisError, DTypeError, IndexOutOfRange, ShapeError
-from ..graph.lines import user_line
 from ..graph.node import PRIMITIVES, Node
 from ..graph.primitives.rules import broadcast_shapes
 from . import views
@@ -140,7 +139,7 @@ class Parsed:
                 if not -size <= item < size:
                     raise IndexOutOfRange(
                         f"index {item} is out of range for axis {axis - 1} of size {size}"
-                    ).located(user_line())
+                    )
                 start.append(item % size)
                 stop.append(item % size + 1)
                 step.append(1)
@@ -185,9 +184,7 @@ def _item(item: Any) -> Any:
         if item.dtype is bool_:
             return item
         if item.dtype.category != "int":
-            raise DTypeError(f"an index must be made of integers or bools. Received: a tensor of {item.dtype.name}").located(
-                user_line()
-            )
+            raise DTypeError(f"an index must be made of integers or bools. Received: a tensor of {item.dtype.name}")
         return item if item.dtype is int64 else cast(item, int64)
     if isinstance(item, list | tuple | range | np.ndarray):
         return _item(as_tensor(np.asarray(item) if len(item) else np.zeros(0, np.int64)))

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
+from ..graph import language as g
 from ..graph.composite import composite
 from ..graph.dtype import DType
-from ..graph.errors import DTypeError, ShapeError
-from ..graph.lines import user_line
-from ..graph.node import PRIMITIVES, Node
-from ..graph import language as g
-from .core import Tensor, apply, cast, is_operand, promoted, result_type, to_float
+from ..graph.errors import DTypeError
+from ..graph.node import PRIMITIVES as P
+from ..graph.node import Node
+from .core import OPERANDS, Tensor, apply, binary, cast, method, promoted, result_type, to_float
 from .views import assign
-
-P = PRIMITIVES
 
 
 @composite
@@ -31,47 +27,29 @@ def less_equal_reversed(x: Node, y: Node) -> Node:
     return g.less_equal(y, x)
 
 
-@composite
-def matmul(x: Node, y: Node) -> Node:
-    """The matrix product with NumPy's rules: 1-d operands are a row on the left and a column on the right, batch axes
-    broadcast. Raises ShapeError where the inner sizes differ."""
-    if not x.ndim or not y.ndim:
-        raise ShapeError(f"matmul: expected at least one axis on both sides. Received: shapes {x.shape} and {y.shape}")
-    if x.shape[-1] != y.shape[-2 if y.ndim > 1 else 0]:
-        raise ShapeError(
-            f"matmul: expected the last size of the left operand to equal the {'second to last' if y.ndim > 1 else 'only'} "
-            f"size of the right one. Received: shapes {x.shape} and {y.shape}"
-        )
-    rows, columns = x.ndim > 1, y.ndim > 1
-    a = x if rows else g.expand_dims(x, 0)
-    b = y if columns else g.expand_dims(y, 1)
-    if a.ndim > 2 and b.ndim == 2:  # one large product instead of many small ones
-        result = g.reshape(g.matmul(g.reshape(a, (-1, a.shape[-1])) if a.size else g.reshape(a, (a.size // max(a.shape[-1], 1), a.shape[-1])), b), (*a.shape[:-1], b.shape[-1]))
-    else:
-        result = g.matmul(a, b)
-    shape = result.shape
-    if not columns:
-        shape = shape[:-1]
-    if not rows:
-        shape = (*shape[: len(shape) - 1 - columns], *shape[len(shape) - columns :])
-    return g.reshape(result, shape)
-
-
-def _binary(name: str, op: Any, to: Callable[[DType], DType] | None = None) -> None:
+def _operator(name: str, op: Any, to: Callable[[DType], DType] | None = None) -> None:
     """Define `name`, its reflection and its in-place form."""
 
     def forward(self: Tensor, other: Any) -> Any:
-        return promoted(op, self, other, to=to) if is_operand(other) else NotImplemented
+        return binary(op, self, other, to)
 
     def reflected(self: Tensor, other: Any) -> Any:
-        return promoted(op, other, self, to=to) if is_operand(other) else NotImplemented
+        return binary(op, other, self, to)
 
     def in_place(self: Tensor, other: Any) -> Any:
-        return update(self, promoted(op, self, other, to=to)) if is_operand(other) else NotImplemented
+        result = binary(op, self, other, to)
+        return result if result is NotImplemented else update(self, result)
 
-    setattr(Tensor, f"__{name}__", forward)
-    setattr(Tensor, f"__r{name}__", reflected)
-    setattr(Tensor, f"__i{name}__", in_place)
+    method(forward, f"__{name}__")
+    method(reflected, f"__r{name}__")
+    method(in_place, f"__i{name}__")
+
+
+def _comparison(name: str, op: Any) -> None:
+    def compare(self: Tensor, other: Any) -> Any:
+        return binary(op, self, other)
+
+    method(compare, f"__{name}__")
 
 
 def update(tensor: Tensor, result: Tensor) -> Tensor:
@@ -79,12 +57,10 @@ def update(tensor: Tensor, result: Tensor) -> Tensor:
 
     Raises DTypeError where the result is of a stronger category (a float into an integer tensor).
     """
-    from ..graph.dtype import CATEGORIES
-
     dtype = tensor._value.dtype
-    if CATEGORIES.index(result._value.dtype.category) > CATEGORIES.index(dtype.category):
-        raise DTypeError(f"in-place: a result of {result.dtype.name} cannot be written into a tensor of {dtype.name}").located(
-            user_line()
+    if result._value.dtype.rank > dtype.rank:
+        raise DTypeError(
+            f"in-place: a result of {result.dtype.name} cannot be written into a tensor of {dtype.name}"
         )
     writer = result._value.origin
     result = cast(result, dtype)
@@ -93,32 +69,17 @@ def update(tensor: Tensor, result: Tensor) -> Tensor:
     return assign(tensor, result._value, writer)
 
 
-def _define() -> None:
-    """Called once the table of primitives is filled."""
-    for name, op in (
-        ("add", "add"), ("sub", "subtract"), ("mul", "multiply"), ("floordiv", "floor_divide"), ("mod", "remainder"),
-        ("and", "bitwise_and"), ("or", "bitwise_or"), ("xor", "bitwise_xor"),
-        ("lshift", "shift_left"), ("rshift", "shift_right"),
-    ):  # fmt: skip
-        _binary(name, P[op])
-    _binary("truediv", P["divide"], to_float)
-    for name, op in (
-        ("eq", P["equal"]), ("ne", P["not_equal"]), ("lt", P["less"]), ("le", P["less_equal"]),
-        ("gt", less_reversed), ("ge", less_equal_reversed),
-    ):  # fmt: skip
-        _comparison(name, op)
-
-
-def _comparison(name: str, op: Any) -> None:
-    def compare(self: Tensor, other: Any) -> Any:
-        return promoted(op, self, other) if is_operand(other) else NotImplemented
-
-    setattr(Tensor, f"__{name}__", compare)
-
-
-_hash = Tensor.__hash__
-_define()
-Tensor.__hash__ = _hash  # type: ignore[method-assign]
+for _name, _op in {
+    "add": "add", "sub": "subtract", "mul": "multiply", "floordiv": "floor_divide", "mod": "remainder",
+    "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor", "lshift": "shift_left", "rshift": "shift_right",
+}.items():  # fmt: skip
+    _operator(_name, P[_op])
+_operator("truediv", P["divide"], to_float)
+for _name, _compared in {
+    "eq": P["equal"], "ne": P["not_equal"], "lt": P["less"], "le": P["less_equal"],
+    "gt": less_reversed, "ge": less_equal_reversed,
+}.items():  # fmt: skip
+    _comparison(_name, _compared)
 
 
 def power(base: Any, exponent: Any) -> Tensor:
@@ -145,24 +106,36 @@ def integer_power(x: Node, *, exponent: int) -> Node:
     return result
 
 
-def _pow(self: Tensor, other: Any) -> Any:
-    return power(self, other) if is_operand(other) else NotImplemented
+@method
+def __pow__(self: Tensor, exponent: Any) -> Any:
+    return power(self, exponent) if isinstance(exponent, OPERANDS) else NotImplemented
 
 
-def _matmul(self: Tensor, other: Any) -> Any:
-    return promoted(matmul, self, other) if isinstance(other, Tensor | np.ndarray) else NotImplemented
+@method
+def __rpow__(self: Tensor, base: Any) -> Any:
+    return binary(P["power"], base, self)
 
 
-def _bitwise_not(self: Tensor) -> Tensor:
+@method
+def __ipow__(self: Tensor, exponent: Any) -> Any:
+    return update(self, power(self, exponent)) if isinstance(exponent, OPERANDS) else NotImplemented
+
+
+@method
+def __neg__(self: Tensor) -> Tensor:
+    return apply(P["negative"], (self,))
+
+
+@method
+def __pos__(self: Tensor) -> Tensor:
+    return self
+
+
+@method
+def __abs__(self: Tensor) -> Tensor:
+    return apply(P["absolute"], (self,))
+
+
+@method
+def __invert__(self: Tensor) -> Tensor:
     return apply(P["bitwise_not"], (self,))
-
-
-Tensor.__pow__ = _pow  # type: ignore[attr-defined]
-Tensor.__rpow__ = lambda self, other: promoted(P["power"], other, self) if is_operand(other) else NotImplemented  # type: ignore[attr-defined]
-Tensor.__ipow__ = lambda self, other: update(self, power(self, other)) if is_operand(other) else NotImplemented  # type: ignore[attr-defined]
-Tensor.__matmul__ = _matmul  # type: ignore[attr-defined]
-Tensor.__rmatmul__ = lambda self, other: promoted(matmul, other, self) if isinstance(other, Tensor | np.ndarray) else NotImplemented  # type: ignore[attr-defined]
-Tensor.__neg__ = lambda self: apply(P["negative"], (self,))  # type: ignore[attr-defined]
-Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined]
-Tensor.__abs__ = lambda self: apply(P["absolute"], (self,))  # type: ignore[attr-defined]
-Tensor.__invert__ = _bitwise_not  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..graph import dtype as dtypes
 from ..graph.trace import Failure, Leaf
-from .core import META, Tensor
+from .core import META, Tensor, method
 
 options: dict[str, Any] = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
 
@@ -96,5 +96,5 @@ def to_text(tensor: Tensor) -> str:
     return f"tensor({', '.join(notes)})"
 
 
-Tensor.__repr__ = to_text  # type: ignore[method-assign]
-Tensor.__str__ = to_text  # type: ignore[method-assign]
+method(to_text, "__repr__")
+method(to_text, "__str__")

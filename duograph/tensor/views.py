@@ -16,11 +16,10 @@ from ..graph import language as g
 from ..graph import trace as tracing
 from ..graph.composite import composite
 from ..graph.errors import ArgumentError, GradientError, ShapeError
-from ..graph.lines import user_line
 from ..graph.node import PRIMITIVES, Attributes, Node
 from ..graph.trace import Leaf, Value, alias, local, record
 from ..runtime.buffer import Buffer
-from .core import Tensor, wrap
+from .core import Tensor, method, wrap
 
 Step = tuple[str, Attributes]  # a primitive's name and attributes: one hop of a view's path
 
@@ -72,7 +71,7 @@ def _write(value: Value, step: Step, new: Value) -> Value:
         return record(write_slice, (value, new), attributes)  # type: ignore[return-value]
     raise ArgumentError(
         "in-place write to an expanded tensor: several of its elements are one place in memory. Write to a .clone() of it"
-    ).located(user_line())
+    )
 
 
 def _array_view(array: np.ndarray, step: Step) -> np.ndarray | None:
@@ -163,14 +162,14 @@ def assign(tensor: Tensor, new: Value, writer: Any = None) -> Tensor:
         raise ShapeError(
             f"in-place operation: expected a result of the tensor's own shape {tuple(value.shape)}. "
             f"Received: {tuple(new.shape)}"
-        ).located(user_line())
+        )
     base = tensor if tensor._base is None else tensor._base
     taped = local.gradients and not tensor._detached
     if taped and isinstance(base._value.origin, Leaf):
         kind = "a leaf tensor" if base is tensor else "a view of a leaf tensor"
         raise GradientError(
             f"{kind} that requires grad is written in place: do it under no_grad(), or on a .clone()"
-        ).located(user_line())
+        )
     if not taped and new.origin is not None:
         new = alias(new, None)
     if tensor._path:
@@ -263,6 +262,6 @@ def version(tensor: Tensor) -> int:
     return (tensor._base or tensor)._version
 
 
-Tensor.detach = detach  # type: ignore[attr-defined]
-Tensor.data = property(detach, set_data, doc="The content without the tape.")  # type: ignore[attr-defined]
-Tensor._version_counter = property(version)  # type: ignore[attr-defined]
+method(detach, "detach")
+method(property(detach, set_data, doc="The content without the tape."), "data")
+method(property(version), "_version_counter")

@@ -7,7 +7,6 @@ from typing import Any
 from ...functional import attention
 from ...graph.dtype import bool_
 from ...graph.errors import ArgumentError, ShapeError
-from ...graph.lines import user_line
 from ...ops import FUNCTIONS
 from ...ops.random import default_generator
 from ...tensor.core import Tensor, apply
@@ -49,7 +48,7 @@ def multi_head_attention_forward(
     if query.ndim not in (2, 3):
         raise ShapeError(
             f"multi-head attention: query: expected [L, N, E] or [L, E]. Received: shape {tuple(query.shape)}"
-        ).located(user_line())
+        )
     if not batched:
         query, key, value = (x.unsqueeze(1) for x in (query, key, value))
         if key_padding_mask is not None:
@@ -58,7 +57,7 @@ def multi_head_attention_forward(
     if features != embed_dim_to_check:
         raise ShapeError(
             f"multi-head attention: query: expected {embed_dim_to_check} features. Received: {features}"
-        ).located(user_line())
+        )
     if is_causal and attn_mask is None:
         raise ArgumentError("multi-head attention: is_causal only says what attn_mask is: pass attn_mask too")
     if use_separate_proj_weight:
@@ -111,7 +110,7 @@ def _merged_mask(mask: Any, padding: Any, q: Any, batch: int, heads: int, added:
         else:
             raise ShapeError(
                 f"multi-head attention: attn_mask: expected [L, S] or [N * heads, L, S]. Received: {tuple(mask.shape)}"
-            ).located(user_line())
+            )
     if padding is not None:
         padding = padding[:, None, None, :]
     masks = [m if not added else pad(m, (0, added)) for m in (mask, padding) if m is not None]

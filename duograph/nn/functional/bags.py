@@ -6,7 +6,6 @@ from typing import Any
 
 from ...graph.dtype import int64
 from ...graph.errors import ArgumentError, ShapeError
-from ...graph.lines import user_line
 from ...ops.creation import arange
 from ...tensor.core import Tensor
 from .dense import embedding
@@ -30,7 +29,7 @@ def embedding_bag(
         raise ShapeError(
             "embedding_bag: expected a 2-d input, or a 1-d one with offsets. "
             f"Received: shape {tuple(input.shape)} {'without' if offsets is None else 'with'} offsets"
-        ).located(user_line())
+        )
     if padding_idx is not None:
         padding_idx %= weight.shape[0]
     rows = embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)

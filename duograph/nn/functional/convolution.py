@@ -8,16 +8,13 @@ from typing import Any
 from ...functional import convolution as convolutions
 from ...functional import pooling as pools
 from ...graph.errors import ShapeError
-from ...graph.lines import user_line
 from ...tensor.core import Tensor, apply
 from .common import hashable, per_axis
 
 
 def _check_weight(name: str, weight: Tensor, n: int) -> None:
     if weight.ndim != n + 2:
-        raise ShapeError(f"{name}: weight: expected {n + 2} dimensions. Received: shape {tuple(weight.shape)}").located(
-            user_line()
-        )
+        raise ShapeError(f"{name}: weight: expected {n + 2} dimensions. Received: shape {tuple(weight.shape)}")
 
 
 def _conv(n: int) -> Callable[..., Tensor]:

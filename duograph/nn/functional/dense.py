@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ...autograd import no_grad
-from ...functional import distance, embedding as tables, linear as maps
+from ...functional import distance, normalization
 from ...functional import dropout as drops
-from ...functional import normalization
+from ...functional import embedding as tables
+from ...functional import linear as maps
 from ...graph.errors import ArgumentError, NotSupported, ShapeError
 from ...ops import FUNCTIONS
 from ...ops.define import into

@@ -9,7 +9,6 @@ from typing import Any
 from ...functional import loss as losses
 from ...functional.ctc import ctc
 from ...graph.errors import ArgumentError, ShapeError
-from ...graph.lines import user_line
 from ...ops import FUNCTIONS
 from ...tensor.convert import as_tensor
 from ...tensor.core import Tensor, apply
@@ -157,7 +156,7 @@ def gaussian_nll_loss(
             raise ShapeError(
                 f"gaussian_nll_loss: var: expected shape {tuple(input.shape)}, or that without its last axis. "
                 f"Received: {tuple(var.shape)}"
-            ).located(user_line())
+            )
     attributes = (("full", full), ("eps", eps), ("reduction", reduction))
     return promoted(losses.gaussian_nll, (input, target, var), attributes)
 

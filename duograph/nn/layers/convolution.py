@@ -7,7 +7,6 @@ from typing import Any
 
 from ...functional import convolution as convolutions
 from ...graph.errors import ArgumentError, ShapeError
-from ...graph.lines import user_line
 from ...ops.creation import empty
 from ...tensor.core import Tensor, apply
 from .. import functional as F  # noqa: N812 - the name the field uses
@@ -152,7 +151,7 @@ class _ConvTranspose(_ConvNd):
             most = tuple(low + s - 1 for low, s in zip(least, self.stride, strict=True))
             raise ShapeError(
                 f"{type(self).__name__}: output_size: expected between {least} and {most}. Received: {wanted}"
-            ).located(user_line())
+            )
         return tuple(w - low for w, low in zip(wanted, least, strict=True))
 
 

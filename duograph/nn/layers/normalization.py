@@ -9,7 +9,6 @@ from ...functional import normalization as norms
 from ...graph import trace as tracing
 from ...graph.dtype import int64
 from ...graph.errors import ArgumentError, ShapeError
-from ...graph.lines import user_line
 from ...graph.node import PRIMITIVES
 from ...graph.trace import record
 from ...ops.creation import empty, ones, zeros
@@ -92,7 +91,7 @@ class _BatchNorm(_Norm):
             raise ShapeError(
                 f"{type(self).__name__}: expected {' or '.join(map(str, self.dimensions))} dimensions. "
                 f"Received: shape {tuple(input.shape)}"
-            ).located(user_line())
+            )
         mean, var, count = self.running_mean, self.running_var, self.num_batches_tracked
         if self.training:
             if count is not None:
@@ -166,7 +165,7 @@ class _InstanceNorm(_Norm):
             raise ShapeError(
                 f"{type(self).__name__}: expected {batched} dimensions, or {unbatched} without batch. "
                 f"Received: shape {tuple(input.shape)}"
-            ).located(user_line())
+            )
         x = input if input.ndim == batched else input.unsqueeze(0)
         own = self.training or not self.track_running_stats
         y = F.instance_norm(

@@ -8,7 +8,6 @@ from typing import Any
 
 from ...functional import recurrent
 from ...graph.errors import ArgumentError, ShapeError
-from ...graph.lines import user_line
 from ...ops.creation import empty
 from ...ops.random import default_generator
 from ...tensor.core import Tensor, apply
@@ -124,13 +123,13 @@ class RNNBase(Module):
             raise ShapeError(
                 f"{type(self).__name__}: input: expected 3 dimensions, or 2 without batch. "
                 f"Received: shape {tuple(input.shape)}"
-            ).located(user_line())
+            )
         batched = input.ndim == 3
         if batched and given is not None and given[0].ndim != 3 or not batched and given is not None and given[0].ndim != 2:
             raise ShapeError(
                 f"{type(self).__name__}: hx: expected {3 if batched else 2} dimensions, as the input is "
                 f"{'' if batched else 'not '}batched. Received: shape {tuple(given[0].shape)}"
-            ).located(user_line())
+            )
         x = input.unsqueeze(1) if not batched else input.transpose(0, 1) if self.batch_first else input
         if given is not None and not batched:
             given = [s.unsqueeze(1) for s in given]
@@ -273,7 +272,7 @@ class RNNCellBase(Module):
         if input.ndim not in (1, 2):
             raise ShapeError(
                 f"{type(self).__name__}: input: expected [N, in] or [in]. Received: shape {tuple(input.shape)}"
-            ).located(user_line())
+            )
         return input
 
     def _zeros(self, input: Any) -> Any:

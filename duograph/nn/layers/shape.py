@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ...graph.errors import ArgumentError, ShapeError
-from ...graph.lines import user_line
 from ...tensor.core import Tensor
 from .. import functional as F  # noqa: N812 - the name the field uses
 from ..module import Module
@@ -49,7 +48,7 @@ class Unflatten(Module):
         if unknown > 1 or (size % known if unknown and known else size != known):
             raise ShapeError(
                 f"Unflatten: expected sizes whose product is {size}. Received: {self.unflattened_size}"
-            ).located(user_line())
+            )
         return tuple(size // known if s == -1 else s for s in self.unflattened_size)
 
     def extra_repr(self) -> str:
