@@ -28,5 +28,5 @@ def test_an_example_learns(program: Path, tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     losses = [float(loss) for loss in re.findall(r"Loss ([\d.e+-]+)", run.stdout)]
     assert len(losses) >= 5
-    assert losses[-1] < 0.7 * losses[0]
+    assert losses[-1] < 0.9 * losses[0]
     assert sum(after < before for before, after in itertools.pairwise(losses)) > 0.7 * len(losses)
