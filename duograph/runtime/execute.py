@@ -24,15 +24,23 @@ def array_of(leaf: Any, dtype: np.dtype) -> np.ndarray:
     return np.asarray(leaf.number, dtype) if type(leaf) is Number else leaf.array
 
 
+def memory_of(array: np.ndarray) -> int:
+    """Which memory an array is a window on: the identity of the object that owns it."""
+    owner: Any = array
+    while getattr(owner, "base", None) is not None:
+        owner = owner.base
+    return id(owner)
+
+
 def run(plan: Interpretation, leaves: Sequence[Any]) -> list[Buffer]:
     """The outputs of a plan as fresh buffers: none shares memory with a leaf or another output."""
     arrays = [array_of(leaf, node.dtype.numpy) for leaf, node in zip(leaves, plan.graph.inputs, strict=True)]
-    seen: list[np.ndarray] = list(arrays)
+    taken = set(map(memory_of, arrays))
     buffers = []
     for result in plan(arrays, watch):
-        if not result.flags.writeable or any(np.may_share_memory(result, other) for other in seen):
+        if not result.flags.writeable or memory_of(result) in taken:
             result = result.copy()
-        seen.append(result)
+        taken.add(memory_of(result))
         buffers.append(Buffer(result))
     return buffers
 
