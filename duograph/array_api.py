@@ -35,7 +35,7 @@ from .ops import FUNCTIONS as F
 from .ops import casting, creation
 from .ops import reduction as reductions
 from .tensor import convert
-from .tensor.core import Tensor, cast, to_float
+from .tensor.core import Tensor, cast, method, to_float
 from .tensor.device import device as find_device
 
 __array_api_version__ = "2024.12"
@@ -145,7 +145,7 @@ def astype(x: Tensor, dtype: Any, /, *, copy: Any = True, device: Any = None) ->
     found = dtypes.dtype(dtype)
     made = cast(x, found)
     made = F["clone"](made) if copy and made is x else made
-    return made if device is None else made.to(device=device)  # type: ignore[attr-defined]
+    return made if device is None else made.to(device=device)
 
 
 def can_cast(from_: Any, to: Any, /) -> Any:
@@ -336,8 +336,8 @@ def all(x: Tensor, /, *, axis: Axis = None, keepdims: Any = False) -> Tensor:
 def var(x: Tensor, /, *, axis: Axis = None, correction: Any = 0.0, keepdims: Any = False) -> Tensor:
     """Variances: squared distances from the mean, summed, over the count less `correction`."""
     count = math.prod(x.shape[a] for a in (range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis))
-    away = x - mean(x, axis=axis, keepdims=True)  # type: ignore[operator]
-    return sum(away * away, axis=axis, keepdims=keepdims) / float(builtins.max(count - correction, 0))  # type: ignore[operator]
+    away = x - mean(x, axis=axis, keepdims=True)
+    return sum(away * away, axis=axis, keepdims=keepdims) / float(builtins.max(count - correction, 0))
 
 
 def std(x: Tensor, /, *, axis: Axis = None, correction: Any = 0.0, keepdims: Any = False) -> Tensor:
@@ -486,7 +486,7 @@ def vecdot(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
     """Inner products along an axis."""
     if x1.shape[axis] != x2.shape[axis]:
         raise ShapeError(f"vecdot: expected equal sizes along axis {axis}. Received: {tuple(x1.shape)}, {tuple(x2.shape)}")
-    product = x1 * x2  # type: ignore[operator]
+    product = x1 * x2
     return sum(product, axis=axis, dtype=product.dtype)
 
 
@@ -528,5 +528,5 @@ def _to_device(self: Tensor, device: Any, /, *, stream: Any = None) -> Tensor:
     return convert.to_device(self, find_device(device))
 
 
-Tensor.__array_namespace__ = _array_namespace  # type: ignore[attr-defined]
-Tensor.to_device = _to_device  # type: ignore[attr-defined]
+method(_array_namespace, "__array_namespace__")
+method(_to_device, "to_device")

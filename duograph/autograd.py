@@ -16,7 +16,7 @@ from .graph import trace as tracing
 from .graph.errors import ArgumentError, GradientError
 from .graph.node import PRIMITIVES, make
 from .graph.trace import Leaf, Origin, Value, alias, local, record
-from .tensor.core import Tensor, wrap
+from .tensor.core import Tensor, method, wrap
 from .tensor.views import assign
 
 Place = tuple[Origin | Leaf, int]
@@ -288,7 +288,7 @@ def _seed(output: Tensor, given: Tensor | None, name: str) -> Value:
         return one
     if given._value.shape != value.shape:
         raise ArgumentError(f"{name}: expected a seed of shape {output.shape}. Received: {given.shape}")
-    return given._value if given.dtype is value.dtype else wrap(given._value).to(value.dtype)._value  # type: ignore[attr-defined]
+    return given._value if given.dtype is value.dtype else wrap(given._value).to(value.dtype)._value
 
 
 def backward(
@@ -328,7 +328,7 @@ def accumulate(owner: Tensor, cotangent: Value, create_graph: bool) -> None:
     if held is None:
         owner._grad = wrap(cotangent if create_graph else alias(cotangent, None) if cotangent.origin else cotangent)
     elif create_graph:
-        owner._grad = held + wrap(cotangent)  # type: ignore[operator]
+        owner._grad = held + wrap(cotangent)
     else:
         with no_grad():
             assign(held, record(PRIMITIVES["add"], (held._value, cotangent)))  # type: ignore[arg-type]
@@ -436,7 +436,7 @@ def retain_grad(tensor: Tensor) -> None:
         raise GradientError("retain_grad: the tensor does not require grad")
     if tensor.is_leaf or getattr(tensor, "_retains", False):
         return
-    tensor._retains = True  # type: ignore[attr-defined]
+    tensor._retains = True
     from weakref import ref
 
     keeper = ref(tensor)
@@ -444,7 +444,7 @@ def retain_grad(tensor: Tensor) -> None:
     def keep(gradient: Tensor) -> None:
         kept = keeper()
         if kept is not None:
-            kept._grad = gradient if kept._grad is None else kept._grad + gradient  # type: ignore[operator]
+            kept._grad = gradient if kept._grad is None else kept._grad + gradient
 
     register_hook(tensor, keep)
 
@@ -460,7 +460,7 @@ def _backward_method(
     backward(self, gradient, retain_graph, create_graph, inputs)
 
 
-Tensor.backward = _backward_method  # type: ignore[attr-defined]
-Tensor.register_hook = register_hook  # type: ignore[attr-defined]
-Tensor.retain_grad = retain_grad  # type: ignore[attr-defined]
-Tensor.retains_grad = property(lambda self: getattr(self, "_retains", False))  # type: ignore[attr-defined]
+method(_backward_method, "backward")
+method(register_hook, "register_hook")
+method(retain_grad, "retain_grad")
+method(property(lambda self: getattr(self, "_retains", False)), "retains_grad")

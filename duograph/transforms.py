@@ -189,7 +189,7 @@ def jacobian(function: Callable[..., Any], argnums: Argnums = 0, has_aux: bool =
             raise GradientError(f"jacobian: the function must return a tensor. Received: {type(value).__name__}")
         rows: list[list[Tensor]] = [[] for _ in tensors]
         with enable_grad():
-            flat = value.reshape(-1)  # type: ignore[attr-defined]
+            flat = value.reshape(-1)
             for k in range(flat.shape[0]):
                 found: Any = [None] * len(tensors)
                 if flat.requires_grad:
@@ -197,11 +197,11 @@ def jacobian(function: Callable[..., Any], argnums: Argnums = 0, has_aux: bool =
                 for row, t, g in zip(rows, tensors, found, strict=True):
                     row.append(zeros_like(t) if g is None else g)
         made_rows = [
-            stack(row).reshape((*value.shape, *t.shape)) if row else zeros_like(t).reshape((*value.shape, *t.shape))  # type: ignore[attr-defined]
+            stack(row).reshape((*value.shape, *t.shape)) if row else zeros_like(t).reshape((*value.shape, *t.shape))
             for row, t in zip(rows, tensors, strict=True)
         ]
         if not local.gradients:
-            made_rows = [r.detach() for r in made_rows]  # type: ignore[attr-defined]
+            made_rows = [r.detach() for r in made_rows]
         gathered = _gather(arguments, argnums, _settle(made_rows, tensors))
         return (gathered, result[1]) if has_aux else gathered
 
