@@ -66,13 +66,17 @@ class Optimizer:
         """The update of a parameter of `group`: the rule, its numbers and its attributes.
 
         `counted` holds the counters, with "step" counting this step already; other counters are changed here. It also
-        says whether this step is the "first" of these parameters.
+        says whether this step is the "first" of these parameters, and of what "kind" they are.
         """
         raise NotImplementedError(f"{type(self).__name__} has no rule: define rule() or step()")
 
     def begin(self, group: Group, parameter: Tensor) -> dict[str, Any]:
         """The state before the first step: the counters' first numbers and the rule's state tensors, by name."""
         return {}
+
+    def kind(self, parameter: Tensor) -> Any:
+        """What else must be the same for parameters that are updated together."""
+        return None
 
     # -- the step ------------------------------------------------------------------------------------------------------
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -118,7 +122,7 @@ class Optimizer:
 
     def _batched(self, group: Group, parameters: list[Tensor]) -> list[_Batch]:
         """The parameters in batches that have counted the same."""
-        batches: dict[tuple[float, ...], _Batch] = {}
+        batches: dict[tuple[Any, ...], _Batch] = {}
         for parameter in parameters:
             state = self.state.get(parameter)
             first = not state or all(s is None for s in state.values())
@@ -126,8 +130,8 @@ class Optimizer:
                 state = self._begun(group, parameter)
                 if state:
                     self.state[parameter] = state
-            counted = {name: _read(state[name]) for name in self.counters if name in state}
-            counted["first"] = first
+            counted: dict[str, Any] = {name: _read(state[name]) for name in self.counters if name in state}
+            counted |= {"first": first, "kind": self.kind(parameter)}
             batch = batches.setdefault(tuple(counted.values()), _Batch(counted))
             batch.parameters.append(parameter)
             batch.states.append(state)
