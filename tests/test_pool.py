@@ -18,6 +18,7 @@ import pytest
 from duograph.codegen.emitter import Arg, Function, Module, Reg
 from duograph.graph.errors import ArgumentError
 from duograph.runtime import jit, pool
+from duograph.runtime.pool_ir import pool_ir
 
 ROOT = Path(__file__).resolve().parent.parent
 SYSTEMS = ["linux", "posix"] if sys.platform == "linux" else [sys.platform]
@@ -331,6 +332,31 @@ def test_a_thread_that_cannot_start_is_done_without(monkeypatch: pytest.MonkeyPa
     own.resize(2)
     np.testing.assert_array_equal(job.run(), expected)
     own.stop()
+
+
+@pytest.mark.parametrize(
+    ("triple", "system", "architecture"),
+    [
+        ("x86_64-unknown-linux-gnu", "linux", "x86_64"),
+        ("aarch64-unknown-linux-gnu", "linux", "aarch64"),
+        ("arm64-apple-macosx", "darwin", "aarch64"),
+        ("riscv64-unknown-linux-gnu", "linux", "riscv64"),
+    ],
+)
+def test_the_code_of_the_pool_compiles_for_other_machines(triple: str, system: str, architecture: str) -> None:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    with (
+        llvm.Target.from_triple(triple).create_target_machine(reloc="pic", codemodel="default") as machine,
+        llvm.create_context() as context,
+        llvm.parse_assembly(pool_ir(system, architecture), context) as module,
+    ):
+        module.verify()
+        assembly = machine.emit_assembly(module)
+    assert ("pthread_cond_wait" in assembly) == (system != "linux" or architecture == "riscv64")
+    assert pool.PARALLEL_FOR in assembly
 
 
 def test_the_state_of_a_pool_is_where_python_looks_for_it() -> None:

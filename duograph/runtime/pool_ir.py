@@ -9,8 +9,8 @@ Falling asleep and waking follow Dekker: a worker counts itself among the sleepe
 caller sets the ticket and then looks at the sleepers. Both in sequentially consistent order, so that one sees the
 other. Between the look and the sleep, a changed `@bell` keeps the worker up.
 
-What different threads write stands 128 bytes apart, since processors fetch cache lines in pairs. `@finished` only grows,
-so that the caller need not write to the workers' line.
+What different threads write stands 128 bytes apart, since processors fetch cache lines in pairs. `@finished` only
+grows, so that the caller need not write to the workers' line.
 """
 
 from __future__ import annotations
