@@ -60,7 +60,7 @@ class Image:
 
     def function(self, name: str, returns: Any = None, *arguments: Any) -> Any:
         """A function as a Python callable of ctypes' types, which keeps the image. Without types, it takes anything."""
-        function = ctypes.CFUNCTYPE(returns, *arguments)(self[name])
+        function: Any = ctypes.CFUNCTYPE(returns, *arguments)(self[name])
         function.image = self
         return function
 
