@@ -1,0 +1,27 @@
+"""What of a CPU shapes the code of a contraction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ...runtime.targets import Caches, Target
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Vector registers, fused multiply-add and caches, in bytes."""
+
+    vector_bytes: int
+    vector_registers: int
+    fma: bool
+    l1: int = 32 << 10
+    l2: int = 1 << 20
+    l3: int = 8 << 20
+
+    @classmethod
+    def of(cls, target: Target, caches: Caches) -> Machine:
+        """The machine that `runtime.targets` describes."""
+        fma = target.architecture != "x86_64" or target.has("fma")
+        return cls(target.vector_bytes, target.vector_registers, fma, caches.l1, caches.l2, caches.l3)

@@ -1,0 +1,126 @@
+"""What a contraction is once it is planned: kernels, what they are given, and in how many chunks they run.
+
+    plan = plan_matmul(...)
+    for step in plan.steps:                  # in order; each is one parallel region
+        step.kernel.emit(module)             # void @name(ptr block, i64 chunk); equal kernels have equal names
+        block = [address(x) if isinstance(x, Pointer) else x for x in step.arguments]
+        parallel_for(step.kernel.name, block, step.chunks)
+
+A chunk is a part of the result, or of the sum, that depends on the problem alone: whoever computes it, and beside how
+many others, the bits are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+from .. import types
+from ..emitter import Arg, Function, Module, Reg
+from .epilogue import Epilogue
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """A buffer by its part in the contraction, and a place in it.
+
+    Attributes:
+        role: `"a"`, `"b"`, `"c"` (the result), `"packed"`, `"workspace"`, or a name that the epilogue gave.
+        offset: Bytes from the buffer's start.
+    """
+
+    role: str
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kernel over all its chunks."""
+
+    kernel: Kernel
+    arguments: tuple[Pointer | int, ...]
+    chunks: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps in the order in which they run.
+
+    Attributes:
+        steps: What computes the result.
+        packing: What must run before, whenever `b` has changed: it reads the role `"b"` and writes `"packed"`. A weight
+            is packed once per update, other operands in each call.
+        packed: Bytes of the packed operand, aligned to 64; 0 where the steps read `b` as it is.
+        workspace: Bytes of scratch memory that the steps share, aligned to 64; nothing is kept in it between plans.
+    """
+
+    steps: tuple[Step, ...] = ()
+    packing: tuple[Step, ...] = ()
+    packed: int = 0
+    workspace: int = 0
+
+
+class Kernel(ABC):
+    """Code that is emitted once and runs with many sizes. A frozen dataclass whose fields decide the code."""
+
+    epilogue: Epilogue | None = None
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What people see in profiles and logs."""
+
+    @property
+    @abstractmethod
+    def slots(self) -> Mapping[str, str]:
+        """The names and LLVM types of the block's 8-byte slots, before those of the epilogue."""
+
+    @abstractmethod
+    def body(self, f: Function, given: SimpleNamespace, chunk: Reg) -> None:
+        """Emit one chunk's work; `given` has the slots as attributes."""
+
+    @property
+    def name(self) -> str:
+        """The function's name: the title and a hash of all that decides the code."""
+        return f"{self.title}_{hashlib.sha256(repr(self).encode()).hexdigest()[:12]}"
+
+    def emit(self, module: Module) -> None:
+        """Define `void @name(ptr block, i64 chunk)` in the module."""
+        with module.function(self.name, [Arg("block", "ptr", "noalias readonly"), Arg("chunk", "i64")]) as f:
+            block, chunk = f.args
+            given = {}
+            for position, (name, type) in enumerate(self.slots.items()):
+                given[name] = f.load(f.gep(block, position, "i64"), type, align=8, name=name)
+            for position, name in enumerate(self.epilogue.operands if self.epilogue else (), len(self.slots)):
+                given[name] = f.load(f.gep(block, position, "i64"), "ptr", align=8, name=name)
+            self.body(f, SimpleNamespace(**given), chunk)
+
+    def step(self, *, chunks: int, **values: Pointer | int) -> Step:
+        """The step that runs this kernel with these values in its slots."""
+        if set(values) != set(self.slots):
+            raise TypeError(f"{self.title}: expected the slots {sorted(self.slots)}, received {sorted(values)}")
+        operands = [Pointer(name) for name in self.epilogue.operands] if self.epilogue else []
+        return Step(self, (*(values[name] for name in self.slots), *operands), chunks)
+
+
+def compute_type(element: str) -> str:
+    """What values of this type are multiplied and added in."""
+    return "float" if element in ("half", "bfloat") else element
+
+
+def ceil_div(x: int, y: int) -> int:
+    """x / y, rounded up."""
+    return -(-x // y)
+
+
+def round_up(x: int, multiple: int) -> int:
+    """The next multiple."""
+    return ceil_div(x, multiple) * multiple
+
+
+def letter(element: str) -> str:
+    """An element type in a kernel's title: f32."""
+    return types.mangled(element)

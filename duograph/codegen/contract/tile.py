@@ -1,0 +1,233 @@
+"""Register tiles: which shape, how they are summed, and how they are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+from .. import types
+from ..emitter import Function, Reg, vector
+from .epilogue import Epilogue, Tile
+from .machine import Machine
+from .plan import ceil_div
+
+MAX_ROWS = 8
+"""Rows of a tile each have a pointer, and a general-purpose register to hold it. More also collide in the first cache,
+which has 8 ways, where rows lie a power of two apart."""
+
+
+@dataclass(frozen=True)
+class RegisterTile:
+    """A piece of the result that is summed in registers: `rows` by `vectors` accumulators.
+
+    Attributes:
+        element: The type that is summed.
+        unroll: Steps along the sum between two tests for its end.
+    """
+
+    element: str
+    lanes: int
+    rows: int
+    vectors: int
+    fma: bool
+    unroll: int = 4
+
+    @property
+    def vector(self) -> str:
+        """The type of one accumulator."""
+        return vector(self.element, self.lanes)
+
+    @property
+    def columns(self) -> int:
+        """Elements in a row."""
+        return self.lanes * self.vectors
+
+    @property
+    def title(self) -> str:
+        """Rows x columns."""
+        return f"{self.rows}x{self.columns}"
+
+
+def choose(machine: Machine, element: str, rows: int | None, columns: int) -> RegisterTile:
+    """The tile for a result of this shape; `rows` is None where it is not known or large.
+
+    A tile of R rows and V vectors loads R + V times for R * V multiplications, so large ones are best, as far as the
+    registers reach and the result is not overshot: work beyond its edge is lost. Fewer than 8 accumulators would wait
+    for one another.
+    """
+    lanes = machine.vector_bytes // types.size(element)
+
+    def cost(shape: tuple[int, int]) -> float:
+        r, v = shape
+        overshot = ceil_div(columns, v * lanes) * v * lanes / max(1, columns)
+        if rows:
+            overshot *= ceil_div(rows, r) * r / rows
+        waiting = max(1.0, 8 / (r * v))
+        return overshot * waiting * (1 + 0.15 * (r + v) / (r * v))
+
+    most = min(8, machine.vector_registers - 3)
+    shapes = [
+        (r, v)
+        for v in range(1, most + 1)
+        for r in range(1, min(MAX_ROWS, (machine.vector_registers - v - 2) // v, rows or MAX_ROWS) + 1)
+    ]
+    r, v = min(shapes, key=lambda shape: (cost(shape), shape[1]))
+    return RegisterTile(element, lanes, r, v, machine.fma)
+
+
+@dataclass(frozen=True)
+class Left:
+    """The operand that is broadcast: one element for each row of the tile at each step of the sum.
+
+    Attributes:
+        rows: Where each row of the tile starts.
+        step: Elements between two steps of the sum.
+        edge_rows: Where the rows of a tile start that may overshoot the result: readable places. None if `rows` are.
+    """
+
+    element: str
+    rows: Sequence[Reg]
+    step: Reg | int = 1
+    edge_rows: Sequence[Reg] | None = None
+
+
+@dataclass(frozen=True)
+class Right:
+    """The operand in vectors: a row of the tile's columns at each step of the sum.
+
+    Attributes:
+        step: Elements between two steps of the sum.
+        align: Bytes that every vector is aligned to, where that is more than an element.
+        edge_masks: The lanes that may be read, in a tile that may overshoot the result. None if all may.
+    """
+
+    element: str
+    start: Reg
+    step: Reg | int
+    align: int | None = None
+    edge_masks: Sequence[Reg] | None = None
+
+
+def accumulate(
+    f: Function, tile: RegisterTile, sums: Sequence[Reg], length: Reg, left: Left, right: Right, edge: Reg | None = None
+) -> list[Reg]:
+    """The sums with `left[i, k] * right[k, j]` added for `k` in `range(length)`, in this order.
+
+    Args:
+        edge: Whether the tile overshoots the result, so that only `edge_rows` and lanes in `edge_masks` may be read.
+            None where it makes no difference.
+    """
+
+    def turn(carried: Sequence[Reg], k: Reg, steps: int, rows: Sequence[Reg], masks: Sequence[Reg] | None) -> list[Reg]:
+        sums = list(carried)
+        across, along = f.mul(k, right.step), f.mul(k, left.step)
+        starts = [f.gep(row, along, left.element) for row in rows]
+        start = f.gep(right.start, across, right.element)
+        for step in range(steps):
+            here = f.gep(start, _times(f, right.step, step), right.element)
+            columns = []
+            for j in range(tile.vectors):
+                place = f.gep(here, j * tile.lanes, right.element)
+                mask = masks[j] if masks else None
+                loaded = f.load(place, vector(right.element, tile.lanes), align=right.align, mask=mask, name="b")
+                columns.append(f.cast(loaded, tile.element))
+            for i, row in enumerate(starts):
+                value = f.load(f.gep(row, _times(f, left.step, step), left.element), left.element, name="a")
+                factor = f.splat(f.cast(value, tile.element), tile.lanes)
+                for j, column in enumerate(columns, i * tile.vectors):
+                    sums[j] = multiply_add(f, tile.fma, factor, column, sums[j])
+        return sums
+
+    sums = list(sums)
+    whole = f.const("i64", 0)
+    if tile.unroll > 1:
+        whole = f.binary("and", length, -tile.unroll)
+        if edge is not None:
+            whole = f.select(edge, 0, whole)
+        with f.loop(0, whole, tile.unroll, sums, name="k") as loop:
+            loop.yield_(*turn(loop.carried, loop.index, tile.unroll, left.rows, None))
+        sums = loop.results
+    with f.loop(whole, length, 1, sums, name="rest") as loop:
+        loop.yield_(*turn(loop.carried, loop.index, 1, left.edge_rows or left.rows, right.edge_masks))
+    return loop.results
+
+
+def _times(f: Function, stride: Reg | int, count: int) -> Reg | int:
+    return f.mul(stride, count) if isinstance(stride, Reg) else stride * count
+
+
+def multiply_add(f: Function, fma: bool, x: Reg, y: Reg, z: Reg) -> Reg:
+    """x * y + z, with one rounding where the machine can."""
+    if fma and types.is_float(z.type):
+        return f.fma(x, y, z)
+    return f.add(f.mul(x, y), z)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a tile belongs in the result.
+
+    Attributes:
+        pointer: The result's element 0.
+        element: The type it is stored as.
+        offset: For row `i` of the tile, a Python number or an `i64`, where the result's row starts, in elements.
+        row: The same row's number.
+        column: The tile's first column.
+        column_step: Elements between two columns; the number 1 where they are contiguous.
+        rows, columns: How much of the tile the result has room for.
+    """
+
+    pointer: Reg
+    element: str
+    offset: Callable[[Reg | int], Reg]
+    row: Callable[[Reg | int], Reg]
+    column: Reg
+    column_step: Reg | int
+    rows: Reg
+    columns: Reg
+
+
+def store(
+    f: Function, tile: RegisterTile, sums: Sequence[Reg], to: Target, epilogue: Epilogue | None, given: SimpleNamespace
+) -> None:
+    """Run the epilogue on the sums and write what lies within the result, and nothing else."""
+
+    def write(
+        values: Sequence[Sequence[Reg]], i: Sequence[Reg | int], columns: list[Reg], masks: list[Reg | None]
+    ) -> None:
+        piece = Tile(
+            f, values, [to.row(r) for r in i], columns, [to.offset(r) for r in i], masks, to.column_step, given
+        )
+        results = epilogue.emit(piece) if epilogue else values
+        for at, row in enumerate(results):
+            for j, value in enumerate(row):
+                piece.store(f.cast(value, to.element), to.pointer, at, j)
+
+    def whole() -> None:
+        values = [sums[i : i + tile.vectors] for i in range(0, len(sums), tile.vectors)]
+        columns = [to.column + j * tile.lanes for j in range(tile.vectors)]
+        write(values, range(tile.rows), columns, [None] * tile.vectors)
+
+    def in_pieces() -> None:
+        """From a copy on the stack, so that a few instructions serve every shape of edge."""
+        contiguous = to.column_step == 1
+        kept = f.stack(tile.vector, len(sums), align=types.size(tile.element) * tile.lanes, name="edge")
+        for at, value in enumerate(sums):
+            f.store(value, f.gep(kept, at, tile.vector))
+        lanes = tile.lanes if contiguous else 1
+        with f.loop(0, to.rows, name="edge.row") as row:
+            from_row = f.gep(kept, row.index * tile.columns, tile.element)
+            with f.loop(0, to.columns, lanes, name="edge.column") as column:
+                value = f.load(f.gep(from_row, column.index, tile.element), vector(tile.element, lanes))
+                mask = f.lane_mask(to.columns - column.index, lanes) if contiguous else None
+                write([[value]], [row.index], [to.column + column.index], [mask])
+
+    if to.column_step != 1:
+        in_pieces()
+        return
+    full = f.eq(to.rows, tile.rows) & f.eq(to.columns, tile.columns)
+    with f.if_(full, name="whole", likely=True) as branch:
+        whole()
+    with branch.else_():
+        in_pieces()
