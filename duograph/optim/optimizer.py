@@ -183,7 +183,7 @@ class Optimizer:
             raise ArgumentError(f"{what}: expected names for the parameters of all groups, or of none")
         group["params"] = given
         for name, default in self.defaults.items():
-            group.setdefault(name, copy.copy(default))
+            group.setdefault(name, default)
         self.param_groups.append(group)
 
     # -- state ---------------------------------------------------------------------------------------------------------
