@@ -29,14 +29,18 @@ def learning_curves(runs: Sequence[Run], title: str = "Learning curves") -> Figu
     """
     if not any(run.losses or run.accuracies for run in runs):
         raise ValueError(f"learning_curves: expected at least one run with an epoch. Received: {list(runs)}")
+    epochs = max(len(values) for run in runs for values in (run.losses, run.accuracies))
     with canvas(10, 4.5) as figure:
+        from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
         figure.text(0.03, 0.94, title, va="top", fontsize=14, fontweight="bold")
         loss, accuracy = figure.subplots(1, 2)
         figure.subplots_adjust(left=0.075, right=0.97, bottom=0.125, top=0.77, wspace=0.22)
         loss.set_title("Training loss")
         loss.set_yscale("log")
-        loss.tick_params(which="minor", length=0)
+        loss.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         loss.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        loss.yaxis.set_minor_locator(NullLocator())
         accuracy.set_title("Test accuracy")
         accuracy.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.4g} %")
         for index, run in enumerate(runs):
@@ -45,8 +49,8 @@ def learning_curves(runs: Sequence[Run], title: str = "Learning curves") -> Figu
         _look_at_the_top(accuracy, [value for run in runs for value in run.accuracies])
         for axes in (loss, accuracy):
             axes.set_xlabel("epoch")
-            axes.xaxis.get_major_locator().set_params(integer=True)
-            axes.margins(x=0.03)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+            axes.set_xlim(1 - 0.03 * epochs, epochs + 0.03 * epochs)
         figure.legend(
             *loss.get_legend_handles_labels(),
             loc="upper right",

@@ -40,17 +40,18 @@ def samples(
         raise ValueError(f"samples: expected a name for each of {number} classes. Received: {len(names)} names")
     columns = min(columns, len(pictures))
     rows = math.ceil(len(pictures) / columns)
-    with canvas(2.75 * columns, 1.85 * rows + 0.75) as figure:
+    widths = (1.2, 0.1 + 0.058 * max(map(len, names)), 1.05)  # of the image, the names and the bars, in inches
+    with canvas((sum(widths) + 0.4) * columns, 1.85 * rows + 0.75) as figure:
         height = figure.get_figheight()
         figure.text(0.02, 1 - 0.25 / height, title, va="top", fontsize=14, fontweight="bold")
         grid = figure.add_gridspec(
             rows, columns, left=0.02, right=0.985, top=1 - 1.0 / height, bottom=0.3 / height, hspace=0.34, wspace=0.18
         )
         for index, picture in enumerate(pictures):
-            cell = grid[index // columns, index % columns].subgridspec(1, 2, width_ratios=(1.15, 1), wspace=0.2)
+            cell = grid[index // columns, index % columns].subgridspec(1, 3, width_ratios=widths, wspace=0)
             rows_of_table = {name: table[index] for name, table in tables.items()}
             _image(figure.add_subplot(cell[0]), picture, rows_of_table, int(truth[index]), names)
-            _bars(figure.add_subplot(cell[1]), list(rows_of_table.values()), names)
+            _bars(figure.add_subplot(cell[2]), list(rows_of_table.values()), names)
         _legend(figure, list(tables))
         return figure
 
