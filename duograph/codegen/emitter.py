@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from . import types
-from .instructions import Callee, Instructions, Reg
+from .instructions import Instructions
+from .operands import Callee, Reg
 from .types import vector
 
 __all__ = ["Arg", "Branch", "Callee", "Function", "Loop", "Module", "Reg", "While", "vector"]

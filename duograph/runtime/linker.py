@@ -101,9 +101,9 @@ def library_symbol(name: str) -> int | None:
 
 @functools.cache
 def _libraries() -> list[ctypes.CDLL]:
-    names = {"linux": [None, "libm.so.6", "libc.so"], "win32": ["ucrtbase", "kernel32"]}.get(sys.platform, [None])
+    names: dict[str, list[str | None]] = {"linux": [None, "libm.so.6"], "win32": ["ucrtbase", "kernel32"]}
     found = []
-    for name in names:
+    for name in names.get(sys.platform, [None]):
         try:
             found.append(ctypes.CDLL(name))
         except OSError:
