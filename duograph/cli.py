@@ -49,4 +49,5 @@ def main() -> None:
     try:
         app()
     except (DuographError, MissingExtra, OSError) as error:
-        raise SystemExit(f"duograph: {error}") from error
+        message = error.args[0] if isinstance(error, DuographError) else error  # not the line: it is the command's own
+        raise SystemExit(f"duograph: {message}") from error

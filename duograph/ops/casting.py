@@ -121,7 +121,7 @@ def numel(input: Tensor) -> int:
     return input.numel()
 
 
-class finfo:  # noqa: N801 - PyTorch's name
+class finfo:
     """Limits of a floating point dtype: bits, eps, max, min, tiny, smallest_normal, resolution."""
 
     def __init__(self, dtype: Any = None) -> None:
@@ -141,7 +141,7 @@ class finfo:  # noqa: N801 - PyTorch's name
         return f"finfo(dtype={self.dtype}, eps={self.eps}, max={self.max}, min={self.min}, tiny={self.tiny})"
 
 
-class iinfo:  # noqa: N801 - PyTorch's name
+class iinfo:
     """Limits of an integer dtype: bits, max, min."""
 
     def __init__(self, dtype: Any) -> None:

@@ -83,7 +83,7 @@ def _like(name: str, number: int) -> Callable[..., Tensor]:
         return filled(tuple(input.shape), number, *_spec(dtype, device, input), requires_grad)
 
     make.__name__ = name
-    make.__doc__ = f"{name.split('_')[0].capitalize()} with the shape, dtype and device of `input`."
+    make.__doc__ = f"{name.split('_', maxsplit=1)[0].capitalize()} with the shape, dtype and device of `input`."
     return function(is_method=False)(make)
 
 

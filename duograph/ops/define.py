@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ def function(*names: str, is_method: bool = True, in_place: bool = False) -> Cal
     """
 
     def define(body: Function) -> Function:
+        body = with_numpy_names(body)
         for name in (body.__name__, *names):
             FUNCTIONS[name] = body
             if is_method:
@@ -35,6 +37,26 @@ def function(*names: str, is_method: bool = True, in_place: bool = False) -> Cal
         return body
 
     return define
+
+
+NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "axis0": "dim0", "axis1": "dim1", "x": "input"}
+"""NumPy's argument names, which PyTorch's functions take as well as their own."""
+
+
+def with_numpy_names(body: Function) -> Function:
+    """`body`, if it takes `dim` or its kin, called with NumPy's names for them too."""
+    own = inspect.signature(body).parameters
+    others = {theirs: ours for theirs, ours in NUMPY_NAMES.items() if ours in own and theirs not in own}
+    if not others.keys() - {"x"}:
+        return body
+
+    @functools.wraps(body)
+    def renamed(*arguments: Any, **keywords: Any) -> Any:
+        for theirs in keywords.keys() & others.keys():
+            keywords[others[theirs]] = keywords.pop(theirs)
+        return body(*arguments, **keywords)
+
+    return renamed
 
 
 def in_place_form(name: str, body: Function) -> Function:

@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ..graph import language as g
 from ..graph.composite import composite
 from ..graph.dtype import int64
@@ -15,6 +17,7 @@ from ..graph.node import PRIMITIVES as P
 from ..graph.node import Node
 from ..graph.primitives.rules import broadcast_shapes, normalize_axes, normalize_axis
 from ..tensor import views
+from ..tensor.convert import from_buffer
 from ..tensor.core import Size, Tensor, apply, method, operand, result_type
 from ..tensor.indexing import view_shape
 from .define import axes_of, function, into, sizes_of
@@ -175,14 +178,14 @@ method(lambda self, other: view(self, tuple(other.shape)), "view_as")
 
 
 @function()
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *sizes: Any, shape: Any = None) -> Tensor:
     """Another shape of the same elements: a view where the memory allows, else a copy."""
-    sizes = resolve_shape(input, sizes_of(*shape), "reshape")
-    if sizes == input._value.shape:
+    wanted = resolve_shape(input, sizes_of(*sizes) if shape is None else sizes_of(shape), "reshape")
+    if wanted == input._value.shape:
         return input
-    if input._path and view_strides(input._value.shape, strides(input), sizes) is None:
-        return apply(P["reshape"], (input,), (("shape", sizes),))
-    return view_shape(input, sizes)
+    if input._path and view_strides(input._value.shape, strides(input), wanted) is None:
+        return apply(P["reshape"], (input,), (("shape", wanted),))
+    return view_shape(input, wanted)
 
 
 method(lambda self, other: reshape(self, tuple(other.shape)), "reshape_as")
@@ -193,9 +196,9 @@ def permute_axes(input: Tensor, order: tuple[int, ...]) -> Tensor:
 
 
 @function()
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, *axes: Any, dims: Any = None) -> Tensor:
     """A view with the axes in another order."""
-    order = tuple(normalize_axis(d, input.ndim) for d in sizes_of(*dims))
+    order = tuple(normalize_axis(d, input.ndim) for d in (sizes_of(*axes) if dims is None else sizes_of(dims)))
     if sorted(order) != list(range(input.ndim)):
         raise AxisError(f"permute: expected each of {input.ndim} axes once. Received: {order}")
     return permute_axes(input, order)
@@ -553,16 +556,30 @@ method(repeat, "repeat")
 
 
 @function()
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *axes: Any, dims: Any = None) -> Tensor:
     """A copy written so many times along the last axes."""
-    counts = sizes_of(*dims)
+    counts = sizes_of(*axes) if dims is None else sizes_of(dims)
     return repeat(input, (1,) * (input.ndim - len(counts)) + counts)
 
 
 @function()
-def flip(input: Tensor, *dims: Any) -> Tensor:
+def repeat_interleave(
+    input: Tensor, repeats: Any, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
+    """Every element (or slice along an axis) so many times in a row; a tensor of counts is observed."""
+    x = ravel(input) if dim is None else input
+    axis = 0 if dim is None else normalize_axis(dim, input.ndim)
+    counts = repeats._array() if isinstance(repeats, Tensor) else repeats
+    places = np.repeat(np.arange(x.shape[axis], dtype=np.int64), counts)
+    if output_size is not None and places.size != output_size:
+        raise ArgumentError(f"repeat_interleave: repeats give {places.size} elements. Received: output_size {output_size}")
+    return x[(builtins.slice(None),) * axis + (from_buffer(places),)]
+
+
+@function()
+def flip(input: Tensor, *axes: Any, dims: Any = None) -> Tensor:
     """A copy with some axes reversed."""
-    axes = normalize_axes(sizes_of(*dims), input.ndim)
+    axes = normalize_axes(sizes_of(*axes) if dims is None else sizes_of(dims), input.ndim)
     return apply(reversed_axes, (input,), (("axes", axes),))
 
 

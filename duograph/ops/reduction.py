@@ -15,7 +15,7 @@ from ..graph.primitives.rules import normalize_axis
 from ..tensor.core import Tensor, apply, cast
 from .define import axes_of, function, into
 
-Extreme = namedtuple("Extreme", "values indices")  # noqa: PYI024 - what PyTorch returns
+Extreme = namedtuple("Extreme", "values indices")
 
 
 @composite

@@ -17,7 +17,7 @@ from ..tensor.convert import from_buffer
 from ..tensor.core import Tensor, apply
 from .define import function
 
-Sorted = namedtuple("Sorted", "values indices")  # noqa: PYI024 - what PyTorch returns
+Sorted = namedtuple("Sorted", "values indices")
 
 
 @composite

@@ -191,7 +191,7 @@ def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any 
 @function()
 def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean of what is not NaN."""
-    there = cast(input == input, input.dtype)  # noqa: PLR0124 - NaN differs from itself
+    there = cast(input == input, input.dtype)
     return nansum(input, dim, keepdim, dtype=dtype) / there.sum(dim, keepdim)
 
 

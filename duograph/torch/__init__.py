@@ -38,7 +38,6 @@ from ..tensor.device import Device as device
 from ..tensor.printing import set_printoptions
 from . import functions
 from .foreach import NAMES as _FOREACH
-from .serialization import load, save
 from .modes import (
     are_deterministic_algorithms_enabled,
     get_num_threads,
@@ -49,6 +48,7 @@ from .modes import (
     set_num_threads,
     use_deterministic_algorithms,
 )
+from .serialization import load, save
 
 __version__ = "2.13.0"
 """The version of PyTorch whose names and meanings this module follows; Duograph's own is `duograph.__version__`."""

@@ -10,7 +10,7 @@ from ..graph.trace import local
 from ..ops.random import default_generator
 
 
-class inference_mode(no_grad):  # noqa: N801 - PyTorch's name
+class inference_mode(no_grad):
     """As no_grad(): nothing is taped inside."""
 
     def __new__(cls, mode: Any = True) -> Any:

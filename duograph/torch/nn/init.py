@@ -1,7 +1,6 @@
 """`torch.nn.init`: initial weights."""
 
 from ...nn import init as _init
-from ...nn.init import _calculate_fan_in_and_fan_out
 from ..missing import missing
 
 __all__ = ["calculate_gain", *(name for name in vars(_init) if name.endswith("_") and not name.startswith("_"))]

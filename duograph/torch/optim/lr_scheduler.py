@@ -2,7 +2,6 @@
 
 from ...optim import lr_scheduler as _lr_scheduler
 from ...optim.lr_scheduler import *  # noqa: F403
-from ...optim.lr_scheduler import _LRScheduler
 from ..missing import missing
 
 __all__ = _lr_scheduler.__all__

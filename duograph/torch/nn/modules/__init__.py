@@ -8,7 +8,17 @@ from ....nn import __all__, containers
 from ....nn import module as _module
 from ....nn.functional.common import per_axis as _per_axis
 from ....nn.layers import (
-    activation, attention, convolution, dropout, embedding, linear, loss, normalization, pooling, recurrent, shape,
+    activation,
+    attention,
+    convolution,
+    dropout,
+    embedding,
+    linear,
+    loss,
+    normalization,
+    pooling,
+    recurrent,
+    shape,
 )  # fmt: skip
 
 
