@@ -326,8 +326,7 @@ class _Batch:
             tensors += column
             inputs += [s._value for s in column]
         results = record(rule, tuple(inputs), attributes)
-        for tensor, new in zip(tensors, results if type(results) is tuple else (results,), strict=True):
-            overwrite(tensor, new)  # type: ignore[arg-type]
+        overwrite(tensors, results if type(results) is tuple else (results,))  # type: ignore[arg-type]
         counted["first"] = False
         for name in optimizer.counters:
             value = scalar(counted[name], float32)

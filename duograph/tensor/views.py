@@ -7,6 +7,7 @@ base is read anew. So a write reaches the base and all siblings, as PyTorch's us
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from weakref import ref
 
@@ -179,24 +180,26 @@ def assign(tensor: Tensor, new: Value, writer: Any = None) -> Tensor:
     return tensor
 
 
-def overwrite(tensor: Tensor, new: Value) -> None:
-    """`assign` under no_grad for a `new` that was recorded just now and that nobody else holds.
+def overwrite(tensors: Sequence[Tensor], results: Sequence[Value]) -> None:
+    """`assign` under no_grad, of many results that were recorded just now and that nobody else holds.
 
-    Cheaper where the tensor has no views and nobody outside sees its memory: parameters and running statistics.
+    Cheaper where a tensor has no views and nobody outside sees its memory: parameters and running statistics.
     """
-    old = tensor._value
-    buffer = old.buffer
-    if tensor._views or tensor._base is not None or (type(buffer) is Buffer and buffer.shared):
-        mode, local.gradients = local.gradients, False
-        try:
-            assign(tensor, new)
-        finally:
-            local.gradients = mode
-        return
-    new.origin, new.index = old.origin, old.index
-    old.overwritten = True
-    tensor._value = new
-    tensor._version += 1
+    for tensor, new in zip(tensors, results, strict=True):
+        old = tensor._value
+        buffer = old.buffer
+        seen = buffer.__class__ is Buffer and (buffer.foreign or buffer._exports) and buffer.shared
+        if seen or tensor._views or tensor._base is not None:
+            mode, local.gradients = local.gradients, False
+            try:
+                assign(tensor, new)
+            finally:
+                local.gradients = mode
+        else:
+            old.overwritten = new.origin or True
+            new.origin, new.index = old.origin, old.index
+            tensor._value = new
+            tensor._version += 1
 
 
 def _rebuild(value: Value, path: tuple[Step, ...], new: Value) -> Value:

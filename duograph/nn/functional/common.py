@@ -6,20 +6,13 @@ import warnings
 from typing import Any
 
 from ...graph.errors import ArgumentError
-from ...graph.trace import alias
-from ...tensor.core import Tensor, apply, operand, result_type, wrap
+from ...tensor.core import Tensor, apply, operand, result_type
 from ...tensor.views import assign
 
 
 def in_place(op: Any, input: Tensor, others: tuple[Any, ...] = (), attributes: tuple[tuple[str, Any], ...] = ()) -> Tensor:
-    """Record `op` and write its result into `input`.
-
-    The tape keeps the old content for this operation's own gradient, as PyTorch does; only other operations that need
-    it will find it overwritten.
-    """
-    value = input._value
-    kept = wrap(alias(value, value.origin, value.index), input._device)
-    return assign(input, apply(op, (kept, *others), attributes)._value)
+    """Record `op` and write its result into `input`."""
+    return assign(input, apply(op, (input, *others), attributes)._value)
 
 
 def promoted(op: Any, tensors: tuple[Any, ...], attributes: tuple[tuple[str, Any], ...] = ()) -> Any:

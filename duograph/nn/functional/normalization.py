@@ -49,8 +49,7 @@ def _with_statistics(
     if mean is None or var is None:
         return apply(op, (input, weight, bias), attributes)
     y, new_mean, new_var = apply(op, (input, weight, bias, mean, var, *more), attributes)
-    overwrite(mean, new_mean._value)
-    overwrite(var, new_var._value)
+    overwrite((mean, var), (new_mean._value, new_var._value))
     return y
 
 

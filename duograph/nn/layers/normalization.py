@@ -95,7 +95,7 @@ class _BatchNorm(_Norm):
         mean, var, count = self.running_mean, self.running_var, self.num_batches_tracked
         if self.training:
             if count is not None:
-                overwrite(count, record(PRIMITIVES["add"], (count._value, _ONE)))  # type: ignore[arg-type]
+                overwrite((count,), (record(PRIMITIVES["add"], (count._value, _ONE)),))  # type: ignore[arg-type]
             if not self.track_running_stats:
                 mean = var = None
             batches = count if self.momentum is None else None

@@ -75,8 +75,7 @@ def _rewrite(gradients: list[Tensor], op: Any, before: tuple[Any, ...]) -> None:
         results = record(op, (*before, *(g._value for g in gradients)))
     finally:
         local.gradients = taped
-    for gradient, new in zip(gradients, results if isinstance(results, tuple) else (results,), strict=True):
-        overwrite(gradient, new)
+    overwrite(gradients, results if isinstance(results, tuple) else (results,))
 
 
 def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float, norm_type: float = 2.0) -> Tensor:
