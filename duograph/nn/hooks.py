@@ -125,7 +125,7 @@ class Hooks:
         hooks = (*every_module.values(), *self._forward_hooks.values())
         try:
             output = self.forward(*args, **kwargs)
-            for done, hook in enumerate(hooks, 1):  # noqa: B007 - read when a hook fails
+            for done, hook in enumerate(hooks, 1):
                 changed = _after(self, hook, args, kwargs, output)
                 if changed is not None:
                     output = changed
@@ -243,9 +243,7 @@ class _Exit:
         return _needed(changed, self.places, needed)
 
 
-def _needed(
-    gradients: tuple[Tensor | None, ...], places: list[int], needed: tuple[bool, ...]
-) -> list[Value | None]:
+def _needed(gradients: tuple[Tensor | None, ...], places: list[int], needed: tuple[bool, ...]) -> list[Value | None]:
     chosen = [gradients[place] for place, wants in zip(places, needed, strict=True) if wants]
     return [None if g is None else g._value for g in chosen]
 

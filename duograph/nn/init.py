@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
+
+import numpy as np
 
 from ..autograd import no_grad
 from ..graph.errors import ArgumentError, ShapeError
 from ..ops import creation, random
 from ..ops.random import Generator
+from ..tensor.convert import from_numpy
 from ..tensor.core import Tensor
 
 GAINS = {
@@ -112,14 +116,12 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     if out % groups:
         raise ArgumentError(f"dirac_: groups: expected a divisor of {out}. Received: {groups}")
     per_group = out // groups
-    import numpy as np
-
     array = np.zeros(tuple(tensor.shape), np.float32)
     middle = tuple(size // 2 for size in field)
     for group in range(groups):
         for channel in range(min(per_group, into)):
             array[(group * per_group + channel, channel, *middle)] = 1.0
-    return tensor.copy_(creation.FUNCTIONS["from_numpy"](array))  # type: ignore[attr-defined]
+    return tensor.copy_(from_numpy(array))  # type: ignore[attr-defined]
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
@@ -161,15 +163,13 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         raise ShapeError(f"orthogonal_: expected a tensor of at least 2 axes. Received: shape {tuple(tensor.shape)}")
     if tensor.numel() == 0:
         return tensor
-    import numpy as np
-
     rows, columns = tensor.shape[0], tensor.numel() // tensor.shape[0]
     flat = random.randn(rows, columns, generator=generator)._array().astype(np.float64)
     wide = rows < columns
     q, r = np.linalg.qr(flat.T if wide else flat)
     q *= np.sign(np.diag(r))  # makes the distribution uniform
     array = np.ascontiguousarray((q.T if wide else q) * gain, np.float32).reshape(tensor.shape)
-    return tensor.copy_(creation.FUNCTIONS["from_numpy"](array))  # type: ignore[attr-defined]
+    return tensor.copy_(from_numpy(array))  # type: ignore[attr-defined]
 
 
 @no_grad()
@@ -186,8 +186,6 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
 
 def _old_name(name: str, function: Any) -> Any:
     def old(*args: Any, **kwargs: Any) -> Tensor:
-        import warnings
-
         warnings.warn(f"init.{name} is now init.{name}_", FutureWarning, stacklevel=2)
         return function(*args, **kwargs)
 

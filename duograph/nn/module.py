@@ -453,7 +453,7 @@ class Module(Hooks, Stateful):
 
 def _convert(tensor: Tensor, fn: Callable[[Tensor], Tensor]) -> None:
     with no_grad():
-        content = tensor.detach()  # type: ignore[attr-defined]
+        content = tensor.detach()
         made = fn(content)
     if made is not content:
         set_data(tensor, made)
@@ -468,6 +468,6 @@ def clear_grad(parameter: Tensor, set_to_none: bool = True) -> None:
         parameter._grad = None
         return
     if gradient.requires_grad:
-        gradient = parameter._grad = gradient.detach()  # type: ignore[attr-defined]
+        gradient = parameter._grad = gradient.detach()
     with no_grad():
-        gradient.zero_()  # type: ignore[attr-defined]
+        gradient.zero_()

@@ -47,13 +47,13 @@ class Parameter(Tensor):
         if id(self) in memo:
             return memo[id(self)]
         with no_grad():
-            made = type(self)(convert.copy(self.detach()), self.requires_grad)  # type: ignore[attr-defined]
+            made = type(self)(convert.copy(self.detach()), self.requires_grad)
         memo[id(self)] = made
         made._grad = copy.deepcopy(self._grad, memo)
         return made
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return type(self), (self.detach(), self.requires_grad)  # type: ignore[attr-defined]
+        return type(self), (self.detach(), self.requires_grad)
 
 
 class Buffer(Tensor):

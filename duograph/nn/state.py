@@ -46,7 +46,10 @@ class Stateful:
 
     def _init_state(self) -> None:
         vars(self).update(
-            _state_dict_pre_hooks={}, _state_dict_hooks={}, _load_state_dict_pre_hooks={}, _load_state_dict_post_hooks={}
+            _state_dict_pre_hooks={},
+            _state_dict_hooks={},
+            _load_state_dict_pre_hooks={},
+            _load_state_dict_post_hooks={},
         )
 
     def get_extra_state(self) -> Any:

@@ -140,7 +140,7 @@ def _axis(name: str, input: Tensor, dim: int | None) -> int:
 def _softmax(name: str, op: Any, doc: str) -> Callable[..., Tensor]:
     def function(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
         if dtype is not None:
-            input = input.to(dtype)  # type: ignore[attr-defined]
+            input = input.to(dtype)
         return apply(op, (input,), (("axis", _axis(name, input, dim)),))
 
     function.__name__ = name
@@ -159,13 +159,13 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
     With `hard` it is one-hot, and its gradient that of the soft one.
     """
     unit = random.rand(tuple(logits.shape), dtype=logits.dtype)
-    noise = -(-((unit + eps).log())).log()  # type: ignore[attr-defined]
-    soft = softmax((logits + noise) / tau, dim)  # type: ignore[operator]
+    noise = -(-((unit + eps).log())).log()
+    soft = softmax((logits + noise) / tau, dim)
     if not hard:
         return soft
-    places = soft.argmax(dim, keepdim=True)  # type: ignore[attr-defined]
-    one_hot = zeros_like(soft).scatter(dim, places, 1.0)  # type: ignore[attr-defined]
-    return one_hot - soft.detach() + soft  # type: ignore[attr-defined]
+    places = soft.argmax(dim, keepdim=True)
+    one_hot = zeros_like(soft).scatter(dim, places, 1.0)
+    return one_hot - soft.detach() + soft
 
 
 def _writing(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

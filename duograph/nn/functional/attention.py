@@ -55,9 +55,7 @@ def multi_head_attention_forward(
             key_padding_mask = key_padding_mask.unsqueeze(0)
     length, batch, features = query.shape
     if features != embed_dim_to_check:
-        raise ShapeError(
-            f"multi-head attention: query: expected {embed_dim_to_check} features. Received: {features}"
-        )
+        raise ShapeError(f"multi-head attention: query: expected {embed_dim_to_check} features. Received: {features}")
     if is_causal and attn_mask is None:
         raise ArgumentError("multi-head attention: is_causal only says what attn_mask is: pass attn_mask too")
     if use_separate_proj_weight:

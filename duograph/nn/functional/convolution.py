@@ -56,12 +56,12 @@ conv_transpose1d, conv_transpose2d, conv_transpose3d = (_conv_transpose(n) for n
 def _max_pool(n: int, both: bool) -> Callable[..., Any]:
     def function(
         input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
-        ceil_mode: bool = False, return_indices: bool = both,
+        ceil_mode: bool = False, return_indices: bool = False,
     ) -> Any:  # fmt: skip
         return apply(pools.max_pool, (input,), (
             ("kernel_size", per_axis(name, "kernel_size", kernel_size, n)), ("stride", hashable(stride)),
             ("padding", hashable(padding)), ("dilation", hashable(dilation)), ("ceil_mode", bool(ceil_mode)),
-            ("return_indices", bool(return_indices)),
+            ("return_indices", both or bool(return_indices)),
         ))  # fmt: skip
 
     name = function.__name__ = f"max_pool{n}d" + "_with_indices" * both
@@ -135,11 +135,10 @@ def _adaptive_avg_pool(n: int) -> Callable[..., Tensor]:
 
 
 def _adaptive_max_pool(n: int, both: bool) -> Callable[..., Any]:
-    def function(input: Tensor, output_size: Any, return_indices: bool = both) -> Any:
+    def function(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
         sizes = per_axis(name, "output_size", output_size, n)
-        return apply(
-            pools.adaptive_max_pool, (input,), (("output_size", sizes), ("return_indices", bool(return_indices)))
-        )
+        attributes = (("output_size", sizes), ("return_indices", both or bool(return_indices)))
+        return apply(pools.adaptive_max_pool, (input,), attributes)
 
     name = function.__name__ = f"adaptive_max_pool{n}d" + "_with_indices" * both
     function.__doc__ = f"Largest elements over a grid of `output_size` windows that cover {n} axes."

@@ -37,7 +37,9 @@ def embedding(
     or not. Raises ArgumentError for a `padding_idx` outside.
     """
     if scale_grad_by_freq:
-        raise NotSupported("embedding: scale_grad_by_freq=True is not supported: scale the loss of frequent rows instead")
+        raise NotSupported(
+            "embedding: scale_grad_by_freq=True is not supported: scale the loss of frequent rows instead"
+        )
     rows = weight.shape[0]
     if padding_idx is not None and not -rows <= padding_idx < rows:
         raise ArgumentError(f"embedding: padding_idx: expected an index of {rows} rows. Received: {padding_idx}")
@@ -111,15 +113,19 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
     return _dropped(drops.alpha_dropout, input, p, training, inplace, False)
 
 
-def _channel_dropout(name: str, op: Any, input: Any, p: float, training: bool, inplace: bool, ranks: tuple[int, ...]) -> Tensor:
+def _channel_dropout(
+    name: str, op: Any, input: Any, p: float, training: bool, inplace: bool, ranks: tuple[int, ...]
+) -> Tensor:
     """Whole channels dropped; the first of `ranks` is a sample without batch."""
     if input.ndim not in ranks:
-        raise ShapeError(f"{name}: expected {' or '.join(map(str, ranks))} dimensions. Received: shape {tuple(input.shape)}")
+        raise ShapeError(
+            f"{name}: expected {' or '.join(map(str, ranks))} dimensions. Received: shape {tuple(input.shape)}"
+        )
     if input.ndim == ranks[0] and len(ranks) > 1:
         if inplace:
             _dropped(op, input.unsqueeze(0), p, training, True, True)
             return input
-        return _dropped(op, input.unsqueeze(0), p, training, False, True).squeeze(0)  # type: ignore[attr-defined]
+        return _dropped(op, input.unsqueeze(0), p, training, False, True).squeeze(0)
     return _dropped(op, input, p, training, inplace, True)
 
 

@@ -49,7 +49,9 @@ def interpolate(
         raise ArgumentError(f"interpolate: expected either size or scale_factor. Received: {size}, {scale_factor}")
     if mode in ("nearest", "nearest-exact", "area"):
         if align_corners is not None:
-            raise ArgumentError(f"interpolate: align_corners: expected None with mode {mode}. Received: {align_corners}")
+            raise ArgumentError(
+                f"interpolate: align_corners: expected None with mode {mode}. Received: {align_corners}"
+            )
     if antialias:
         raise NotSupported("interpolate: antialias=True is not supported: blur first, e.g. with avg_pool2d")
     factors = None

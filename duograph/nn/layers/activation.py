@@ -8,7 +8,7 @@ from typing import Any
 from ...functional import activation as composites
 from ...ops.creation import empty
 from ...tensor.core import Tensor, apply
-from .. import functional as F  # noqa: N812 - the name the field uses
+from .. import functional as F
 from ..module import Module
 from ..parameter import Parameter
 
@@ -296,7 +296,7 @@ class PReLU(Module):
 
     def reset_parameters(self) -> None:
         """Set all slopes to their first value."""
-        self.weight.data.fill_(self.init)  # type: ignore[attr-defined]
+        self.weight.data.fill_(self.init)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.prelu(input, self.weight)

@@ -9,7 +9,7 @@ from typing import Any
 from ...graph.errors import ArgumentError
 from ...ops.creation import empty, full
 from ...tensor.core import Tensor
-from .. import functional as F  # noqa: N812 - the name the field uses
+from .. import functional as F
 from .. import init
 from ..containers import ModuleList
 from ..module import Module
@@ -96,7 +96,7 @@ class MultiheadAttention(Module):
             key_padding_mask, need_weights, attn_mask, not self._qkv_same_embed_dim, self.q_proj_weight,
             self.k_proj_weight, self.v_proj_weight, None, None, average_attn_weights, is_causal,
         )  # fmt: skip
-        return (output.transpose(0, 1) if swap else output), weights  # type: ignore[attr-defined]
+        return (output.transpose(0, 1) if swap else output), weights
 
 
 def _activation(activation: Any) -> Callable[[Tensor], Tensor]:
@@ -292,4 +292,4 @@ class Transformer(Module):
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Tensor:
         """[sz, sz] with -inf above the diagonal and 0 elsewhere."""
-        return full((sz, sz), float("-inf"), device=device, dtype=dtype).triu(1)  # type: ignore[attr-defined]
+        return full((sz, sz), float("-inf"), device=device, dtype=dtype).triu(1)

@@ -9,7 +9,7 @@ from ...functional import convolution as convolutions
 from ...graph.errors import ArgumentError, ShapeError
 from ...ops.creation import empty
 from ...tensor.core import Tensor, apply
-from .. import functional as F  # noqa: N812 - the name the field uses
+from .. import functional as F
 from .. import init
 from ..functional.common import per_axis
 from ..module import Module

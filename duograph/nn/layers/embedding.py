@@ -8,7 +8,7 @@ from ...autograd import no_grad
 from ...graph.errors import ArgumentError, NotSupported, ShapeError
 from ...ops.creation import empty
 from ...tensor.core import Tensor
-from .. import functional as F  # noqa: N812 - the name the field uses
+from .. import functional as F
 from .. import init
 from ..module import Module
 from ..parameter import Parameter
@@ -19,7 +19,9 @@ class _Table(Module):
     embedding_dim: int
     padding_idx: int | None
 
-    def _init_table(self, weight: Tensor | None, padding_idx: int | None, freeze: bool, device: Any, dtype: Any) -> None:
+    def _init_table(
+        self, weight: Tensor | None, padding_idx: int | None, freeze: bool, device: Any, dtype: Any
+    ) -> None:
         name, rows, columns = type(self).__name__, self.num_embeddings, self.embedding_dim
         if padding_idx is not None and not -rows <= padding_idx < rows:
             raise ArgumentError(f"{name}: padding_idx: expected an index of {rows} rows. Received: {padding_idx}")
@@ -37,7 +39,7 @@ class _Table(Module):
         init.normal_(self.weight)
         if self.padding_idx is not None:
             with no_grad():
-                self.weight[self.padding_idx].fill_(0)  # type: ignore[index]
+                self.weight[self.padding_idx].fill_(0)
 
 
 class Embedding(_Table):
@@ -70,9 +72,7 @@ class Embedding(_Table):
         """A layer over a given table; if `freeze`, it is not trained."""
         if embeddings.ndim != 2:
             raise ShapeError(f"from_pretrained: expected a table of 2 axes. Received: shape {tuple(embeddings.shape)}")
-        return cls(
-            *embeddings.shape, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, embeddings, freeze
-        )
+        return cls(*embeddings.shape, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, embeddings, freeze)
 
     def extra_repr(self) -> str:
         return _described(self)
@@ -97,9 +97,7 @@ class EmbeddingBag(_Table):
         self.include_last_offset = include_last_offset
         self._init_table(_weight, padding_idx, False, device, dtype)
 
-    def forward(
-        self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None) -> Tensor:
         return F.embedding_bag(
             input, self.weight, offsets, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.mode, self.sparse,
             per_sample_weights, self.include_last_offset, self.padding_idx,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...tensor.core import Tensor
-from .. import functional as F  # noqa: N812 - the name the field uses
+from .. import functional as F
 from ..functional.common import legacy_reduction
 from ..module import Module
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...functional import pooling as pools
 from ...tensor.core import Tensor, apply
-from .. import functional as F  # noqa: N812 - the name the field uses
+from .. import functional as F
 from ..functional.common import hashable, per_axis
 from ..module import Module
 

@@ -125,7 +125,9 @@ class RNNBase(Module):
                 f"Received: shape {tuple(input.shape)}"
             )
         batched = input.ndim == 3
-        if batched and given is not None and given[0].ndim != 3 or not batched and given is not None and given[0].ndim != 2:
+        if (batched and given is not None and given[0].ndim != 3) or (
+            not batched and given is not None and given[0].ndim != 2
+        ):
             raise ShapeError(
                 f"{type(self).__name__}: hx: expected {3 if batched else 2} dimensions, as the input is "
                 f"{'' if batched else 'not '}batched. Received: shape {tuple(given[0].shape)}"

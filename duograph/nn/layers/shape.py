@@ -6,7 +6,7 @@ from typing import Any
 
 from ...graph.errors import ArgumentError, ShapeError
 from ...tensor.core import Tensor
-from .. import functional as F  # noqa: N812 - the name the field uses
+from .. import functional as F
 from ..module import Module
 
 
@@ -19,7 +19,7 @@ class Flatten(Module):
         self.end_dim = end_dim
 
     def forward(self, input: Tensor) -> Tensor:
-        return input.flatten(self.start_dim, self.end_dim)  # type: ignore[attr-defined]
+        return input.flatten(self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
@@ -46,9 +46,7 @@ class Unflatten(Module):
         for s in self.unflattened_size:
             known, unknown = (known, unknown + 1) if s == -1 else (known * s, unknown)
         if unknown > 1 or (size % known if unknown and known else size != known):
-            raise ShapeError(
-                f"Unflatten: expected sizes whose product is {size}. Received: {self.unflattened_size}"
-            )
+            raise ShapeError(f"Unflatten: expected sizes whose product is {size}. Received: {self.unflattened_size}")
         return tuple(size // known if s == -1 else s for s in self.unflattened_size)
 
     def extra_repr(self) -> str:
@@ -92,9 +90,7 @@ class Unfold(Module):
         return F.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
 
     def extra_repr(self) -> str:
-        return (
-            f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, stride={self.stride}"
-        )
+        return f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, stride={self.stride}"
 
 
 class PixelShuffle(Module):

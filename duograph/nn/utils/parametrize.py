@@ -66,13 +66,8 @@ class ParametrizationList(ModuleList):
                     setattr(self, f"original{k}", Parameter(part.detach(), original.requires_grad))
                 else:
                     self.register_buffer(f"original{k}", part)
-        if not unsafe:
-            made = self()
-            if made.dtype is not original.dtype or (self.is_tensor and made.shape != value.shape):
-                raise ArgumentError(
-                    f"register_parametrization: expected a tensor of dtype {original.dtype.name} and shape "
-                    f"{tuple(original.shape)}. Received: {made.dtype.name} {tuple(made.shape)}; pass unsafe=True"
-                )
+        with no_grad():
+            _check_kept(original if not self.is_tensor else self.original, self(), unsafe)
 
     def right_inverse(self, value: Any) -> None:
         """Change what is trained so that the tensor becomes `value`."""
@@ -95,6 +90,14 @@ class ParametrizationList(ModuleList):
         for module in rest:
             value = module(value)
         return value
+
+
+def _check_kept(before: Tensor, after: Tensor, unsafe: bool) -> None:
+    if not unsafe and (after.dtype is not before.dtype or after.shape != before.shape):
+        raise ArgumentError(
+            f"register_parametrization: expected a tensor of dtype {before.dtype.name} and shape "
+            f"{tuple(before.shape)}. Received: {after.dtype.name} {tuple(after.shape)}; pass unsafe=True"
+        )
 
 
 def _property(name: str) -> property:
@@ -122,11 +125,10 @@ def register_parametrization(
     """
     parametrization.train(module.training)
     if is_parametrized(module, tensor_name):
-        made: Any = module.parametrizations[tensor_name]
         with no_grad():
-            if hasattr(parametrization, "right_inverse"):
-                made.right_inverse(parametrization.right_inverse(getattr(module, tensor_name)))
-        made.append(parametrization)
+            before = getattr(module, tensor_name)
+            _check_kept(before, parametrization(before), unsafe)
+        module.parametrizations[tensor_name].append(parametrization)  # type: ignore[index, operator]
         return module
     original = vars(module).get(tensor_name)
     if tensor_name not in module._parameters and tensor_name not in module._buffers or original is None:

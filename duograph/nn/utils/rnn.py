@@ -58,7 +58,7 @@ class PackedSequence(NamedTuple):
 
 def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     """The permutation that undoes another."""
-    return None if permutation is None else permutation.argsort()  # type: ignore[attr-defined]
+    return None if permutation is None else permutation.argsort()
 
 
 def _lengths(batch_sizes: Tensor) -> np.ndarray:
@@ -96,9 +96,7 @@ def pack_padded_sequence(
     ordered = padded if sorted_indices is None else padded.index_select(1, sorted_indices)
     sizes = (given[None, :] > np.arange(given[0])[:, None]).sum(1)
     data = cat([ordered[t, :size] for t, size in enumerate(sizes.tolist())])
-    return PackedSequence(
-        data, from_buffer(sizes.astype(np.int64)), sorted_indices, invert_permutation(sorted_indices)
-    )
+    return PackedSequence(data, from_buffer(sizes.astype(np.int64)), sorted_indices, invert_permutation(sorted_indices))
 
 
 def pad_packed_sequence(
@@ -122,7 +120,7 @@ def pad_packed_sequence(
     found = from_buffer(lengths.astype(np.int64))
     if sequence.unsorted_indices is not None:
         padded = padded.index_select(1, sequence.unsorted_indices)
-        found = found.index_select(0, sequence.unsorted_indices)  # type: ignore[attr-defined]
+        found = found.index_select(0, sequence.unsorted_indices)
     return (padded.transpose(0, 1) if batch_first else padded), found
 
 

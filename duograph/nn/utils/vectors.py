@@ -28,5 +28,5 @@ def vector_to_parameters(vec: Any, parameters: Iterable[Any]) -> None:
     start = 0
     for parameter in given:
         stop = start + parameter.numel()
-        parameter.data = vec[start:stop].reshape(parameter.shape).detach().clone()  # type: ignore[attr-defined]
+        parameter.data = vec[start:stop].reshape(parameter.shape).detach().clone()
         start = stop
