@@ -8,16 +8,16 @@ differentiated again.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from .gradient import uses, vjp
+from .gradient import VectorJacobianProduct, uses, vjp
 from .graph import trace as tracing
 from .graph.errors import ArgumentError, GradientError
 from .graph.node import PRIMITIVES, make
 from .graph.trace import Leaf, Origin, Value, alias, local, record
 from .tensor.core import Tensor, method, wrap
-from .tensor.views import assign
+from .tensor.views import overwrite
 
 Place = tuple[Origin | Leaf, int]
 """Where cotangents meet: an output of an operation, or a leaf."""
@@ -88,21 +88,24 @@ def is_grad_enabled() -> bool:
     return local.gradients
 
 
-def _order(roots: Sequence[Value]) -> list[Origin]:
-    """The operations behind `roots`, those nearest to the roots first."""
+def operations_behind(roots: Iterable[Value]) -> list[Origin]:
+    """The operations that `roots` came from, those nearest to the roots first: none before what used its results."""
     order: list[Origin] = []
-    seen: set[Origin] = set()
+    seen: set[Any] = set()
     for root in roots:
         if not isinstance(root.origin, Origin) or root.origin in seen:
             continue
         seen.add(root.origin)
-        stack: list[tuple[Origin, Iterator[Value | None]]] = [(root.origin, iter(root.origin.inputs))]
+        stack = [(root.origin, iter(root.origin.inputs))]
         while stack:
             origin, rest = stack[-1]
             for value in rest:
-                if value is not None and isinstance(value.origin, Origin) and value.origin not in seen:
-                    seen.add(value.origin)
-                    stack.append((value.origin, iter(value.origin.inputs)))
+                if value is None:
+                    continue
+                before = value.origin
+                if before is not None and before not in seen and isinstance(before, Origin):
+                    seen.add(before)
+                    stack.append((before, iter(before.inputs)))
                     break
             else:
                 stack.pop()
@@ -111,14 +114,11 @@ def _order(roots: Sequence[Value]) -> list[Origin]:
     return order
 
 
-def _leading(order: list[Origin], wanted: set[Place]) -> set[Place]:
+def _leading(order: list[Origin], wanted: set[Place]) -> set[Any]:
     """The places on the way to `wanted`."""
-    leads = set(wanted)
+    leads: set[Any] = set(wanted)
     for origin in reversed(order):
-        reaches = any(
-            v is not None and v.origin is not None and (v.origin, v.index) in leads for v in origin.inputs
-        )
-        if reaches:
+        if any(v is not None and (v.origin, v.index) in leads for v in origin.inputs):
             leads.update((origin, index) for index in range(origin.outputs))
     return leads
 
@@ -150,82 +150,87 @@ def pull(
     Records vector-Jacobian products; they are taped in turn if `create_graph`.
     Raises GradientError for a freed graph and for values overwritten since they were used.
     """
-    order = _order(roots)
+    order = operations_behind(roots)
     leads = None if wanted is None else _leading(order, wanted)
-    found: dict[Place, Value] = {}
+    found: dict[Any, Value] = {}  # cotangents by place, complete when their operation's turn comes
     result: dict[Place, Value] = {}
     overwritten: set[Any] = set()  # places whose value was written in place after an operation had used it
+    add = PRIMITIVES["add"]
 
-    def add(value: Value, cotangent: Value) -> None:
+    def contribute(value: Value, cotangent: Value) -> None:
         place = (value.origin, value.index)
-        if value.overwritten:
+        if value.overwritten is not None:
             overwritten.add(place)
-        before = found.get(place)  # type: ignore[arg-type]
-        found[place] = (  # type: ignore[index]
-            cotangent if before is None else record(PRIMITIVES["add"], (before, cotangent))
-        )
+        before = found.get(place)
+        found[place] = cotangent if before is None else record(add, (before, cotangent))
 
-    mode = local.gradients
-    local.gradients = create_graph
+    mode, local.gradients = local.gradients, create_graph
     try:
         for root, seed in zip(roots, seeds, strict=True):
-            add(root, seed)
+            contribute(root, seed)
         for origin in order:
-            given: list[Value | None] = []
-            for index in range(origin.outputs):
-                cotangent = found.pop((origin, index), None)
-                if cotangent is not None and origin.hooks and index in origin.hooks:
-                    cotangent = _call_hooks(origin.hooks[index], cotangent)
-                if cotangent is not None and wanted is not None and (origin, index) in wanted:
-                    result[origin, index] = cotangent
-                given.append(cotangent)
-            if all(c is None for c in given):
+            given = [found.pop((origin, index), None) for index in range(origin.outputs)]
+            if origin.hooks is not None:
+                given = [_after_hooks(origin.hooks.get(k), c) for k, c in enumerate(given)]
+            if wanted is not None:
+                places = (((origin, k), c) for k, c in enumerate(given) if c is not None)
+                result.update((place, c) for place, c in places if place in wanted)
+            if given.count(None) == len(given):
                 continue
-            needed = tuple(
-                v is not None and v.origin is not None and (leads is None or (v.origin, v.index) in leads)
-                for v in origin.inputs
-            )
             if origin.freed:
                 raise _freed(origin)
-            if any(needed):
-                for value, cotangent in _products(origin, needed, given, overwritten):
-                    add(value, cotangent)
+            targets, needed = [], []
+            for value in origin.inputs:
+                needs = value is not None and value.origin is not None
+                if needs and leads is not None:
+                    needs = (value.origin, value.index) in leads
+                needed.append(needs)
+                if needs:
+                    targets.append(value)
+            if targets:
+                cotangents = _products(origin, tuple(needed), given, overwritten)
+                for value, cotangent in zip(targets, cotangents, strict=True):
+                    if cotangent is not None:
+                        contribute(value, cotangent)
             if not retain:
                 _free(origin)
     finally:
         local.gradients = mode
     for place, cotangent in found.items():
-        if isinstance(place[0], Leaf) and (wanted is None or place in wanted):
-            owner = place[0].owner()
-            if owner is not None and owner._hooks:
-                cotangent = _call_hooks(list(owner._hooks.values()), cotangent)
-            result[place] = cotangent
+        leaf = place[0]
+        if isinstance(leaf, Leaf) and (wanted is None or place in wanted):
+            owner = leaf.owner()
+            hooks = None if owner is None or not owner._hooks else list(owner._hooks.values())
+            result[place] = _after_hooks(hooks, cotangent)
     return result
 
 
 def _products(
     origin: Origin, needed: tuple[bool, ...], given: list[Value | None], overwritten: set[Any]
-) -> Iterator[tuple[Value, Value]]:
-    """The inputs of an operation that need a cotangent, each with its own."""
-    inputs = origin.inputs
-    targets = [v for v, wants in zip(inputs, needed, strict=True) if wants]
+) -> Sequence[Value | None]:
+    """Cotangents of the inputs that need one."""
     custom = getattr(origin.op, "pull", None)
     if custom is not None:  # an operation whose gradient is the user's Python function
-        yield from ((v, c) for v, c in zip(targets, custom(origin, needed, given), strict=True) if c is not None)
-        return
-    product = vjp(origin.op, needed, tuple(c is not None for c in given))
-    operands = (*inputs, *(c for c in given if c is not None))
-    if any((origin, k) in overwritten for k in range(origin.outputs)) or any(v is not None and v.overwritten for v in inputs):
-        signature = tuple(None if v is None else (v.shape, v.dtype) for v in operands)
-        used, used_results = uses(product, origin.attributes, signature)
-        for place, value in enumerate(inputs):
-            if value is not None and value.overwritten not in (None, origin) and place in used:
-                raise _overwritten(origin, f"its input {place}")
-        for index in used_results:
-            if (origin, index) in overwritten:
-                raise _overwritten(origin, "its result")
+        return custom(origin, needed, given)
+    product = vjp(origin.op, needed, tuple([c is not None for c in given]))
+    operands = (*origin.inputs, *[c for c in given if c is not None])
+    if overwritten or any([v is not None and v.overwritten is not None for v in origin.inputs]):
+        _check_overwritten(origin, product, operands, overwritten)
     cotangents = record(product, operands, origin.attributes)
-    yield from zip(targets, cotangents if isinstance(cotangents, tuple) else (cotangents,), strict=True)
+    return cotangents if isinstance(cotangents, tuple) else (cotangents,)
+
+
+def _check_overwritten(
+    origin: Origin, product: VectorJacobianProduct, operands: tuple[Value | None, ...], overwritten: set[Any]
+) -> None:
+    """Raise GradientError if the gradient of an operation uses a value that was written in place since."""
+    signature = tuple(None if v is None else (v.shape, v.dtype) for v in operands)
+    used, used_results = uses(product, origin.attributes, signature)
+    for place, value in enumerate(origin.inputs):
+        if value is not None and value.overwritten not in (None, origin) and place in used:
+            raise _overwritten(origin, f"its input {place}")
+    if any((origin, index) in overwritten for index in used_results):
+        raise _overwritten(origin, "its result")
 
 
 _keeping: dict[Any, bool] = {}
@@ -233,7 +238,7 @@ _keeping: dict[Any, bool] = {}
 
 def _free(origin: Origin) -> None:
     """Release the values an operation keeps for its gradient. One that uses none, such as a sum, can be passed again."""
-    keeps = True
+    keeps: bool | None = True
     if getattr(origin.op, "pull", None) is None:
         key = (origin.op, origin.attributes, len(origin.inputs))
         keeps = _keeping.get(key)
@@ -261,7 +266,10 @@ def _results(origin: Origin, inputs: tuple[Any, ...]) -> list[Any]:
     return [(n.shape, n.dtype) for n in origin.op.build(stand_ins, origin.attributes)]
 
 
-def _call_hooks(hooks: Sequence[Callable[[Any], Any]], cotangent: Value) -> Value:
+def _after_hooks(hooks: Sequence[Callable[[Any], Any]] | None, cotangent: Any) -> Any:
+    """A cotangent as the hooks leave it."""
+    if not hooks or cotangent is None:
+        return cotangent
     tensor = wrap(cotangent)
     for hook in hooks:
         changed = hook(tensor)
@@ -326,14 +334,21 @@ def accumulate(owner: Tensor, cotangent: Value, create_graph: bool) -> None:
     """Add a gradient to `owner.grad`."""
     held = owner._grad
     if held is None:
-        owner._grad = wrap(cotangent if create_graph else alias(cotangent, None) if cotangent.origin else cotangent)
+        owner._grad = wrap(cotangent if create_graph else _off_tape(cotangent))
     elif create_graph:
         owner._grad = held + wrap(cotangent)
     else:
-        with no_grad():
-            assign(held, record(PRIMITIVES["add"], (held._value, cotangent)))  # type: ignore[arg-type]
+        mode, local.gradients = local.gradients, False
+        try:
+            overwrite((held,), (record(PRIMITIVES["add"], (held._value, cotangent)),))
+        finally:
+            local.gradients = mode
     for hook in list((getattr(owner, "_accumulated_hooks", None) or {}).values()):
         hook(owner)
+
+
+def _off_tape(value: Value) -> Value:
+    return value if value.origin is None else alias(value, None)
 
 
 def _place(tensor: Tensor, name: str) -> Place:
@@ -375,7 +390,7 @@ def grad(
     for source, place in zip(sources, places, strict=True):
         cotangent = found.get(place)
         if cotangent is not None:
-            result.append(wrap(cotangent if create_graph else alias(cotangent, None) if cotangent.origin else cotangent))
+            result.append(wrap(cotangent if create_graph else _off_tape(cotangent)))
         elif materialize_grads:
             result.append(zeros_like(source))
         elif allow_unused:

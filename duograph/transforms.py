@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import tree
-from .autograd import _order, enable_grad, zeros_like
+from .autograd import enable_grad, operations_behind, zeros_like
 from .autograd import grad as tape_grad
 from .graph.errors import ArgumentError, GradientError
 from .graph.trace import Leaf, alias, local, record
@@ -58,7 +58,8 @@ def _settle(results: list[Any], fresh: list[Tensor]) -> list[Any]:
     settled = []
     for result in results:
         if isinstance(result, Tensor) and result.requires_grad:
-            ends = {v.origin for o in _order([result._value]) for v in o.inputs if v is not None and isinstance(v.origin, Leaf)}
+            behind = operations_behind([result._value])
+            ends = {v.origin for o in behind for v in o.inputs if v is not None and isinstance(v.origin, Leaf)}
             if ends <= own and result._value.origin not in ends - own:
                 result = wrap(alias(result._value, None), result._device)
         settled.append(result)

@@ -340,11 +340,12 @@ def record(op: Operation, inputs: tuple[Value | None, ...], attributes: Attribut
         result: Any = Value(shape, dtype, None, trace, step.first, taped if differentiable else None)
         trace.pending.append(ref(result))
     else:
-        result = tuple(
-            Value(shape, dtype, None, trace, step.first + index, taped if differentiable else None, index)
-            for index, (shape, dtype, differentiable) in enumerate(step.results)
-        )
-        trace.pending.extend(map(ref, result))
+        values = []
+        for index, (shape, dtype, differentiable) in enumerate(step.results):
+            value = Value(shape, dtype, None, trace, step.first + index, taped if differentiable else None, index)
+            values.append(value)
+            trace.pending.append(ref(value))
+        result = tuple(values)
     if step.full or local.eager:
         realiser(trace)
     return result

@@ -6,4 +6,16 @@
 from . import casting, creation, elementwise, gathering, manipulation, products, random, reduction, sorting, statistics
 from .define import FUNCTIONS
 
-__all__ = ["FUNCTIONS", "casting", "creation", "elementwise", "gathering", "manipulation", "products", "random", "reduction", "sorting", "statistics"]
+__all__ = [
+    "FUNCTIONS",
+    "casting",
+    "creation",
+    "elementwise",
+    "gathering",
+    "manipulation",
+    "products",
+    "random",
+    "reduction",
+    "sorting",
+    "statistics",
+]

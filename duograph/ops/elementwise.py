@@ -45,7 +45,13 @@ def _float_only(op: Any) -> Composite:
 
 
 for _name in ("floor", "ceil", "trunc"):
-    unary(_name, _float_only(_name), f"Every element made whole by {_name}.", None, *(("fix",) if _name == "trunc" else ()))
+    unary(
+        _name,
+        _float_only(_name),
+        f"Every element made whole by {_name}.",
+        None,
+        *(("fix",) if _name == "trunc" else ()),
+    )
 
 
 @composite
@@ -93,8 +99,16 @@ _of("signbit", "True where the sign bit is set.", lambda x: _signbit(x))
 _of("relu", "max(x, 0).", lambda x: g.select(x <= 0, 0, x), keeps_result=True)
 _of("isinf", "True where an element is infinite.", lambda x: _infinite(x))
 _of("isfinite", "True where an element is neither infinite nor NaN.", lambda x: ~(_infinite(x) | g.not_equal(x, x)))
-_of("isposinf", "True where an element is +infinity.", lambda x: g.equal(x, math.inf) if x.dtype.is_floating_point else _never(x))
-_of("isneginf", "True where an element is -infinity.", lambda x: g.equal(x, -math.inf) if x.dtype.is_floating_point else _never(x))
+_of(
+    "isposinf",
+    "True where an element is +infinity.",
+    lambda x: g.equal(x, math.inf) if x.dtype.is_floating_point else _never(x),
+)
+_of(
+    "isneginf",
+    "True where an element is -infinity.",
+    lambda x: g.equal(x, -math.inf) if x.dtype.is_floating_point else _never(x),
+)
 
 
 def sigmoid_stable(x: Node) -> Node:
@@ -157,7 +171,9 @@ _of_two("fmin", "The smaller; a number wins over NaN.", lambda x, y: _ignoring_n
 _of_two("hypot", "sqrt(x² + y²).", lambda x, y: g.sqrt(x * x + y * y), to_float)
 _of_two("logaddexp", "log(exp(x) + exp(y)).", lambda x, y: _logaddexp(x, y), to_float)
 _of_two("xlogy", "x log(y), 0 where x is 0.", lambda x, y: _xlogy(x, y), to_float)
-_of_two("heaviside", "0, other or 1 by the sign of input.", lambda x, y: g.select(g.equal(x, 0), y, g.cast(x > 0, x.dtype)))
+_of_two(
+    "heaviside", "0, other or 1 by the sign of input.", lambda x, y: g.select(g.equal(x, 0), y, g.cast(x > 0, x.dtype))
+)
 
 
 def _ignoring_nan(best: Any, x: Node, y: Node) -> Node:
@@ -323,13 +339,19 @@ def _fill_broadcast(x: Node, mask: Node, value: Node) -> Node:
 
 
 @function(in_place=True)
-def nan_to_num(input: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+def nan_to_num(
+    input: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+) -> Tensor:
     """NaN and infinities replaced by numbers: 0, the largest and the least of the dtype unless given."""
     if not input.dtype.is_floating_point:
         return apply(P["copy"], (input,))
     limits = np.finfo(np.float32) if input.dtype is dtypes.bfloat16 else np.finfo(input.dtype.numpy)
     top = float(limits.max) if input.dtype is not dtypes.bfloat16 else 3.3895313892515355e38
-    given = (("nan", nan or 0.0), ("high", top if posinf is None else posinf), ("low", -top if neginf is None else neginf))
+    given = (
+        ("nan", nan or 0.0),
+        ("high", top if posinf is None else posinf),
+        ("low", -top if neginf is None else neginf),
+    )
     return apply(_numbers_only, (input,), given)
 
 
@@ -387,4 +409,3 @@ def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether two tensors have one shape and the same elements."""
     return input.shape == other.shape and bool(np.array_equal(input._array(), other._array()))
-

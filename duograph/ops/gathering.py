@@ -22,7 +22,9 @@ def read_along(x: Node, indices: Node, *, axis: int) -> Node:
     if not x.ndim and not indices.ndim:
         return g.reshape(g.take_along(g.reshape(x, (1,)), g.reshape(indices, (1,)), 0), ())
     if x.ndim != indices.ndim:
-        raise ShapeError(f"gather: expected an index of {x.ndim} dimensions. Received: shapes {x.shape} and {indices.shape}")
+        raise ShapeError(
+            f"gather: expected an index of {x.ndim} dimensions. Received: shapes {x.shape} and {indices.shape}"
+        )
     return g.take_along(x, indices, axis)
 
 
@@ -45,9 +47,11 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         return gather(input.reshape(-1), 0, indices.reshape(-1))
     axis = normalize_axis(dim, input.ndim)
     rest = [
-        broadcast_shapes((a,), (b,))[0] for k, (a, b) in enumerate(zip(input.shape, indices.shape, strict=True)) if k != axis
+        broadcast_shapes((a,), (b,))[0]
+        for k, (a, b) in enumerate(zip(input.shape, indices.shape, strict=True))
+        if k != axis
     ]
-    wide = lambda t: expand(t, (*rest[:axis], t.shape[axis], *rest[axis:]))  # noqa: E731 - one line, used twice
+    wide = lambda t: expand(t, (*rest[:axis], t.shape[axis], *rest[axis:]))
     return gather(wide(input), axis, wide(indices))
 
 
@@ -58,10 +62,14 @@ def write_along(x: Node, indices: Node, updates: Node, *, axis: int, mode: str) 
         one = (1,)
         return g.reshape(g.put_along(g.reshape(x, one), g.reshape(indices, one), g.reshape(updates, one), 0, mode), ())
     if x.ndim != indices.ndim:
-        raise ShapeError(f"scatter: expected an index of {x.ndim} dimensions. Received: shapes {x.shape} and {indices.shape}")
+        raise ShapeError(
+            f"scatter: expected an index of {x.ndim} dimensions. Received: shapes {x.shape} and {indices.shape}"
+        )
     if updates.shape != indices.shape:
         if any(i > u for i, u in zip(indices.shape, updates.shape, strict=True)):
-            raise ShapeError(f"scatter: expected src at least as large as index {indices.shape}. Received: {updates.shape}")
+            raise ShapeError(
+                f"scatter: expected src at least as large as index {indices.shape}. Received: {updates.shape}"
+            )
         updates = g.slice(updates, (0,) * updates.ndim, indices.shape)
     return g.put_along(x, indices, updates, axis, mode)
 
@@ -80,7 +88,9 @@ def _scatter(name: str, input: Tensor, dim: int, index: Tensor, src: Any, mode: 
 
 
 @function(in_place=True)
-def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Tensor:
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
+) -> Tensor:
     """`result[index[i][j]][j] = src[i][j]` (for dim 0); with `reduce`, "add" or "multiply" instead of replacing."""
     if reduce is not None and reduce not in ("add", "multiply"):
         raise ArgumentError(f"scatter: reduce: expected 'add' or 'multiply'. Received: {reduce!r}")
@@ -115,7 +125,9 @@ def combined_along(x: Node, indices: Node, updates: Node, *, axis: int, mode: st
 
 
 @function(in_place=True)
-def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
+def scatter_reduce(
+    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
     """Elements of `input` combined with those of `src` that land on them: sum, prod, mean, amax or amin."""
     if reduce not in ("sum", "prod", "mean", "amax", "amin"):
         raise ArgumentError(f"scatter_reduce: expected sum, prod, mean, amax or amin. Received: {reduce!r}")

@@ -59,7 +59,9 @@ class Generator:
         """Return to a state that `get_state` gave."""
         array = np.ascontiguousarray(state._array())
         if array.dtype != np.uint8 or array.size != 16:
-            raise ArgumentError(f"set_state: expected the 16 bytes of get_state(). Received: {array.dtype} {array.shape}")
+            raise ArgumentError(
+                f"set_state: expected the 16 bytes of get_state(). Received: {array.dtype} {array.shape}"
+            )
         self._seed, self._offset = (int(x) for x in array.view(np.uint64))
         return self
 
@@ -113,7 +115,9 @@ def uniform_numbers(seed: Node, offset: Node, low: Node, high: Node, *, shape: t
 
 
 @composite
-def normal_numbers(seed: Node, offset: Node, mean: Node, deviation: Node, *, shape: tuple[int, ...], dtype: DType) -> Node:
+def normal_numbers(
+    seed: Node, offset: Node, mean: Node, deviation: Node, *, shape: tuple[int, ...], dtype: DType
+) -> Node:
     """Normal numbers by Box and Muller's transform (1958): sqrt(-2 log u) cos(2 pi v)."""
     work = float64 if dtype is float64 else float32
     bits = g.apply("random_bits", seed, offset, shape=(2, *shape))
@@ -136,7 +140,9 @@ def integer_numbers(seed: Node, offset: Node, low: Node, span: Node, *, shape: t
     return g.cast(g.cast(g.remainder(wide, g.cast(span, uint64)), int64) + low, dtype)
 
 
-def draw(op: Any, shape: tuple[int, ...], dtype: DType, parameters: tuple[Any, ...], generator: Generator | None) -> Tensor:
+def draw(
+    op: Any, shape: tuple[int, ...], dtype: DType, parameters: tuple[Any, ...], generator: Generator | None
+) -> Tensor:
     """Record a random operation that takes (seed, offset, *parameters; shape, dtype)."""
     seed, offset = (generator or default_generator).draw(2 * max(1, math.prod(shape)))
     return apply(op, (seed, offset, *parameters), (("shape", shape), ("dtype", dtype)))
@@ -189,7 +195,9 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
     if high <= low:
         raise ArgumentError(f"randint: expected low < high. Received: {low}, {high}")
     found = dtypes.dtype(dtype) if dtype is not None else int64
-    made = draw(integer_numbers, sizes_of(size), found, (scalar(int(low), int64), scalar(int(high - low), int64)), generator)
+    made = draw(
+        integer_numbers, sizes_of(size), found, (scalar(int(low), int64), scalar(int(high - low), int64)), generator
+    )
     return into(out, made if device is None else made.to(device))
 
 
@@ -223,21 +231,30 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Gene
 
 
 @function()
-def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
+def bernoulli(
+    input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Tensor | None = None
+) -> Tensor:
     """1 with the probability that each element (or `p`) says, else 0."""
     unit = draw(uniform_numbers, tuple(input.shape), float32, (scalar(0.0), scalar(1.0)), generator)
     return into(out, cast(unit < (input if p is None else p), input.dtype))
 
 
 @function()
-def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
+) -> Tensor:
     """Indices drawn in proportion to the weights in the last axis.
 
     Without replacement by the largest of exponential races (Efraimidis and Spirakis, 2006); weights are observed to be
     checked: raises ArgumentError for negative ones, or for fewer nonzero ones than samples.
     """
     weights = input._array().astype(np.float64)
-    if input.ndim not in (1, 2) or (weights < 0).any() or not np.isfinite(weights).all() or (weights.sum(-1) <= 0).any():
+    if (
+        input.ndim not in (1, 2)
+        or (weights < 0).any()
+        or not np.isfinite(weights).all()
+        or (weights.sum(-1) <= 0).any()
+    ):
         raise ArgumentError(
             "multinomial: expected 1 or 2 dimensions of finite weights >= 0 with a positive sum in each row. "
             f"Received: shape {tuple(input.shape)}"

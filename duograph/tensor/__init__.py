@@ -4,4 +4,16 @@ from ..runtime import execute  # installs the executor
 from . import convert, core, device, indexing, operators, printing, views
 from .core import Tensor, apply, wrap
 
-__all__ = ["Tensor", "apply", "convert", "core", "device", "execute", "indexing", "operators", "printing", "views", "wrap"]
+__all__ = [
+    "Tensor",
+    "apply",
+    "convert",
+    "core",
+    "device",
+    "execute",
+    "indexing",
+    "operators",
+    "printing",
+    "views",
+    "wrap",
+]

@@ -61,7 +61,9 @@ def copy(source: Tensor) -> Tensor:
     """A fresh tensor with the same content."""
     buffer = source._value.buffer
     if isinstance(buffer, Buffer) and source._value.origin is None:
-        return wrap(Value(source._value.shape, source._value.dtype, Buffer(np.array(buffer.array, order="C"))), source._device)
+        return wrap(
+            Value(source._value.shape, source._value.dtype, Buffer(np.array(buffer.array, order="C"))), source._device
+        )
     return core.apply(core.PRIMITIVES["copy"], (source,))
 
 
@@ -76,7 +78,7 @@ def _array(data: Any, wanted: DType | None) -> np.ndarray:
         array = np.asarray(data)
     except ValueError:
         raise ArgumentError(f"tensor: expected numbers in equally long sequences. Received: {_short(data)}") from None
-    if array.dtype == object or array.dtype.kind not in "biuf" and array.dtype not in dtypes.BY_NUMPY:
+    if array.dtype == object or (array.dtype.kind not in "biuf" and array.dtype not in dtypes.BY_NUMPY):
         raise DTypeError(f"tensor: expected numbers. Received: {_short(data)}")
     if wanted is None:
         if isinstance(data, np.ndarray) or hasattr(data, "__array_interface__") or hasattr(data, "__array__"):
@@ -119,7 +121,9 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     wanted = None if dtype is None else dtypes.dtype(dtype)
     if isinstance(data, Tensor):
         made = data if wanted is None else cast(data, wanted)
-    elif isinstance(data, np.ndarray) and data.dtype.isnative and (wanted is None or dtypes.dtype(data.dtype) is wanted):
+    elif (
+        isinstance(data, np.ndarray) and data.dtype.isnative and (wanted is None or dtypes.dtype(data.dtype) is wanted)
+    ):
         made = from_numpy(data)
     else:
         made = tensor(data, dtype=dtype)
@@ -131,7 +135,9 @@ def to_device(source: Tensor, place: Device) -> Tensor:
     if source._device == place:
         return source
     if source._device is META:
-        raise DeviceError("cannot copy out of the meta device: its tensors have no content. Use torch.empty_like(x, device='cpu')")
+        raise DeviceError(
+            "cannot copy out of the meta device: its tensors have no content. Use torch.empty_like(x, device='cpu')"
+        )
     made = wrap(source._value)
     made._device = place
     return made
@@ -194,7 +200,9 @@ def dlpack(source: Tensor, **keywords: Any) -> Any:
         raise GradientError("DLPack: the tensor requires grad. Use tensor.detach()")
     array = numpy(source)
     keywords.pop("stream", None)
-    return array.__dlpack__(**{k: v for k, v in keywords.items() if v is not None and k == "copy"} if np.__version__ >= "2.1" else {})
+    return array.__dlpack__(
+        **{k: v for k, v in keywords.items() if v is not None and k == "copy"} if np.__version__ >= "2.1" else {}
+    )
 
 
 method(numpy, "numpy")

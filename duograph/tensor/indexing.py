@@ -137,9 +137,7 @@ class Parsed:
                 self._whole(size, start, stop, step, kept)
             else:
                 if not -size <= item < size:
-                    raise IndexOutOfRange(
-                        f"index {item} is out of range for axis {axis - 1} of size {size}"
-                    )
+                    raise IndexOutOfRange(f"index {item} is out of range for axis {axis - 1} of size {size}")
                 start.append(item % size)
                 stop.append(item % size + 1)
                 step.append(1)
@@ -232,14 +230,18 @@ def _masking(key: Any) -> Any:
     """The mask, where the whole key is one."""
     if isinstance(key, tuple) and len(key) == 1:
         key = key[0]
-    if isinstance(key, np.ndarray) and key.dtype == bool or isinstance(key, list) and key and isinstance(key[0], bool):
+    if (isinstance(key, np.ndarray) and key.dtype == bool) or (
+        isinstance(key, list) and key and isinstance(key[0], bool)
+    ):
         return as_tensor(np.asarray(key))
     return key
 
 
 def view_shape(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
     """`tensor` as a view of another shape of the same size."""
-    return tensor if tuple(tensor.shape) == tuple(shape) else views.view(tensor, ("reshape", (("shape", tuple(shape)),)))
+    return (
+        tensor if tuple(tensor.shape) == tuple(shape) else views.view(tensor, ("reshape", (("shape", tuple(shape)),)))
+    )
 
 
 def _fit(new: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -59,9 +59,7 @@ def update(tensor: Tensor, result: Tensor) -> Tensor:
     """
     dtype = tensor._value.dtype
     if result._value.dtype.rank > dtype.rank:
-        raise DTypeError(
-            f"in-place: a result of {result.dtype.name} cannot be written into a tensor of {dtype.name}"
-        )
+        raise DTypeError(f"in-place: a result of {result.dtype.name} cannot be written into a tensor of {dtype.name}")
     writer = result._value.origin
     result = cast(result, dtype)
     if result._value.shape != tensor._value.shape and len(result._value.shape) <= len(tensor._value.shape):
@@ -91,7 +89,9 @@ def power(base: Any, exponent: Any) -> Tensor:
             if 0 <= exponent <= 4:
                 return apply(integer_power, (base,), (("exponent", int(exponent)),))
             if dtype.category == "int" and exponent < 0:
-                raise DTypeError("integers to negative integer powers are not allowed: cast to a floating point dtype first")
+                raise DTypeError(
+                    "integers to negative integer powers are not allowed: cast to a floating point dtype first"
+                )
         if exponent == 0.5 and dtype.is_floating_point:
             return apply(P["sqrt"], (base,))
     return promoted(P["power"], base, exponent)
