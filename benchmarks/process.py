@@ -26,7 +26,7 @@ class Worker:
     def __init__(self, framework: str, threads: int, cache: Path, patience: float = 300) -> None:
         self.framework = framework
         self.patience = patience
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the worker)
+        self._log = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "benchmarks.worker", framework],
             cwd=ROOT,

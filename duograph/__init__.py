@@ -7,6 +7,7 @@ from typing import Any
 
 from . import graph  # fills the table of primitives  # isort: skip
 from . import autograd, ops  # define the methods of Tensor
+from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .graph.dtype import (
     bfloat16,
     bool_,
@@ -22,14 +23,27 @@ from .graph.dtype import (
     uint32,
     uint64,
 )
-from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .runtime.settings import eager, realize
 from .tensor import Tensor
 from .transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
 
 __version__ = "0.1.0"
 
-_ROOMS = ("autograd", "data", "debug", "functional", "nn", "ops", "optim", "tf", "torch", "keras", "runtime", "show", "tree")
+_ROOMS = (
+    "autograd",
+    "data",
+    "debug",
+    "functional",
+    "nn",
+    "ops",
+    "optim",
+    "tf",
+    "torch",
+    "keras",
+    "runtime",
+    "show",
+    "tree",
+)
 
 
 def __getattr__(name: str) -> Any:

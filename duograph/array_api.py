@@ -20,7 +20,6 @@ from .graph.dtype import (
     bool_,
     float16,
     float32,
-    float64,
     int8,
     int16,
     int32,
@@ -104,10 +103,14 @@ def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None,
     return creation.arange(start, stop, step, dtype=dtype, device=device)
 
 
-def linspace(start: Any, stop: Any, /, num: int, *, dtype: Any = None, device: Any = None, endpoint: Any = True) -> Tensor:
+def linspace(
+    start: Any, stop: Any, /, num: int, *, dtype: Any = None, device: Any = None, endpoint: Any = True
+) -> Tensor:
     """`num` numbers evenly from start to stop (included if `endpoint`)."""
     found = dtypes.dtype(dtype) if dtype is not None else creation.core.get_default_dtype()
-    return creation._placed(np.linspace(start, stop, num, endpoint=endpoint).astype(found.numpy), find_device(device), False)
+    return creation._placed(
+        np.linspace(start, stop, num, endpoint=endpoint).astype(found.numpy), find_device(device), False
+    )
 
 
 def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: Any = None) -> Tensor:
@@ -335,7 +338,9 @@ def all(x: Tensor, /, *, axis: Axis = None, keepdims: Any = False) -> Tensor:
 
 def var(x: Tensor, /, *, axis: Axis = None, correction: Any = 0.0, keepdims: Any = False) -> Tensor:
     """Variances: squared distances from the mean, summed, over the count less `correction`."""
-    count = math.prod(x.shape[a] for a in (range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis))
+    count = math.prod(
+        x.shape[a] for a in (range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis)
+    )
     away = x - mean(x, axis=axis, keepdims=True)
     return sum(away * away, axis=axis, keepdims=keepdims) / float(builtins.max(count - correction, 0))
 
@@ -347,7 +352,7 @@ def std(x: Tensor, /, *, axis: Axis = None, correction: Any = 0.0, keepdims: Any
 
 def count_nonzero(x: Tensor, /, *, axis: Axis = None, keepdims: Any = False) -> Tensor:
     """How many elements are not zero."""
-    return sum(x != 0, axis=axis, keepdims=keepdims)  # type: ignore[arg-type]
+    return sum(x != 0, axis=axis, keepdims=keepdims)
 
 
 def cumulative_sum(x: Tensor, /, *, axis: int | None = None, dtype: Any = None, include_initial: Any = False) -> Tensor:
@@ -355,7 +360,9 @@ def cumulative_sum(x: Tensor, /, *, axis: int | None = None, dtype: Any = None, 
     return _cumulative("cumsum", 0, x, axis, dtype, include_initial)
 
 
-def cumulative_prod(x: Tensor, /, *, axis: int | None = None, dtype: Any = None, include_initial: Any = False) -> Tensor:
+def cumulative_prod(
+    x: Tensor, /, *, axis: int | None = None, dtype: Any = None, include_initial: Any = False
+) -> Tensor:
     """Running products along an axis, with a leading 1 if `include_initial`."""
     return _cumulative("cumprod", 1, x, axis, dtype, include_initial)
 
@@ -374,7 +381,9 @@ def _cumulative(name: str, start: int, x: Tensor, axis: int | None, dtype: Any, 
     return result
 
 
-def diff(x: Tensor, /, *, axis: int = -1, n: int = 1, prepend: Tensor | None = None, append: Tensor | None = None) -> Tensor:
+def diff(
+    x: Tensor, /, *, axis: int = -1, n: int = 1, prepend: Tensor | None = None, append: Tensor | None = None
+) -> Tensor:
     """Differences of neighbours along an axis, n times."""
     x = F["cat"]([p for p in (prepend, x, append) if p is not None], axis)
     for _ in range(n):
@@ -416,9 +425,9 @@ def argsort(x: Tensor, /, *, axis: int = -1, descending: Any = False, stable: An
     return F["argsort"](x, axis, descending)
 
 
-UniqueAll = namedtuple("UniqueAll", "values indices inverse_indices counts")  # noqa: PYI024 - the standard's
-UniqueCounts = namedtuple("UniqueCounts", "values counts")  # noqa: PYI024
-UniqueInverse = namedtuple("UniqueInverse", "values inverse_indices")  # noqa: PYI024
+UniqueAll = namedtuple("UniqueAll", "values indices inverse_indices counts")
+UniqueCounts = namedtuple("UniqueCounts", "values counts")
+UniqueInverse = namedtuple("UniqueInverse", "values inverse_indices")
 
 
 def unique_all(x: Tensor, /) -> UniqueAll:
@@ -485,7 +494,9 @@ def tensordot(x1: Tensor, x2: Tensor, /, *, axes: Any = 2) -> Tensor:
 def vecdot(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
     """Inner products along an axis."""
     if x1.shape[axis] != x2.shape[axis]:
-        raise ShapeError(f"vecdot: expected equal sizes along axis {axis}. Received: {tuple(x1.shape)}, {tuple(x2.shape)}")
+        raise ShapeError(
+            f"vecdot: expected equal sizes along axis {axis}. Received: {tuple(x1.shape)}, {tuple(x2.shape)}"
+        )
     product = x1 * x2
     return sum(product, axis=axis, dtype=product.dtype)
 

@@ -27,9 +27,7 @@ from .graph.node import (
 Signature = tuple[tuple[Shape, DType] | None, ...]
 
 
-def gradient(
-    outputs: Sequence[Node], cotangents: Sequence[Node | None], wrt: Sequence[Node]
-) -> list[Node | None]:
+def gradient(outputs: Sequence[Node], cotangents: Sequence[Node | None], wrt: Sequence[Node]) -> list[Node | None]:
     """The cotangents of `wrt` for these cotangents of `outputs` (None: no contribution).
 
     Gives None for a node that no output depends on differentiably. Integers and booleans carry no gradient. Raises
@@ -53,9 +51,7 @@ def gradient(
             continue
         rule = node.op.gradient
         if rule is None:
-            raise GradientError(
-                f"{node.op.name} has no gradient. Put stop_gradient (detach) around it, or avoid it"
-            )
+            raise GradientError(f"{node.op.name} has no gradient. Put stop_gradient (detach) around it, or avoid it")
         for operand, cotangent in zip(node.inputs, rule(node, _total(parts[node])), strict=True):
             if cotangent is not None and operand in depends:
                 contribute(operand, cotangent)
@@ -122,9 +118,7 @@ class VectorJacobianProduct:
     `op` again; in one trace interned nodes make that free, in another it is computed anew.
     """
 
-    def __init__(
-        self, op: Operation, needed: tuple[bool, ...], given: tuple[bool, ...]
-    ) -> None:
+    def __init__(self, op: Operation, needed: tuple[bool, ...], given: tuple[bool, ...]) -> None:
         self.op = op
         self.needed = needed
         self.given = given
@@ -133,18 +127,12 @@ class VectorJacobianProduct:
     def __repr__(self) -> str:
         return f"<vjp of {self.op!r}>"
 
-    def build(
-        self, inputs: Sequence[Node | None], attributes: Attributes
-    ) -> tuple[Node, ...]:
-        return _template(self, attributes, repr(attributes), _signature(inputs)).bind(
-            inputs
-        )
+    def build(self, inputs: Sequence[Node | None], attributes: Attributes) -> tuple[Node, ...]:
+        return _template(self, attributes, repr(attributes), _signature(inputs)).bind(inputs)
 
 
 @cache
-def vjp(
-    op: Operation, needed: tuple[bool, ...], given: tuple[bool, ...]
-) -> VectorJacobianProduct:
+def vjp(op: Operation, needed: tuple[bool, ...], given: tuple[bool, ...]) -> VectorJacobianProduct:
     """The vector-Jacobian product of `op`; the same object for the same arguments.
 
     Args:
@@ -178,11 +166,7 @@ class _Template(NamedTuple):
     results: tuple[Node, ...]
 
     def bind(self, inputs: Sequence[Node | None]) -> tuple[Node, ...]:
-        replacements = {
-            s: i
-            for s, i in zip(self.stand_ins, inputs, strict=True)
-            if s is not None and i is not None
-        }
+        replacements = {s: i for s, i in zip(self.stand_ins, inputs, strict=True) if s is not None and i is not None}
         return substitute(self.results, replacements)
 
     def uses(self) -> tuple[frozenset[int], frozenset[int]]:
@@ -195,9 +179,7 @@ class _Template(NamedTuple):
                 if node not in self.outputs and node.dtype.is_floating_point:
                     stack.extend(node.inputs)
         count = len(self.stand_ins)
-        inputs = frozenset(
-            k for k, s in zip(range(count), self.stand_ins, strict=True) if s in found
-        )
+        inputs = frozenset(k for k, s in zip(range(count), self.stand_ins, strict=True) if s in found)
         return inputs, frozenset(k for k, o in enumerate(self.outputs) if o in found)
 
 
@@ -214,28 +196,19 @@ def _template(
 ) -> _Template:
     """`_spelling` is the repr of the attributes: 1, 1.0 and True are equal keys and mean different things."""
     stand_ins = tuple(
-        None
-        if s is None
-        else make(PRIMITIVES["input"], position=k, shape=s[0], dtype=s[1])
+        None if s is None else make(PRIMITIVES["input"], position=k, shape=s[0], dtype=s[1])
         for k, s in enumerate(inputs)
     )
     arguments, rest = (
         stand_ins[: len(product.needed)],
         iter(stand_ins[len(product.needed) :]),
     )
-    outputs = product.op.build(arguments, attributes)  # type: ignore[arg-type]
+    outputs = product.op.build(arguments, attributes)
     cotangents = [next(rest) if given else None for given in product.given]
-    wrt = [
-        a
-        for a, needed in zip(arguments, product.needed, strict=True)
-        if needed and a is not None
-    ]
+    wrt = [a for a, needed in zip(arguments, product.needed, strict=True) if needed and a is not None]
     found = gradient(outputs, cotangents, wrt)
     return _Template(
         stand_ins,
         outputs,
-        tuple(
-            lang.zeros_like(w) if f is None else f
-            for w, f in zip(wrt, found, strict=True)
-        ),
+        tuple(lang.zeros_like(w) if f is None else f for w, f in zip(wrt, found, strict=True)),
     )

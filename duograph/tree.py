@@ -38,7 +38,7 @@ def leaves(tree: Any) -> list[Any]:
     return flatten(tree)[0]
 
 
-def map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:  # noqa: A001 - read as tree.map
+def map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
     """A nest of the same form with `function` of each leaf (and of the leaves of `others` at its place)."""
     own, rebuild = flatten(tree)
     columns = [own, *(leaves(o) for o in others)]

@@ -5,14 +5,14 @@ from duograph.data.sources import digits
 (x_train, y_train), _ = digits()
 x_train = x_train.reshape(len(x_train), 64)
 
-import duograph.tf as tf  # noqa: E402
+import duograph.tf as tf
 
 
 class Net(tf.keras.Model):
     def __init__(self):
-        super(Net, self).__init__()  # noqa: UP008 - as the article has it
-        self.dense1 = tf.keras.layers.Dense(64, activation='relu')
-        self.dense2 = tf.keras.layers.Dense(10, activation='softmax')
+        super(Net, self).__init__()
+        self.dense1 = tf.keras.layers.Dense(64, activation="relu")
+        self.dense2 = tf.keras.layers.Dense(10, activation="softmax")
 
     def call(self, x):
         x = self.dense1(x)
@@ -25,4 +25,4 @@ optimizer = tf.keras.optimizers.Adam()
 for epoch in range(100):
     loss = net.train_step(x_train, y_train)
     if epoch % 10 == 0:
-        print(f'Epoch {epoch}: Loss {loss.numpy()}')
+        print(f"Epoch {epoch}: Loss {loss.numpy()}")

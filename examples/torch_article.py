@@ -1,10 +1,9 @@
 """A first network in PyTorch's dialect: handwritten digits, sixty-four pixels each."""
 
-from duograph.data.sources import digits
-
 import duograph.torch as torch
 import duograph.torch.nn as nn
 import duograph.torch.optim as optim
+from duograph.data.sources import digits
 
 (images, labels), _ = digits()
 x_train = torch.tensor(images.reshape(len(images), 64), dtype=torch.float32)
@@ -31,4 +30,4 @@ for epoch in range(100):
     loss.backward()
     optimizer.step()
     if epoch % 10 == 0:
-        print(f'Epoch {epoch}: Loss {loss.item()}')
+        print(f"Epoch {epoch}: Loss {loss.item()}")

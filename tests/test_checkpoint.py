@@ -32,7 +32,7 @@ def same(a: torch.Tensor, b: torch.Tensor) -> None:
 def test_round_trip(tmp_path: Path, name: str) -> None:
     torch.save(STATE, tmp_path / name)
     loaded = torch.load(tmp_path / name)
-    assert list(sorted(loaded)) == sorted(STATE)
+    assert sorted(loaded) == sorted(STATE)
     for key, value in STATE.items():
         same(loaded[key], value)
 

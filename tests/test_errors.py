@@ -10,7 +10,7 @@ import pytest
 
 import duograph.torch as torch
 import duograph.torch.nn as nn
-import duograph.torch.nn.functional as F  # noqa: N812 - PyTorch's habit
+import duograph.torch.nn.functional as F
 from duograph.graph.errors import DuographError
 
 
@@ -94,7 +94,9 @@ def test_a_truncated_file_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     torch.save(nn.Linear(4, 2).state_dict(), path)
     path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(DuographError, match=r"net\.safetensors: expected a whole safetensors file. Received: \d+ bytes") as caught:
+    with pytest.raises(
+        DuographError, match=r"net\.safetensors: expected a whole safetensors file. Received: \d+ bytes"
+    ) as caught:
         torch.load(path)
     assert "test_errors.py" in str(caught.value)
 

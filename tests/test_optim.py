@@ -17,7 +17,20 @@ from duograph.graph.trace import local, tree
 from duograph.optim import lr_scheduler
 from duograph.runtime import execute
 
-NAMES = ["SGD", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta", "Rprop", "ASGD", "Adafactor"]
+NAMES = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "NAdam",
+    "RAdam",
+    "Adamax",
+    "RMSprop",
+    "Adagrad",
+    "Adadelta",
+    "Rprop",
+    "ASGD",
+    "Adafactor",
+]
 
 
 def model():
@@ -164,7 +177,9 @@ def test_groups():
 
 def test_what_is_wrong_is_said():
     weight = nn.Parameter(torch.ones(1))
-    with pytest.raises(TypeError, match=r"Adam: expected the parameters to train\. Received: nothing; write Adam\(model.p"):
+    with pytest.raises(
+        TypeError, match=r"Adam: expected the parameters to train\. Received: nothing; write Adam\(model.p"
+    ):
         optim.Adam()
     with pytest.raises(TypeError, match=r"such as model.parameters\(\). Received: a Tensor"):
         optim.SGD(weight)

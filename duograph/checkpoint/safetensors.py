@@ -21,7 +21,9 @@ _DTYPES = {
 }  # fmt: skip
 
 
-def save_file(tensors: Mapping[str, Tensor], path: str | os.PathLike[str], metadata: dict[str, str] | None = None) -> None:
+def save_file(
+    tensors: Mapping[str, Tensor], path: str | os.PathLike[str], metadata: dict[str, str] | None = None
+) -> None:
     """Write named tensors. The file appears whole or not at all.
 
     Raises ArgumentError for names that are not strings and values that are not tensors.
@@ -51,7 +53,8 @@ def load_file(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     try:
         entries = {name: (_DTYPES[entry["dtype"]], entry) for name, entry in deserialize(content)}
         arrays = {
-            name: np.frombuffer(entry["data"], dtype.numpy).reshape(entry["shape"]) for name, (dtype, entry) in entries.items()
+            name: np.frombuffer(entry["data"], dtype.numpy).reshape(entry["shape"])
+            for name, (dtype, entry) in entries.items()
         }
     except (SafetensorError, ValueError, KeyError) as error:
         raise ArgumentError(

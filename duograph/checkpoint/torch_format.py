@@ -141,13 +141,17 @@ def load(path: Any) -> Any:
             except KeyError as error:
                 raise ArgumentError(f"load: the file has no storage {key!r}: is it truncated?") from error
             if info.file_size < count * dtype.itemsize or info.compress_size > len(content):
-                raise ArgumentError(f"load: storage {key!r} has {info.file_size} bytes for {count} elements of {dtype.name}")
+                raise ArgumentError(
+                    f"load: storage {key!r} has {info.file_size} bytes for {count} elements of {dtype.name}"
+                )
             known[key] = np.frombuffer(archive.read(info), dtype.numpy, count)
         return known[key]
 
     try:
         if prefix + "byteorder" in archive.namelist() and archive.read(prefix + "byteorder") != b"little":
-            raise NotSupported("load: the file was written on a big-endian machine: save it again on a little-endian one")
+            raise NotSupported(
+                "load: the file was written on a big-endian machine: save it again on a little-endian one"
+            )
         return _Reader(io.BytesIO(archive.read(pickled)), storage).load()
     except (ArgumentError, NotSupported):
         raise
@@ -185,8 +189,8 @@ class _Rebuilt:
         self.function, self.arguments = function, arguments
 
 
-class _Writer(pickle._Pickler):  # type: ignore[name-defined]  # the Python pickler: names can be written as they stand
-    dispatch = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+class _Writer(pickle._Pickler):  # the Python pickler: names can be written as they stand
+    dispatch = dict(pickle._Pickler.dispatch)
 
     def persistent_id(self, obj: Any) -> Any:
         if isinstance(obj, _StorageKey):

@@ -130,7 +130,9 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | 
         for k in range(total - sum(sizes)):
             sizes[k % len(sizes)] += 1
     if sum(sizes) != total:
-        raise ArgumentError(f"random_split: expected lengths that add up to {total} (or fractions to 1). Received: {lengths}")
+        raise ArgumentError(
+            f"random_split: expected lengths that add up to {total} (or fractions to 1). Received: {lengths}"
+        )
     order = permutation(total, generator=generator).tolist()
     parts, start = [], 0
     for size in sizes:

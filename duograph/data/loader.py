@@ -86,7 +86,9 @@ class DataLoader:
         if num_workers < 0:
             raise ArgumentError(f"num_workers: expected 0 or more. Received: {num_workers}")
         if isinstance(dataset, IterableDataset) and (shuffle or sampler is not None or batch_sampler is not None):
-            raise ArgumentError("a stream (IterableDataset) comes in its own order: shuffle and samplers are not for it")
+            raise ArgumentError(
+                "a stream (IterableDataset) comes in its own order: shuffle and samplers are not for it"
+            )
         if sampler is not None and shuffle:
             raise ArgumentError("sampler and shuffle exclude each other: the sampler is the order")
         if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
@@ -119,7 +121,13 @@ class DataLoader:
         if self.sampler is not None:
             return len(self.sampler)
         count = len(self.dataset)
-        return count if self.batch_size is None else count // self.batch_size if self.drop_last else -(-count // self.batch_size)
+        return (
+            count
+            if self.batch_size is None
+            else count // self.batch_size
+            if self.drop_last
+            else -(-count // self.batch_size)
+        )
 
     def __iter__(self) -> Iterator[Any]:
         if self.num_workers:
@@ -156,7 +164,11 @@ def _as_tensors(sample: Any) -> Any:
         return {k: _as_tensors(v) for k, v in sample.items()}
     if isinstance(sample, list):
         return [_as_tensors(v) for v in sample]
-    return tuple(_as_tensors(v) for v in sample) if isinstance(sample, tuple) and not hasattr(sample, "_fields") else sample
+    return (
+        tuple(_as_tensors(v) for v in sample)
+        if isinstance(sample, tuple) and not hasattr(sample, "_fields")
+        else sample
+    )
 
 
 def _stream(dataset: Any, size: int | None, drop_last: bool, collate: Callable[[list[Any]], Any]) -> Iterator[Any]:
@@ -203,7 +215,7 @@ def _work(loader: DataLoader, number: int, seed: int, tasks: Any, results: Any) 
             results.put(loader._fetch(task[0]) if stream is None else next(stream, _End()))
     except KeyboardInterrupt:
         pass
-    except Exception as error:  # noqa: BLE001 - the loader raises it
+    except Exception as error:
         results.put(_Failed(number, error))
 
 
@@ -231,11 +243,15 @@ class _Worker:
             except queue.Empty:
                 waited += 1.0
                 if not self.process.is_alive():
-                    raise RuntimeError(f"a DataLoader worker process died (exit code {self.process.exitcode})") from None
+                    raise RuntimeError(
+                        f"a DataLoader worker process died (exit code {self.process.exitcode})"
+                    ) from None
                 if timeout and waited >= timeout:
                     raise RuntimeError(f"DataLoader: no batch came in {timeout} seconds") from None
         if isinstance(made, _Failed):
-            raise RuntimeError(f"{made.kind} in DataLoader worker process {made.worker}. Original traceback:\n{made.trace}")
+            raise RuntimeError(
+                f"{made.kind} in DataLoader worker process {made.worker}. Original traceback:\n{made.trace}"
+            )
         self.under_way -= 1
         return made
 

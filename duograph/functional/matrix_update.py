@@ -14,9 +14,7 @@ def _root_mean_square(x: Node) -> Node:
     return g.sqrt(g.sum(x * x)) / math.sqrt(x.size)
 
 
-def _scaled_step(
-    p: Node, slope: Node, estimate: Node, alpha: Node, eps1: float, d: float
-) -> Node:
+def _scaled_step(p: Node, slope: Node, estimate: Node, alpha: Node, eps1: float, d: float) -> Node:
     """`p` after a step along slope / sqrt(estimate), whose root mean square is clipped to `d`."""
     step = g.rsqrt(g.maximum(estimate, eps1 * eps1)) * slope
     return p - step * (alpha / g.maximum(_root_mean_square(step) / d, 1.0))

@@ -76,9 +76,7 @@ class _Modules(_Members):
         return list(self._module_names)
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return type(self)(*list(self)[index]) if isinstance(self, Sequential) else type(self)(list(self)[index])
-        return list(self)[operator.index(index)]
+        return list(self)[index if isinstance(index, slice) else operator.index(index)]
 
 
 class Sequential(_Modules):
@@ -138,6 +136,10 @@ class ModuleList(_Modules):
         super().__init__()
         if modules is not None:
             self.extend(modules)
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return type(self)(found) if isinstance(index, slice) else found
 
     def append(self, member: Module) -> Self:
         self.add_module(str(len(self)), member)

@@ -125,7 +125,8 @@ class Hooks:
         hooks = (*every_module.values(), *self._forward_hooks.values())
         try:
             output = self.forward(*args, **kwargs)
-            for done, hook in enumerate(hooks, 1):
+            for hook in hooks:
+                done += 1
                 changed = _after(self, hook, args, kwargs, output)
                 if changed is not None:
                     output = changed
@@ -148,7 +149,7 @@ def _changed_arguments(
         return args, kwargs
     if not (isinstance(changed, tuple) and len(changed) == 2):
         raise ArgumentError(
-            f"forward pre-hook with kwargs: expected None or a pair (args, kwargs) to be returned. Received: {changed!r}"
+            f"forward pre-hook with kwargs: expected it to return None or a pair (args, kwargs). Received: {changed!r}"
         )
     return changed
 

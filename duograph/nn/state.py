@@ -15,11 +15,15 @@ from .parameter import Parameter, is_lazy
 EXTRA_STATE = "_extra_state"
 
 
-class IncompatibleKeys(NamedTuple):
-    """What `load_state_dict` did not find, and what it did not want."""
-
+class _Keys(NamedTuple):
     missing_keys: list[str]
     unexpected_keys: list[str]
+
+
+class IncompatibleKeys(_Keys):
+    """What `load_state_dict` did not find, and what it did not want."""
+
+    __slots__ = ()
 
     def __repr__(self) -> str:
         if not self.missing_keys and not self.unexpected_keys:
@@ -43,6 +47,10 @@ class Stateful:
     _buffers: Any
     _modules: Any
     _non_persistent_buffers_set: set[str]
+    _state_dict_pre_hooks: dict[int, Callable[..., Any]]
+    _state_dict_hooks: dict[int, Callable[..., Any]]
+    _load_state_dict_pre_hooks: dict[int, Callable[..., Any]]
+    _load_state_dict_post_hooks: dict[int, Callable[..., Any]]
 
     def _init_state(self) -> None:
         vars(self).update(
@@ -93,10 +101,8 @@ class Stateful:
 
     def _own_state(self) -> dict[str, Any]:
         state = {name: p for name, p in self._parameters.items() if p is not None}
-        for name, buffer in self._buffers.items():
-            if buffer is not None and name not in self._non_persistent_buffers_set:
-                state[name] = buffer
-        return state
+        passing = self._non_persistent_buffers_set
+        return state | {name: b for name, b in self._buffers.items() if b is not None and name not in passing}
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
@@ -197,9 +203,8 @@ class _Bound:
 
 
 def _load(
-    module: Any, state: dict[str, Any], prefix: str, metadata: Any, report: tuple[bool, list[str], list[str], list[str]],
-    assign: bool,
-) -> None:  # fmt: skip
+    module: Any, state: dict[str, Any], prefix: str, metadata: Any, report: tuple[Any, ...], assign: bool
+) -> None:
     here = dict(metadata.get(prefix[:-1], {}))
     if assign:
         here["assign_to_params_buffers"] = True

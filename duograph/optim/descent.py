@@ -26,7 +26,13 @@ class SGD(Optimizer):
         nesterov: bool = False, *, maximize: bool = False, foreach: bool | None = None, differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:  # fmt: skip
-        check("SGD", "nesterov", not nesterov or (momentum > 0 and dampening == 0), "momentum > 0 and dampening 0 with it", nesterov)
+        check(
+            "SGD",
+            "nesterov",
+            not nesterov or (momentum > 0 and dampening == 0),
+            "momentum > 0 and dampening 0 with it",
+            nesterov,
+        )
         super().__init__(params, defaults(
             "SGD", lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov,
             maximize=maximize, foreach=foreach, differentiable=differentiable, fused=fused,
@@ -143,9 +149,7 @@ class RAdam(Optimizer):
         length = longest - 2 * step * beta2**step / (1 - beta2**step)  # of the approximated moving average
         rectification = 0.0
         if length > 5:
-            rectification = math.sqrt(
-                (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
-            )
+            rectification = math.sqrt((length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length))
         numbers = (1 - beta1**step, math.sqrt(1 - beta2**step), rectification, lr, decay, 1 - lr * decay, 1 - beta1)
         return update.radam, numbers, (
             ("beta2", beta2), ("eps", group["eps"]), ("decay", decay != 0),

@@ -192,7 +192,7 @@ def strong_wolfe(
     low, high = (0, 1) if bracket[0].loss <= bracket[1].loss else (1, 0)
     stuck = False
     while rounds < most and abs(bracket[1].t - bracket[0].t) * longest >= least:
-        t = _cubic_minimum(*bracket)
+        t = _cubic_minimum(bracket[0], bracket[1])
         left, right = min(p.t for p in bracket), max(p.t for p in bracket)
         margin = 0.1 * (right - left)
         if min(right - t, t - left) < margin:  # too near an end: a second time in a row, move inside

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import ml_dtypes
 
 from ..functional import matrix_update
 from ..functional.update import Rule
@@ -26,9 +27,10 @@ class Adafactor(Optimizer):
         check("Adafactor", "beta2_decay", beta2_decay <= 0, "a number of at most 0", beta2_decay)
         check("Adafactor", "d", d >= 1, "a number of at least 1", d)
         check("Adafactor", "eps", (eps[0] is None or eps[0] >= 0) and eps[1] >= 0, "numbers of at least 0", eps)
-        made = defaults("Adafactor", lr=lr, beta2_decay=beta2_decay, d=d, weight_decay=weight_decay)
-        made = {"lr": made["lr"], "beta2_decay": beta2_decay, "eps": eps, "d": d, "weight_decay": weight_decay}
-        super().__init__(params, made | {"foreach": foreach, "maximize": maximize})
+        super().__init__(params, defaults(
+            "Adafactor", lr=lr, beta2_decay=beta2_decay, eps=eps, d=d, weight_decay=weight_decay, foreach=foreach,
+            maximize=maximize,
+        ))  # fmt: skip
 
     def kind(self, parameter: Tensor) -> Any:
         return parameter.ndim > 1, parameter.dtype
@@ -44,11 +46,10 @@ class Adafactor(Optimizer):
         }
 
     def rule(self, group: Group, counted: Counted) -> tuple[Rule, Numbers, Attributes]:
-        (matrix, dtype), (eps1, eps2) = counted["kind"], group["eps"]  # type: ignore[misc]
+        kind: Any = counted["kind"]
+        (matrix, dtype), (eps1, eps2) = kind, group["eps"]
         lr, step, decay = float(group["lr"]), counted["step"], group["weight_decay"]
         if eps1 is None:
-            import ml_dtypes
-
             eps1 = float(ml_dtypes.finfo(dtype.numpy).eps)
         numbers = (min(lr, 1 / math.sqrt(step)), step ** group["beta2_decay"], 1 - lr * decay)
         return (matrix_update.adafactor if matrix else matrix_update.adafactor_vector), numbers, (

@@ -18,9 +18,7 @@ def evaluate(node: Node, inputs: Sequence[np.ndarray]) -> np.ndarray:
     """One node's result. 16-bit floats compute in float32 and round once, at the end."""
     op = node.op
     if not op.moves_bits and any(i.dtype.is_half for i in node.inputs):
-        inputs = [
-            x.astype(np.float32) if i.dtype.is_half else x for i, x in zip(node.inputs, inputs, strict=True)
-        ]
+        inputs = [x.astype(np.float32) if i.dtype.is_half else x for i, x in zip(node.inputs, inputs, strict=True)]
     with np.errstate(all="ignore"):
         result = np.asarray(op.evaluate(*inputs, **dict(node.attributes)))
         if result.dtype != node.dtype.numpy:
@@ -48,7 +46,9 @@ class Interpretation:
                 self.frees.setdefault(node, []).append(operand)
 
     def __call__(
-        self, arrays: Sequence[np.ndarray], watch: Callable[[Node, np.ndarray, Graph, list[np.ndarray]], Any] | None = None
+        self,
+        arrays: Sequence[np.ndarray],
+        watch: Callable[[Node, np.ndarray, Graph, list[np.ndarray]], Any] | None = None,
     ) -> list[np.ndarray]:
         """The outputs for these input arrays; `watch` is shown every result as it is made, with the
         graph and the operands."""
@@ -58,7 +58,7 @@ class Interpretation:
             try:
                 result = evaluate(node, operands)
             except DuographError as error:
-                raise error.located(self.graph.lines.get(node))  # noqa: B904 - the error itself, with the line
+                raise error.located(self.graph.lines.get(node))
             if watch is not None:
                 watch(node, result, self.graph, operands)
             results[node] = result

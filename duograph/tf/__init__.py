@@ -11,15 +11,15 @@ from typing import Any
 
 from . import array, control, dtypes, errors, linalg, math, nn, random, structure, tensors
 from . import structure as nest
-from .array import *  # noqa: F403
-from .control import *  # noqa: F403
-from .dtypes import *  # noqa: F403
+from .array import *
+from .control import *
+from .dtypes import *
 from .function import Function, TensorSpec, function
 from .keras_import import allow as allow_on_keras
 from .linalg import einsum, eye, matmul, norm, tensordot
 from .missing import missing
 from .tape import GradientTape, UnconnectedGradients, custom_gradient
-from .tensors import *  # noqa: F403
+from .tensors import *
 from .variable import Variable
 
 newaxis = None

@@ -16,8 +16,8 @@ class SeededGenerator(Generator):
 
     def __init__(self, key: Tensor, counter: Tensor) -> None:
         super().__init__()
-        self._key = key.to(uint32).to(uint64)  # type: ignore[attr-defined]
-        self._counter = counter.to(uint32).to(uint64) * 2**32  # type: ignore[attr-defined]
+        self._key = key.to(uint32).to(uint64)
+        self._counter = counter.to(uint32).to(uint64) * 2**32
 
     def draw(self, count: int) -> tuple[Tensor, Tensor]:
         start = self._offset

@@ -10,7 +10,7 @@ from duograph.torch.nn import functional as F
 
 from . import dtypes
 from .errors import InvalidArgumentError
-from .math import operands, reduce_mean  # type: ignore[attr-defined]
+from .math import operands, reduce_mean
 from .missing import missing
 from .tensors import Tensor, convert_to_tensor
 

@@ -15,6 +15,8 @@ def missing(module: str, names: Iterable[str]) -> Callable[[str], Any]:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         near = difflib.get_close_matches(name, [n for n in names if not n.startswith("_")], 3)
         hint = f" The nearest names that are: {', '.join(near)}." if near else ""
-        raise AttributeError(f"{module} has no {name!r}: PyTorch's {name!r}, if it has one, is not built here yet.{hint}")
+        raise AttributeError(
+            f"{module} has no {name!r}: PyTorch's {name!r}, if it has one, is not built here yet.{hint}"
+        )
 
     return get

@@ -21,7 +21,9 @@ def test_pytorch_reads_ours(tmp_path: Path) -> None:
 
 
 def test_we_read_pytorchs(tmp_path: Path) -> None:
-    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Flatten(), torch.nn.Linear(16, 2))
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Flatten(), torch.nn.Linear(16, 2)
+    )
     optimizer = torch.optim.Adam(net.parameters())
     net(torch.randn(2, 3, 4, 4)).sum().backward()
     optimizer.step()

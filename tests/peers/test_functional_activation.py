@@ -8,8 +8,8 @@ import pytest
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
-from duograph.functional import activation, einsum, linear  # noqa: E402
-from tests.peers.functional_torch import compare, normal  # noqa: E402
+from duograph.functional import activation, einsum, linear
+from tests.peers.functional_torch import compare, normal
 
 POINTS = np.linspace(-30, 30, 241)  # with 0, ±0.5, ±1, ±3, ±6 among them: where formulas change
 

@@ -8,9 +8,9 @@ import pytest
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
-from duograph.functional import activation, ctc, embedding, loss  # noqa: E402
-from duograph.graph.composite import composite  # noqa: E402
-from tests.peers.functional_torch import compare, integers, normal, uniform  # noqa: E402
+from duograph.functional import activation, ctc, embedding, loss
+from duograph.graph.composite import composite
+from tests.peers.functional_torch import compare, integers, normal, uniform
 
 SHAPE = (3, 4)
 REDUCTION = pytest.mark.parametrize("reduction", ["none", "mean", "sum"])

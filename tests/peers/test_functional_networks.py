@@ -8,8 +8,8 @@ import pytest
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
-from duograph.functional import attention, distance, normalization, recurrent  # noqa: E402
-from tests.peers.functional_torch import compare, normal, uniform  # noqa: E402
+from duograph.functional import attention, distance, normalization, recurrent
+from tests.peers.functional_torch import compare, normal, uniform
 
 SHAPES = pytest.mark.parametrize("shape", [(4, 3), (4, 3, 5), (4, 3, 5, 2)])
 INF = float("inf")

@@ -8,8 +8,8 @@ import pytest
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
-from duograph.functional import convolution, pooling, resize, sampling  # noqa: E402
-from tests.peers.functional_torch import compare, normal, uniform  # noqa: E402
+from duograph.functional import convolution, pooling, resize, sampling
+from tests.peers.functional_torch import compare, normal, uniform
 
 AXES = pytest.mark.parametrize("n", [1, 2, 3])
 DOUBLE = [np.float64]
@@ -70,7 +70,7 @@ def test_pooling(n: int, attributes: dict) -> None:
     given = {"kernel_size": kernel, **attributes}
     for data in (x, x[0]):
         indexed = {**given, "return_indices": True}
-        compare(pooling.max_pool, lambda x: biggest(x, **indexed), data, **indexed)  # noqa: B023
+        compare(pooling.max_pool, lambda x: biggest(x, **indexed), data, **indexed)
         compare(pooling.avg_pool, lambda x: average(x, **given), data, **given)
     compare(
         pooling.avg_pool, lambda x: average(x, **given, count_include_pad=False), x, **given, count_include_pad=False

@@ -9,11 +9,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from duograph import optim  # noqa: E402
-from duograph.functional import update  # noqa: E402
-from duograph.tensor.convert import tensor  # noqa: E402
-from tests.functional_tools import outputs, value  # noqa: E402
-from tests.peers.functional_torch import normal  # noqa: E402
+from duograph import optim
+from duograph.functional import update
+from duograph.tensor.convert import tensor
+from tests.functional_tools import outputs, value
+from tests.peers.functional_torch import normal
 
 DECAY = {"weight_decay": 0.1}
 OPTIMISERS: list[tuple[str, dict[str, Any]]] = [

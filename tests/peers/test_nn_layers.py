@@ -94,7 +94,8 @@ CASES = [
     ("ChannelShuffle", (2,), {}, [normal(2, 6, 3)]),
     ("Upsample", (), {"scale_factor": 2}, [normal(2, 3, 4, 5)]),
     ("Upsample", (), {"size": 7, "mode": "linear"}, [normal(2, 3, 4)]),
-    ("Upsample", (), {"scale_factor": (1.5, 2), "mode": "bilinear", "align_corners": True}, [normal(2, 3, 4, 5)]),
+    ("Upsample", (), {"scale_factor": (1.5, 2), "mode": "bilinear", "align_corners": True},
+     [normal(2, 3, 4, 5)]),
     ("Upsample", (), {"size": (6, 9), "mode": "bicubic"}, [normal(2, 3, 4, 5)]),
     ("UpsamplingNearest2d", (), {"scale_factor": 3}, [normal(1, 2, 3, 3)]),
     ("UpsamplingBilinear2d", (), {"size": 5}, [normal(1, 2, 3, 3)]),
@@ -106,9 +107,9 @@ CASES = [
     ("ReplicationPad2d", ((1, 2, 3, 0),), {}, [normal(2, 3, 4, 5)]),
     ("CircularPad2d", (1,), {}, [normal(2, 3, 4, 5)]),
     *[(name, (), {}, [normal(3, 4)]) for name in (
-        "ReLU", "ReLU6", "SiLU", "Mish", "SELU", "Hardsigmoid", "Hardswish", "Sigmoid", "Tanh", "Softsign", "LogSigmoid",
-        "Tanhshrink", "LeakyReLU", "ELU", "CELU", "GELU", "Hardtanh", "Softplus", "Hardshrink", "Softshrink", "GLU",
-        "PReLU",
+        "ReLU", "ReLU6", "SiLU", "Mish", "SELU", "Hardsigmoid", "Hardswish", "Sigmoid", "Tanh", "Softsign",
+        "LogSigmoid", "Tanhshrink", "LeakyReLU", "ELU", "CELU", "GELU", "Hardtanh", "Softplus", "Hardshrink",
+        "Softshrink", "GLU", "PReLU",
     )],
     ("ReLU", (), {"inplace": True}, [normal(3, 4)]),
     ("LeakyReLU", (0.2,), {"inplace": True}, [normal(3, 4)]),
@@ -151,11 +152,12 @@ CASES = [
     ("LSTMCell", (3, 4), {}, [normal(2, 3)]),
     ("GRUCell", (3, 4), {"bias": False}, [normal(2, 3), normal(2, 4)]),
     ("MultiheadAttention", (6, 2), {}, [normal(4, 2, 6), normal(5, 2, 6), normal(5, 2, 6)]),
-    ("MultiheadAttention", (6, 3), {"batch_first": True, "add_bias_kv": True, "add_zero_attn": True, "kdim": 5, "vdim": 4},
+    ("MultiheadAttention", (6, 3),
+     {"batch_first": True, "add_bias_kv": True, "add_zero_attn": True, "kdim": 5, "vdim": 4},
      [normal(2, 4, 6), normal(2, 3, 5), normal(2, 3, 4), bools(2, 3)]),
     ("TransformerEncoderLayer", (8, 2, 16), {"dropout": 0.0}, [normal(4, 2, 8)]),
-    ("TransformerEncoderLayer", (8, 2, 16), {"dropout": 0.0, "norm_first": True, "batch_first": True, "activation": "gelu"},
-     [normal(2, 4, 8)]),
+    ("TransformerEncoderLayer", (8, 2, 16),
+     {"dropout": 0.0, "norm_first": True, "batch_first": True, "activation": "gelu"}, [normal(2, 4, 8)]),
     ("TransformerDecoderLayer", (8, 2, 16), {"dropout": 0.0}, [normal(4, 2, 8), normal(3, 2, 8)]),
     ("Transformer", (8, 2, 1, 1, 16), {"dropout": 0.0}, [normal(4, 2, 8), normal(3, 2, 8)]),
 ]  # fmt: skip
@@ -206,7 +208,9 @@ def test_layer_agrees_with_pytorch(case):
                 total.backward()
             gradients = [t.grad for t in inputs] + [p.grad for p in module.parameters()]
             buffers = list(module.buffers())
-            results.append([[None if x is None else x.detach().numpy() for x in xs] for xs in (outputs, gradients, buffers)])
+            results.append(
+                [[None if x is None else x.detach().numpy() for x in xs] for xs in (outputs, gradients, buffers)]
+            )
         for what, (expected, found) in zip(("output", "gradient", "buffer"), zip(*results, strict=True), strict=True):
             assert len(expected) == len(found)
             for k, (e, f) in enumerate(zip(expected, found, strict=True)):
@@ -215,8 +219,13 @@ def test_layer_agrees_with_pytorch(case):
                     assert f is None or not f.any(), (what, k)
                     continue
                 assert e.dtype == f.dtype, (what, k)
-                np.testing.assert_allclose(f, e, rtol=1e-7 if name == "Hardsigmoid" else 1e-9,  # PyTorch's 1/6 is a float32
-                                            atol=R, err_msg=f"{what} {k}, training={mode}")
+                np.testing.assert_allclose(
+                    f,
+                    e,
+                    rtol=1e-7 if name == "Hardsigmoid" else 1e-9,  # PyTorch's 1/6 is a float32
+                    atol=R,
+                    err_msg=f"{what} {k}, training={mode}",
+                )
 
 
 @pytest.mark.parametrize("name", sorted({case[0] for case in CASES}))
@@ -228,7 +237,9 @@ def test_arguments_have_pytorchs_names(name):
     assert ours == theirs
 
 
-@pytest.mark.parametrize("keywords", [{}, {"reduction": "sum", "zero_infinity": True}, {"blank": 3, "reduction": "none"}])
+@pytest.mark.parametrize(
+    "keywords", [{}, {"reduction": "sum", "zero_infinity": True}, {"blank": 3, "reduction": "none"}]
+)
 def test_ctc_loss_agrees_with_pytorch(keywords):
     rng = N(5)
     logits, targets = rng.standard_normal((6, 2, 4)), rng.integers(0, 3, (2, 3)) + (keywords.get("blank", 0) == 0)

@@ -98,7 +98,9 @@ def step(tc: Any, pool: list[Any], inst: tuple[Any, ...]) -> Any:
 
 def run(tc: Any, program: list[tuple[Any, ...]], taped: bool) -> tuple[list[Any], list[Any], list[bool]]:
     rng = np.random.default_rng(0)
-    leaves = [tc.tensor(rng.uniform(-1, 1, s).astype(np.float32), requires_grad=taped) for s in ((3, 4), (4, 3), (3, 3))]
+    leaves = [
+        tc.tensor(rng.uniform(-1, 1, s).astype(np.float32), requires_grad=taped) for s in ((3, 4), (4, 3), (3, 3))
+    ]
     pool = [leaf * 1 for leaf in leaves]
     done = []
     for inst in program:

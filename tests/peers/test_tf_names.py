@@ -21,7 +21,7 @@ A = RNG.normal(size=(3, 4)).astype(np.float32)
 B = RNG.normal(size=(3, 4)).astype(np.float32)
 U = RNG.uniform(0.1, 0.9, (3, 4)).astype(np.float32)
 T = RNG.normal(size=(2, 3, 4)).astype(np.float32)
-I = RNG.integers(0, 5, (3, 4)).astype(np.int32)  # noqa: E741
+I = RNG.integers(0, 5, (3, 4)).astype(np.int32)
 SQUARE = RNG.normal(size=(3, 3)).astype(np.float32) + 3 * np.eye(3, dtype=np.float32)
 IMAGE = RNG.normal(size=(2, 7, 8, 4)).astype(np.float32)
 VOLUME = RNG.normal(size=(2, 5, 6, 5, 2)).astype(np.float32)

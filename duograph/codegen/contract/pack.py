@@ -25,7 +25,7 @@ BLOCK = 128
 
 @dataclass(frozen=True)
 class Source:
-    """An operand as it lies in memory: element type and strides, counted in elements."""
+    """An operand as it lies in memory: element type, strides and where it starts, counted in elements."""
 
     element: str
     k: int
@@ -33,6 +33,7 @@ class Source:
     tap: int = 0
     outer: int = 0
     inner: int = 0
+    start: int = 0
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def plan_packing(
         return (), 0
     step = Pack(source.element, width, lanes, unit).step(
         chunks=count * blocks,
-        source=Pointer("b"),
+        source=Pointer("b", source.start * types.size(source.element)),
         packed=Pointer("packed"),
         n=n,
         k=k,

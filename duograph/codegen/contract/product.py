@@ -25,6 +25,11 @@ from .plan import Kernel, letter
 from .tile import MAX_ROWS, Left, RegisterTile, Right, Target, accumulate, store
 
 
+Run = Callable[[Sequence[Reg], Left, Reg | int, Reg], list[Reg]]
+"""`run(sums, left, tap, length)`: the sums with those of a tap added, whose number in `b` is `tap` and which has
+`length` terms; as many as several taps have if their terms follow one another in both operands."""
+
+
 class Rows(Protocol):
     """Where the rows of the left operand and of the result lie."""
 
@@ -45,9 +50,9 @@ class TileRows(Protocol):
     """The rows of one tile."""
 
     def sums(
-        self, f: Function, element: str, run: Callable[[Sequence[Reg], Left, Reg | int], list[Reg]], zeros: list[Reg]
+        self, f: Function, element: str, run: Run, zeros: list[Reg]
     ) -> list[Reg]:
-        """The tile's sums: `run(sums, left, tap)` adds those of one tap, whose number in `b` is `tap`."""
+        """The tile's sums: all its runs, one after another."""
         ...
 
     def row(self, i: Reg | int) -> Reg:
@@ -115,10 +120,10 @@ class Product(Kernel):
                 count = f.minimum(given.m - m, tile.rows)
                 rows = self.rows.begin(f, given, tile, a, m, count)
 
-                def run(sums: Sequence[Reg], left: Left, tap: Reg | int) -> list[Reg]:
+                def run(sums: Sequence[Reg], left: Left, tap: Reg | int, length: Reg) -> list[Reg]:
                     start = f.gep(panel, f.mul(b_tap, tap), self.b)
                     right = Right(self.b, start, b_step, align, masks)
-                    return accumulate(f, tile, sums, given.k, left, right, edge)
+                    return accumulate(f, tile, sums, length, left, right, edge)
 
                 zeros = [f.zero(tile.vector)] * (tile.rows * tile.vectors)
                 sums = rows.sums(f, self.a, run, zeros)
@@ -170,13 +175,13 @@ class _MatrixTile:
     ) -> None:
         self.f, self.start = f, start
         self.offsets = [(start + f.minimum(count - 1, i)) * given.a_row for i in range(tile.rows)]
-        self.a, self.step = a, 1 if kind.unit else given.a_step
+        self.a, self.step, self.length = a, 1 if kind.unit else given.a_step, given.k
 
     def sums(
-        self, f: Function, element: str, run: Callable[[Sequence[Reg], Left, Reg | int], list[Reg]], zeros: list[Reg]
+        self, f: Function, element: str, run: Run, zeros: list[Reg]
     ) -> list[Reg]:
         left = Left(element, [f.gep(self.a, offset, element) for offset in self.offsets], self.step)
-        return run(zeros, left, 0)
+        return run(zeros, left, 0, self.length)
 
     def row(self, i: Reg | int) -> Reg:
         return self.f.add(self.start, i)
@@ -194,11 +199,14 @@ class WindowRows:
     exists if that is in `range(size_x)`. Its number is `row_first` plus `q * row_x` for each axis plus its image times
     `row_image`. The tap's number in `b` is `b_first` plus `t * b_x` for each axis.
 
+    `joined` is 1, or the number of taps on the last axis where the terms of all of them follow one another in both
+    operands: a tile that sees them all inside the image takes them as one run.
+
     Attributes:
         axes: Spatial axes, 1 to 3.
         images_inner: Neighbouring rows are the same place in neighbouring images, so that the border is at the same tap
             for all rows of a tile and taps that show it are skipped: for small images.
-        zeros: Bytes of the row of zeros: at least a row's.
+        zeros: Bytes of the row of zeros: at least a run's.
     """
 
     axes: int
@@ -217,7 +225,7 @@ class WindowRows:
     @property
     def slots(self) -> Mapping[str, str]:
         each = ("places", "place", "first", "tap", "taps", "size", "a", "row", "b")
-        names = ["images", "a_image", "row_image", "row_first", "b_first"]
+        names = ["images", "a_image", "row_image", "row_first", "b_first", "joined"]
         return dict.fromkeys([*names, *(f"{slot}_{x}" for x in self.names for slot in each)], "i64")
 
     def begin(
@@ -270,7 +278,7 @@ class _WindowTile:
         return quotient, x - quotient * f.splat(f.cast(by, "i32"), MAX_ROWS)
 
     def sums(
-        self, f: Function, element: str, run: Callable[[Sequence[Reg], Left, Reg | int], list[Reg]], zeros: list[Reg]
+        self, f: Function, element: str, run: Run, zeros: list[Reg]
     ) -> list[Reg]:
         kind, given = self.kind, self.given
         size = types.size(element)
@@ -279,38 +287,50 @@ class _WindowTile:
         nothing = f.emit(f"ptrtoint ptr {nothing} to i64", "i64", "zeros.address")
         start = f.splat(address, MAX_ROWS) + self.offset * size
         everywhere = f.const(vector("i1", MAX_ROWS), True)
+        last = kind.names[-1]
+        ends = self._inside(last, f.const("i64", 0)) & self._inside(last, given.joined - 1)
+        joined = f.compare("gt", given.joined, 1) & f.eq(f.bitcast(ends, f"i{MAX_ROWS}"), -1)
+        length = f.select(joined, given.k * given.joined, given.k)
 
         def walk(axes: str, sums: list[Reg], start: Reg, inside: Reg, tap: Reg) -> list[Reg]:
             if not axes:
-                return self._tap(f, element, run, sums, start, inside, nothing, tap)
+                return self._tap(f, element, run, sums, start, inside, nothing, tap, length)
             x, rest = axes[0], axes[1:]
-            each = {slot: getattr(given, f"{slot}_{x}") for slot in ("tap", "taps", "size", "a", "b")}
-            with f.loop(0, each["taps"], 1, sums, name=f"tap.{x}") as loop:
-                shift = loop.index * each["tap"]
-                pixel = self.pixel[x] + f.splat(f.cast(shift, "i32"), MAX_ROWS)
-                here = f.compare("ult", pixel, f.splat(f.cast(each["size"], "i32"), MAX_ROWS))
-                moved = start + f.splat(shift * each["a"] * size, MAX_ROWS)
-                loop.yield_(*walk(rest, list(loop.carried), moved, inside & here, tap + loop.index * each["b"]))
+            taps = getattr(given, f"taps_{x}")
+            if x == last:
+                taps = f.select(joined, 1, taps)
+            with f.loop(0, taps, 1, sums, name=f"tap.{x}") as loop:
+                here = inside & self._inside(x, loop.index)
+                shift = loop.index * getattr(given, f"tap_{x}") * getattr(given, f"a_{x}")
+                number = tap + loop.index * getattr(given, f"b_{x}")
+                loop.yield_(*walk(rest, list(loop.carried), start + f.splat(shift * size, MAX_ROWS), here, number))
             return loop.results
 
         return walk(kind.names, zeros, start, everywhere, given.b_first)
+
+    def _inside(self, x: str, tap: Reg) -> Reg:
+        """For each row, whether a tap shows a pixel of the image, on one axis."""
+        f = self.f
+        pixel = self.pixel[x] + f.splat(f.cast(tap * getattr(self.given, f"tap_{x}"), "i32"), MAX_ROWS)
+        return f.compare("ult", pixel, f.splat(f.cast(getattr(self.given, f"size_{x}"), "i32"), MAX_ROWS))
 
     def _tap(
         self,
         f: Function,
         element: str,
-        run: Callable[[Sequence[Reg], Left, Reg | int], list[Reg]],
+        run: Run,
         sums: list[Reg],
         start: Reg,
         inside: Reg,
         nothing: Reg,
         tap: Reg,
+        length: Reg,
     ) -> list[Reg]:
         some = f.ne(f.bitcast(inside, f"i{MAX_ROWS}"), 0)
         with f.if_(some, name="inside", likely=True) as branch:
             where = f.select(inside, start, f.splat(nothing, MAX_ROWS))
             rows = [f.emit(f"inttoptr {f.extract(where, i)} to ptr", "ptr", "row") for i in range(self.count)]
-            branch.yield_(*run(sums, Left(element, rows), tap))
+            branch.yield_(*run(sums, Left(element, rows), tap, length))
         with branch.else_():
             branch.yield_(*sums)
         return branch.results

@@ -58,10 +58,8 @@ def multi_head_attention_forward(
         raise ShapeError(f"multi-head attention: query: expected {embed_dim_to_check} features. Received: {features}")
     if is_causal and attn_mask is None:
         raise ArgumentError("multi-head attention: is_causal only says what attn_mask is: pass attn_mask too")
-    if use_separate_proj_weight:
-        weights = (q_proj_weight, k_proj_weight, v_proj_weight)
-    else:
-        weights = in_proj_weight.chunk(3)
+    separate = (q_proj_weight, k_proj_weight, v_proj_weight)
+    weights = separate if use_separate_proj_weight else in_proj_weight.chunk(3)
     biases = (None,) * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
     q, k, v = (linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True))
     if bias_k is not None and bias_v is not None:

@@ -47,11 +47,8 @@ def interpolate(
         raise ArgumentError(f"interpolate: input: expected {expected}. Received: shape {tuple(input.shape)}")
     if (size is None) == (scale_factor is None):
         raise ArgumentError(f"interpolate: expected either size or scale_factor. Received: {size}, {scale_factor}")
-    if mode in ("nearest", "nearest-exact", "area"):
-        if align_corners is not None:
-            raise ArgumentError(
-                f"interpolate: align_corners: expected None with mode {mode}. Received: {align_corners}"
-            )
+    if mode in ("nearest", "nearest-exact", "area") and align_corners is not None:
+        raise ArgumentError(f"interpolate: align_corners: expected None with mode {mode}. Received: {align_corners}")
     if antialias:
         raise NotSupported("interpolate: antialias=True is not supported: blur first, e.g. with avg_pool2d")
     factors = None

@@ -22,8 +22,8 @@ stack = FUNCTIONS["stack"]
 def _same_sizes(name: str, input: Tensor, target: Tensor) -> None:
     if isinstance(target, Tensor) and target._value.shape != input._value.shape:
         warnings.warn(
-            f"{name}: the target's shape {tuple(target.shape)} is not the input's {tuple(input.shape)}: they broadcast, "
-            "which is probably not meant",
+            f"{name}: the target's shape {tuple(target.shape)} is not the input's {tuple(input.shape)}: "
+            "they broadcast, which is probably not meant",
             UserWarning,
             stacklevel=4,
         )

@@ -38,7 +38,8 @@ class MultiheadAttention(Module):
         super().__init__()
         if embed_dim <= 0 or num_heads <= 0 or embed_dim % num_heads:
             raise ArgumentError(
-                f"MultiheadAttention: expected embed_dim to be a multiple of num_heads. Received: {embed_dim}, {num_heads}"
+                "MultiheadAttention: expected embed_dim to be a multiple of num_heads. "
+                f"Received: {embed_dim}, {num_heads}"
             )
         self.embed_dim = embed_dim
         self.kdim = embed_dim if kdim is None else kdim
@@ -108,7 +109,7 @@ def _activation(activation: Any) -> Callable[[Tensor], Tensor]:
 
 
 class TransformerEncoderLayer(Module):
-    """Self-attention and a network of two linear layers, each with a residual and a norm (before it, if `norm_first`)."""
+    """Self-attention and a network of two linear layers, each with a residual and a norm (before, if `norm_first`)."""
 
     def __init__(
         self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1, activation: Any = F.relu,

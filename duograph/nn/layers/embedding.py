@@ -72,7 +72,8 @@ class Embedding(_Table):
         """A layer over a given table; if `freeze`, it is not trained."""
         if embeddings.ndim != 2:
             raise ShapeError(f"from_pretrained: expected a table of 2 axes. Received: shape {tuple(embeddings.shape)}")
-        return cls(*embeddings.shape, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, embeddings, freeze)
+        rows, columns = embeddings.shape
+        return cls(rows, columns, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, embeddings, freeze)
 
     def extra_repr(self) -> str:
         return _described(self)
@@ -108,7 +109,8 @@ class EmbeddingBag(_Table):
         """A layer over a given table; if `freeze`, it is not trained."""
         if "num_embeddings" in arguments or "embedding_dim" in arguments:
             raise NotSupported("from_pretrained: the table says its sizes itself")
-        made = cls(*embeddings.shape, _weight=embeddings, **arguments)
+        rows, columns = embeddings.shape
+        made = cls(rows, columns, _weight=embeddings, **arguments)
         made.weight.requires_grad_(not freeze)
         return made
 

@@ -196,7 +196,7 @@ class TripletMarginWithDistanceLoss(_Loss):
 class _WeightedLoss(_Loss):
     """A loss with a weight for each class (or element), which moves with the module."""
 
-    arguments = ("weight",)
+    arguments: tuple[str, ...] = ("weight",)
 
     def __init__(
         self, weight: Tensor | None = None, size_average: bool | None = None, reduce: bool | None = None,

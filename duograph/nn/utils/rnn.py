@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -168,7 +169,7 @@ def unpack_groups(packed: PackedSequence) -> Iterator[tuple[int, int, Any]]:
     sizes = packed.batch_sizes.tolist()
     starts = np.concatenate([[0], np.cumsum(sizes)])
     edges = [0, *(np.flatnonzero(np.diff(lengths)) + 1).tolist(), len(lengths)]
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         rows = np.concatenate([starts[t] + np.arange(first, last) for t in range(lengths[first])])
         data = packed.data.index_select(0, from_buffer(rows))
         yield first, last, data.reshape(int(lengths[first]), last - first, *packed.data.shape[1:])

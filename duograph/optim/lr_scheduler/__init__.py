@@ -3,8 +3,16 @@
 from .base import LRScheduler
 from .composed import ChainedScheduler, SequentialLR
 from .curves import (
-    ConstantLR, CosineAnnealingLR, CosineAnnealingWarmRestarts, ExponentialLR, LambdaLR, LinearLR, MultiplicativeLR,
-    MultiStepLR, PolynomialLR, StepLR,
+    ConstantLR,
+    CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
+    ExponentialLR,
+    LambdaLR,
+    LinearLR,
+    MultiplicativeLR,
+    MultiStepLR,
+    PolynomialLR,
+    StepLR,
 )  # fmt: skip
 from .cyclic import CyclicLR, OneCycleLR
 from .plateau import ReduceLROnPlateau

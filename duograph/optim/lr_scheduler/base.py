@@ -27,7 +27,9 @@ class LRScheduler:
             if last_epoch == -1:
                 group.setdefault("initial_lr", group["lr"])
             elif "initial_lr" not in group:
-                raise KeyError(f"{type(self).__name__}: to resume at last_epoch {last_epoch}, group {k} needs 'initial_lr'")
+                raise KeyError(
+                    f"{type(self).__name__}: to resume at last_epoch {last_epoch}, group {k} needs 'initial_lr'"
+                )
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
         self.last_epoch = last_epoch
         self._steps_before = optimizer._steps_taken
@@ -49,7 +51,7 @@ class LRScheduler:
         """Go on to the next epoch (or to `epoch`) and set the rates."""
         if self._step_count == 1 and self.optimizer._steps_taken == self._steps_before:
             warnings.warn(
-                "lr_scheduler.step() was called before optimizer.step(), so the first rate of the schedule is never used: "
+                "lr_scheduler.step() was called before optimizer.step(), so the schedule's first rate is never used: "
                 "call optimizer.step() first",
                 UserWarning,
                 stacklevel=2,
@@ -67,7 +69,7 @@ class LRScheduler:
     def _set(self, rates: Iterable[Any]) -> None:
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate)  # type: ignore[attr-defined]
+                group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
         self._last_lr = self._rates()

@@ -21,7 +21,8 @@ class SequentialLR(LRScheduler):
             raise ArgumentError("SequentialLR: schedulers: expected schedules of the optimizer given")
         if len(milestones) != len(schedulers) - 1:
             raise ArgumentError(
-                f"SequentialLR: milestones: expected one less than schedulers ({len(schedulers)}). Received: {len(milestones)}"
+                f"SequentialLR: milestones: expected one less than schedulers ({len(schedulers)}). "
+                f"Received: {len(milestones)}"
             )
         self._schedulers = schedulers
         self._milestones = milestones

@@ -180,7 +180,7 @@ class PolynomialLR(LRScheduler):
 class CosineAnnealingLR(LRScheduler):
     """Half a cosine from the first rate down to `eta_min` in `T_max` epochs, and back (Loshchilov and Hutter 2017)."""
 
-    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:  # noqa: N803
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
         self.T_max = T_max
         self.eta_min = eta_min
         super().__init__(optimizer, last_epoch)
@@ -206,12 +206,14 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     """Half cosines from the first rate to `eta_min`, each `T_mult` times as long as the one before it."""
 
     def __init__(
-        self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1  # noqa: N803
+        self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1
     ) -> None:
         if T_0 <= 0 or not isinstance(T_0, int):
             raise ArgumentError(f"CosineAnnealingWarmRestarts: T_0: expected an integer of at least 1. Received: {T_0}")
         if T_mult < 1 or not isinstance(T_mult, int):
-            raise ArgumentError(f"CosineAnnealingWarmRestarts: T_mult: expected an integer of at least 1. Received: {T_mult}")
+            raise ArgumentError(
+                f"CosineAnnealingWarmRestarts: T_mult: expected an integer of at least 1. Received: {T_mult}"
+            )
         self.T_0 = self.T_i = T_0
         self.T_mult = T_mult
         self.eta_min = eta_min

@@ -14,7 +14,9 @@ from .base import LRScheduler
 def _check_cycled(name: str, optimizer: Optimizer) -> bool:
     """Whether momentum is called "betas". Raises ArgumentError for an optimiser that has neither."""
     if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
-        raise ArgumentError(f"{name}: cycle_momentum: expected an optimizer with momentum or betas. Received: one without")
+        raise ArgumentError(
+            f"{name}: cycle_momentum: expected an optimizer with momentum or betas. Received: one without"
+        )
     return "betas" in optimizer.defaults
 
 
@@ -44,7 +46,8 @@ class CyclicLR(LRScheduler):
     ) -> None:  # fmt: skip
         if mode not in ("triangular", "triangular2", "exp_range") and scale_fn is None:
             raise ArgumentError(
-                f"CyclicLR: mode: expected 'triangular', 'triangular2' or 'exp_range', or a scale_fn. Received: {mode!r}"
+                "CyclicLR: mode: expected 'triangular', 'triangular2' or 'exp_range', or a scale_fn. "
+                f"Received: {mode!r}"
             )
         base_lrs = _per_group("CyclicLR", optimizer, "base_lr", base_lr)
         if last_epoch == -1:
@@ -97,14 +100,18 @@ class OneCycleLR(LRScheduler):
     ) -> None:  # fmt: skip
         if total_steps is None:
             if epochs is None or steps_per_epoch is None:
-                raise ArgumentError("OneCycleLR: expected total_steps, or both epochs and steps_per_epoch. Received: neither")
+                raise ArgumentError(
+                    "OneCycleLR: expected total_steps, or both epochs and steps_per_epoch. Received: neither"
+                )
             total_steps = epochs * steps_per_epoch
         if total_steps <= 0 or not isinstance(total_steps, int):
             raise ArgumentError(f"OneCycleLR: total_steps: expected an integer of at least 1. Received: {total_steps}")
         if not 0 <= pct_start <= 1:
             raise ArgumentError(f"OneCycleLR: pct_start: expected a number in [0, 1]. Received: {pct_start}")
         if anneal_strategy not in ("cos", "linear"):
-            raise ArgumentError(f"OneCycleLR: anneal_strategy: expected 'cos' or 'linear'. Received: {anneal_strategy!r}")
+            raise ArgumentError(
+                f"OneCycleLR: anneal_strategy: expected 'cos' or 'linear'. Received: {anneal_strategy!r}"
+            )
         self.total_steps = total_steps
         self.anneal_strategy = anneal_strategy
         rise = float(pct_start * total_steps) - 1
@@ -146,7 +153,9 @@ class OneCycleLR(LRScheduler):
     def get_lr(self) -> list[Any]:
         step = self.last_epoch
         if step > self.total_steps:
-            raise ArgumentError(f"OneCycleLR: expected at most total_steps = {self.total_steps} steps. Received: {step}")
+            raise ArgumentError(
+                f"OneCycleLR: expected at most total_steps = {self.total_steps} steps. Received: {step}"
+            )
         start = 0.0
         for phase in self._phases:
             if step <= phase[0] or phase is self._phases[-1]:

@@ -22,13 +22,17 @@ class ReduceLROnPlateau(LRScheduler):
         if mode not in ("min", "max"):
             raise ArgumentError(f"ReduceLROnPlateau: mode: expected 'min' or 'max'. Received: {mode!r}")
         if threshold_mode not in ("rel", "abs"):
-            raise ArgumentError(f"ReduceLROnPlateau: threshold_mode: expected 'rel' or 'abs'. Received: {threshold_mode!r}")
+            raise ArgumentError(
+                f"ReduceLROnPlateau: threshold_mode: expected 'rel' or 'abs'. Received: {threshold_mode!r}"
+            )
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"ReduceLROnPlateau: expected an Optimizer. Received: {type(optimizer).__name__}")
         groups = len(optimizer.param_groups)
         self.min_lrs = list(min_lr) if isinstance(min_lr, list | tuple) else [min_lr] * groups
         if len(self.min_lrs) != groups:
-            raise ArgumentError(f"ReduceLROnPlateau: min_lr: expected one or {groups} rates. Received: {len(self.min_lrs)}")
+            raise ArgumentError(
+                f"ReduceLROnPlateau: min_lr: expected one or {groups} rates. Received: {len(self.min_lrs)}"
+            )
         self.optimizer = optimizer
         self.mode = mode
         self.factor = factor
@@ -80,8 +84,6 @@ class ReduceLROnPlateau(LRScheduler):
     def is_better(self, a: float, best: float) -> bool:
         """Whether `a` improves on `best` by more than the threshold."""
         sign = 1 if self.mode == "max" else -1
-        if self.threshold_mode == "rel":
-            bar = best * (1 + sign * self.threshold)
-        else:
-            bar = best + sign * self.threshold
+        relative = self.threshold_mode == "rel"
+        bar = best * (1 + sign * self.threshold) if relative else best + sign * self.threshold
         return a > bar if self.mode == "max" else a < bar

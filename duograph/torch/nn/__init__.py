@@ -3,7 +3,7 @@
 from ... import nn as _nn
 from ...nn import *  # noqa: F403
 from ..missing import missing
-from . import functional, init, modules, parallel, parameter, utils
+from . import functional, init, modules, parallel, parameter, utils  # type: ignore[no-redef]
 from .parallel import DataParallel
 
 __all__ = [*_nn.__all__, "DataParallel", "modules", "parallel", "parameter"]

@@ -3,7 +3,7 @@
 from ... import optim as _optim
 from ...optim import *  # noqa: F403
 from ..missing import missing
-from . import lr_scheduler, optimizer
+from . import lr_scheduler, optimizer  # type: ignore[no-redef]
 
 __all__ = [*_optim.__all__, "optimizer"]
 __getattr__ = missing(__name__, __all__)
