@@ -41,7 +41,9 @@ def fans(tensor: Tensor) -> tuple[int, int]:
     Raises ShapeError for fewer than two axes.
     """
     if tensor.ndim < 2:
-        raise ShapeError(f"fan in and fan out: expected a weight of at least 2 axes. Received: shape {tuple(tensor.shape)}")
+        raise ShapeError(
+            f"fan in and fan out: expected a weight of at least 2 axes. Received: shape {tuple(tensor.shape)}"
+        )
     field = math.prod(tensor.shape[2:])
     return tensor.shape[1] * field, tensor.shape[0] * field
 
@@ -58,13 +60,13 @@ def _fan(tensor: Tensor, mode: str) -> int:
 @no_grad()
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform on [a, b)."""
-    return tensor.uniform_(a, b, generator=generator)  # type: ignore[attr-defined]
+    return tensor.uniform_(a, b, generator=generator)
 
 
 @no_grad()
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with this mean and standard deviation."""
-    return tensor.normal_(mean, std, generator=generator)  # type: ignore[attr-defined]
+    return tensor.normal_(mean, std, generator=generator)
 
 
 @no_grad()
@@ -78,15 +80,15 @@ def trunc_normal_(
         return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
 
     low, high = below((a - mean) / std), below((b - mean) / std)
-    tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)  # type: ignore[attr-defined]
-    values = tensor.erfinv() * (std * math.sqrt(2.0)) + mean  # type: ignore[attr-defined]
-    return tensor.copy_(values.clamp(a, b))  # type: ignore[attr-defined]
+    tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
+    values = tensor.erfinv() * (std * math.sqrt(2.0)) + mean
+    return tensor.copy_(values.clamp(a, b))
 
 
 @no_grad()
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """One number everywhere."""
-    return tensor.fill_(val)  # type: ignore[attr-defined]
+    return tensor.fill_(val)
 
 
 def ones_(tensor: Tensor) -> Tensor:
@@ -104,7 +106,7 @@ def eye_(tensor: Tensor) -> Tensor:
     """The identity matrix."""
     if tensor.ndim != 2:
         raise ShapeError(f"eye_: expected a tensor of 2 axes. Received: shape {tuple(tensor.shape)}")
-    return tensor.copy_(creation.eye(*tensor.shape))  # type: ignore[attr-defined]
+    return tensor.copy_(creation.eye(*tensor.shape))
 
 
 @no_grad()
@@ -121,7 +123,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     for group in range(groups):
         for channel in range(min(per_group, into)):
             array[(group * per_group + channel, channel, *middle)] = 1.0
-    return tensor.copy_(from_numpy(array))  # type: ignore[attr-defined]
+    return tensor.copy_(from_numpy(array))
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
@@ -169,7 +171,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     q, r = np.linalg.qr(flat.T if wide else flat)
     q *= np.sign(np.diag(r))  # makes the distribution uniform
     array = np.ascontiguousarray((q.T if wide else q) * gain, np.float32).reshape(tensor.shape)
-    return tensor.copy_(from_numpy(array))  # type: ignore[attr-defined]
+    return tensor.copy_(from_numpy(array))
 
 
 @no_grad()
@@ -181,7 +183,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     zeros = math.ceil(sparsity * rows)
     normal_(tensor, 0.0, std, generator)
     ranks = random.rand(rows, columns, generator=generator).argsort(0).argsort(0)
-    return tensor.mul_(ranks >= zeros)  # type: ignore[attr-defined]
+    return tensor.mul_(ranks >= zeros)
 
 
 def _old_name(name: str, function: Any) -> Any:

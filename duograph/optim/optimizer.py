@@ -124,7 +124,7 @@ class Optimizer:
         """The parameters in batches that have counted the same."""
         batches: dict[tuple[Any, ...], _Batch] = {}
         for parameter in parameters:
-            state = self.state.get(parameter)
+            state = self.state.get(parameter) or {}
             first = not state or all(s is None for s in state.values())
             if first:
                 state = self._begun(group, parameter)
@@ -249,7 +249,7 @@ class Optimizer:
             if name in self.counters:
                 taken[name] = wrap(scalar(_read(value), float32))
             elif isinstance(value, Tensor):
-                copied = value.detach().clone()  # type: ignore[attr-defined]
+                copied = value.detach().clone()
                 taken[name] = cast(copied, parameter.dtype) if parameter.dtype.is_floating_point else copied
             else:
                 taken[name] = copy.deepcopy(value)
@@ -326,7 +326,7 @@ class _Batch:
             tensors += column
             inputs += [s._value for s in column]
         results = record(rule, tuple(inputs), attributes)
-        overwrite(tensors, results if type(results) is tuple else (results,))  # type: ignore[arg-type]
+        overwrite(tensors, results if type(results) is tuple else (results,))
         counted["first"] = False
         for name in optimizer.counters:
             value = scalar(counted[name], float32)
@@ -360,9 +360,13 @@ def _read(counter: Any) -> float:
 
 def _groups(name: str, params: Any) -> list[Group]:
     if params is None:
-        raise TypeError(f"{name}: expected the parameters to train. Received: nothing; write {name}(model.parameters())")
+        raise TypeError(
+            f"{name}: expected the parameters to train. Received: nothing; write {name}(model.parameters())"
+        )
     if isinstance(params, Tensor):
-        raise TypeError(f"{name}: expected several parameters, such as model.parameters(). Received: a Tensor; use [tensor]")
+        raise TypeError(
+            f"{name}: expected several parameters, such as model.parameters(). Received: a Tensor; use [tensor]"
+        )
     if isinstance(params, dict) or not isinstance(params, Iterable):
         raise TypeError(f"{name}: expected parameters, such as model.parameters(). Received: {type(params).__name__}")
     given = list(params)

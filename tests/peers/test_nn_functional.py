@@ -52,9 +52,7 @@ def test_initialisers_have_pytorchs_names_and_bounds():
             ("trunc_normal_", {"a": -0.5, "b": 1.0}), ("uniform_", {"a": -1, "b": 3}), ("normal_", {"mean": 1.0}),
             ("orthogonal_", {"gain": 2.0}),
         ):  # fmt: skip
-            e, f = (
-                getattr(framework.nn.init, name)(framework.empty(*shape), **keywords).numpy() for framework in BOTH
-            )
+            e, f = (getattr(framework.nn.init, name)(framework.empty(*shape), **keywords).numpy() for framework in BOTH)
             assert f.std() == pytest.approx(e.std(), rel=0.1), name
             assert np.abs(f).max() == pytest.approx(np.abs(e).max(), rel=0.3), name
     for e, f in zip(
@@ -221,7 +219,7 @@ def test_parametrisation_of_ones_own():
         np.testing.assert_allclose(f, e, rtol=1e-12)
 
 
-class nothing:  # noqa: N801 - a context that expects nothing
+class nothing:
     def __enter__(self):
         return self
 

@@ -10,7 +10,9 @@ from ...tensor.core import Tensor, apply, operand, result_type
 from ...tensor.views import assign
 
 
-def in_place(op: Any, input: Tensor, others: tuple[Any, ...] = (), attributes: tuple[tuple[str, Any], ...] = ()) -> Tensor:
+def in_place(
+    op: Any, input: Tensor, others: tuple[Any, ...] = (), attributes: tuple[tuple[str, Any], ...] = ()
+) -> Tensor:
     """Record `op` and write its result into `input`."""
     return assign(input, apply(op, (input, *others), attributes)._value)
 

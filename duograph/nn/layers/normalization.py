@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numbers
+from collections.abc import Iterable
 from typing import Any
 
 from ...functional import normalization as norms
@@ -14,7 +14,7 @@ from ...graph.trace import record
 from ...ops.creation import empty, ones, zeros
 from ...tensor.core import Tensor, apply
 from ...tensor.views import overwrite
-from .. import functional as F  # noqa: N812 - the name the field uses
+from .. import functional as F
 from .. import init
 from ..module import Module
 from ..parameter import Parameter
@@ -95,7 +95,7 @@ class _BatchNorm(_Norm):
         mean, var, count = self.running_mean, self.running_var, self.num_batches_tracked
         if self.training:
             if count is not None:
-                overwrite((count,), (record(PRIMITIVES["add"], (count._value, _ONE)),))  # type: ignore[arg-type]
+                overwrite((count,), (record(PRIMITIVES["add"], (count._value, _ONE)),))
             if not self.track_running_stats:
                 mean = var = None
             batches = count if self.momentum is None else None
@@ -139,8 +139,8 @@ class SyncBatchNorm(_BatchNorm):
         """`module` with every batch norm below it replaced by one of this class."""
         if isinstance(module, _BatchNorm) and not isinstance(module, cls):
             made = cls(
-                module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats, process_group,
-                bias=module.bias is not None,
+                module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats,
+                process_group, bias=module.bias is not None,
             )  # fmt: skip
             for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
                 setattr(made, name, getattr(module, name))
@@ -171,7 +171,7 @@ class _InstanceNorm(_Norm):
         y = F.instance_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, own, self.momentum or 0.0, self.eps
         )
-        return y if input.ndim == batched else y.squeeze(0)  # type: ignore[attr-defined]
+        return y if input.ndim == batched else y.squeeze(0)
 
 
 class InstanceNorm1d(_InstanceNorm):
@@ -193,7 +193,8 @@ class InstanceNorm3d(_InstanceNorm):
 
 
 def _sizes(normalized_shape: Any) -> tuple[int, ...]:
-    return (normalized_shape,) if isinstance(normalized_shape, numbers.Integral) else tuple(normalized_shape)
+    several = isinstance(normalized_shape, Iterable)
+    return tuple(normalized_shape) if several else (int(normalized_shape),)
 
 
 class LayerNorm(Module):

@@ -47,9 +47,7 @@ def clip_grad_norm_(
     return norm
 
 
-def clip_grads_with_norm_(
-    parameters: Any, max_norm: float, total_norm: Tensor, foreach: bool | None = None
-) -> None:
+def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Tensor, foreach: bool | None = None) -> None:
     """Scale all gradients by one factor, in place, as `clip_grad_norm_` does for a norm that is known."""
     gradients = _gradients(parameters)
     if gradients:
@@ -81,4 +79,3 @@ def _rewrite(gradients: list[Tensor], op: Any, before: tuple[Any, ...]) -> None:
 def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float, norm_type: float = 2.0) -> Tensor:
     """The old name of `clip_grad_norm_`."""
     return clip_grad_norm_(parameters, max_norm, norm_type)
-

@@ -8,7 +8,7 @@ from ...autograd import no_grad
 from ...functional import distance
 from ...graph.errors import ArgumentError
 from ...tensor.core import Tensor, apply
-from .. import functional as F  # noqa: N812 - the name the field uses
+from .. import functional as F
 from ..module import Module
 from .parametrize import register_parametrization
 
@@ -60,7 +60,9 @@ class _SpectralNorm(Module):
     def __init__(self, weight: Any, n_power_iterations: int = 1, dim: int = 0, eps: float = 1e-12) -> None:
         super().__init__()
         if n_power_iterations <= 0:
-            raise ArgumentError(f"spectral_norm: n_power_iterations: expected at least 1. Received: {n_power_iterations}")
+            raise ArgumentError(
+                f"spectral_norm: n_power_iterations: expected at least 1. Received: {n_power_iterations}"
+            )
         self.dim = dim % weight.ndim
         self.eps = eps
         if weight.ndim > 1:
@@ -92,4 +94,3 @@ def spectral_norm(
         dim = 1 if type(module).__name__.startswith("ConvTranspose") else 0
     weight = getattr(module, name)
     return register_parametrization(module, name, _SpectralNorm(weight, n_power_iterations, dim, eps))
-

@@ -128,10 +128,10 @@ def register_parametrization(
         with no_grad():
             before = getattr(module, tensor_name)
             _check_kept(before, parametrization(before), unsafe)
-        module.parametrizations[tensor_name].append(parametrization)  # type: ignore[index, operator]
+        module.parametrizations[tensor_name].append(parametrization)
         return module
     original = vars(module).get(tensor_name)
-    if tensor_name not in module._parameters and tensor_name not in module._buffers or original is None:
+    if (tensor_name not in module._parameters and tensor_name not in module._buffers) or original is None:
         raise ArgumentError(
             f"register_parametrization: {type(module).__name__} has no parameter or buffer {tensor_name!r}"
         )
@@ -190,7 +190,7 @@ def transfer_parametrizations_and_params(
     from_module: Module, to_module: Module, tensor_name: str | None = None
 ) -> Module:
     """Parametrise `to_module` as `from_module` is, with copies of what is trained."""
-    names = [tensor_name] if tensor_name is not None else list(from_module.parametrizations)  # type: ignore[arg-type]
+    names = [tensor_name] if tensor_name is not None else list(from_module.parametrizations)
     for name in names:
         source: Any = from_module.parametrizations[name]
         for module in source:

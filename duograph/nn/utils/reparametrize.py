@@ -6,7 +6,7 @@ from typing import Any
 
 from ...autograd import no_grad
 from ...graph.errors import ArgumentError
-from .. import functional as F  # noqa: N812 - the name the field uses
+from .. import functional as F
 from ..module import Module
 from ..parameter import Parameter
 from .parametrizations import _iterate, _rows, norm_except, scaled
@@ -51,7 +51,7 @@ def _iterate_v_first(matrix: Any, u: Any, v: Any, steps: int, eps: float) -> Non
 
 def _hook_of(module: Module, kind: type, name: str) -> int:
     for key, hook in module._forward_pre_hooks.items():
-        if isinstance(hook.function, kind) and hook.function.name == name:
+        if isinstance(hook.function, kind) and getattr(hook.function, "name", None) == name:
             return key
     raise ArgumentError(f"{type(module).__name__}.{name} has no {kind.__name__.strip('_').removesuffix('Hook')}")
 
@@ -123,4 +123,3 @@ def _restore(module: Any, name: str, key: int, parts: tuple[str, ...]) -> Any:
         delattr(module, f"{name}_{part}")
     module.register_parameter(name, Parameter(value))
     return module
-
