@@ -8,12 +8,11 @@ from itertools import product as combinations
 from math import gcd, prod
 
 from .. import types
-from ...graph.errors import NotSupported
 from .epilogue import Epilogue
 from .machine import Machine
 from .matmul import Matrix, plan_matmul, right_operand, split
 from .pack import Source
-from .plan import Plan, Pointer, Step, compute_type
+from .plan import Plan, Pointer, compute_type
 from .product import AXES, Product, WindowRows
 from .tile import choose
 
@@ -95,7 +94,9 @@ def plan_input_gradient(
     weight, role `"b"`: the transposed convolution."""
     g = geometry
     inputs, outputs = g.channels // g.groups, g.filters // g.groups
-    source = Source(w.element, tap=w.tap, k=w.output, n=w.input, inner=outputs * w.output)
+    source = Source(
+        w.element, tap=-w.tap, k=w.output, n=w.input, inner=outputs * w.output, start=(g.taps - 1) * w.tap
+    )  # from its last tap to its first, so that pixels are read forwards
     return _plan(machine, g, _backward_walks(g), dy, source, dx, outputs, inputs, g.places, g.size, epilogue)
 
 
@@ -124,25 +125,24 @@ def _forward_walk(g: Geometry) -> list[Axis]:
 
 
 def _backward_walks(g: Geometry) -> list[list[Axis]]:
-    """One walk for each residue of the input's pixels by the strides."""
+    """One walk for each residue of the input's pixels by the strides, over the taps from the last to the first."""
     axes = []
     for size, stride, (low, _), dilation, kernel in zip(g.size, g.stride, g.padding, g.dilation, g.kernel, strict=True):
         every = stride // gcd(stride, dilation)  # taps whose distance is a multiple of the stride
         residues = []
         for residue in range(min(stride, size)):
-            seen = [r for r in range(min(every, kernel)) if (residue + low - r * dilation) % stride == 0]
+            seen = [r for r in reversed(range(kernel)) if (residue + low - r * dilation) % stride == 0]
             start = seen[0] if seen else 0
-            taps = len(range(start, kernel, every)) if seen else 0
             residues.append(
                 Axis(
                     places=len(range(residue, size, stride)),
                     place=1,
                     first=(residue + low - start * dilation) // stride,
-                    tap=-(every * dilation // stride),
-                    taps=taps,
+                    tap=every * dilation // stride,
+                    taps=len(seen),
                     row_first=residue,
                     row=stride,
-                    b_first=start,
+                    b_first=kernel - 1 - start,
                     b=every,
                 )
             )
@@ -179,28 +179,85 @@ def _plan(
             batch=batch,
             epilogue=epilogue,
         )
-    tile = choose(machine, compute_type(a), pixels, n)
+    together = _images_together(g, walks, size)
+    tile = choose(machine, compute_type(a), together if together > 1 else pixels, n)
     right = right_operand(tile, b, m=pixels, n=n, k=k, taps=g.taps, batch=batch)
-    zeros = max(4096, 1 << (k * types.size(a) - 1).bit_length())
-    kernel = Product(a, right.element, c, tile, WindowRows(g.axes, False, zeros), right.packed > 0, True, epilogue)
+    runs = [_joined(walk[-1], k, g.groups, right.follow) for walk in walks]
+    zeros = max(4096, 1 << (max(runs) * k * types.size(a) - 1).bit_length())
+    kernel = Product(
+        a, right.element, c, tile, WindowRows(g.axes, together > 1, zeros), right.packed > 0, True, epilogue
+    )
+    channels = k * g.groups
+    images, outer = (together, g.images // together) if together > 1 else (g.images, 1)
     steps = []
-    for walk in walks:
-        m = g.images * prod(axis.places for axis in walk)
+    for walk, joined in zip(walks, runs, strict=True):
+        m = images * prod(axis.places for axis in walk)
         if not m:
             continue
+        values: dict[str, Pointer | int] = {
+            "a": Pointer("a"),
+            "a_outer": images * prod(size) * channels,
+            "a_inner": k,
+            "c": Pointer("c"),
+            "c_row": n * g.groups,
+            "c_outer": 0,
+            "c_inner": 0,
+            "row_outer": images * prod(result),
+            "column_inner": n,
+            "images": images,
+            "joined": joined,
+            "b_tap": right.tap,
+        }
+        values |= _window_slots(g, walk, size, result, channels)
         terms = k * prod(axis.taps for axis in walk)
-        values: dict[str, Pointer | int] = dict(a=Pointer("a"), c=Pointer("c"), c_row=n * g.groups)
-        values |= dict(a_outer=0, a_inner=k, c_outer=0, c_inner=0, row_outer=0, column_inner=n)
-        values |= _window_slots(g, walk, size, result, k * g.groups)
-        blocks = split(machine, tile, m, n, terms, g.groups)
+        blocks = split(machine, tile, m, n, terms, outer * g.groups)
         steps.append(kernel.step(m=m, n=n, k=k, inner=g.groups, **blocks, **right.slots, **values))
     return Plan(tuple(steps), right.packing, right.packed)
+
+
+def _joined(axis: Axis, k: int, groups: int, follow: bool) -> int:
+    """How many taps on the last axis can be one run: all, or 1."""
+    together = follow and groups == 1 and axis.tap == 1 and axis.b == 1 and axis.taps * k <= LONGEST_JOINED
+    return max(1, axis.taps) if together else 1
+
+
+LONGEST_JOINED = 1024
+"""Terms in a run from which there is nothing to gain by joining it to the next."""
+
+BORDER = 0.04
+"""The share of border in what the window shows from which tiles span images, so that it can be skipped."""
+
+
+def _images_together(g: Geometry, walks: Sequence[Sequence[Axis]], size: tuple[int, ...]) -> int:
+    """How many images' pixels of one place are neighbouring rows; 1 where an image's pixels are."""
+    seen = shown = 0
+    for walk in walks:
+        seen += prod(
+            sum(
+                0 <= q * axis.place + axis.first + t * axis.tap < limit
+                for q in range(axis.places)
+                for t in range(axis.taps)
+            )
+            for axis, limit in zip(walk, size, strict=True)
+        )
+        shown += prod(axis.places * axis.taps for axis in walk)
+    if seen >= (1 - BORDER) * shown:
+        return 1
+    return max(count for count in range(1, TOGETHER + 1) if g.images % count == 0)
+
+
+TOGETHER = int(__import__("os").environ.get("TOG", "8"))
 
 
 def _window_slots(
     g: Geometry, walk: Sequence[Axis], size: tuple[int, ...], result: tuple[int, ...], channels: int
 ) -> dict[str, int]:
-    slots = dict(images=g.images, a_image=prod(size) * channels, row_image=prod(result), row_first=0, b_first=0)
+    slots = {
+        "a_image": prod(size) * channels,
+        "row_image": prod(result),
+        "row_first": 0,
+        "b_first": 0,
+    }
     for at, (x, axis) in enumerate(zip(AXES[-g.axes :], walk, strict=True)):
         row, b = prod(result[at + 1 :]), prod(g.kernel[at + 1 :])
         slots["row_first"] += axis.row_first * row

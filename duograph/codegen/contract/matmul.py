@@ -15,8 +15,8 @@ from .tile import RegisterTile, choose
 PACKED_ROWS = 96
 """Rows of a result from which packing a right operand pays whose rows are contiguous already."""
 
-SMALLEST_CHUNK = 1 << 20
-"""Multiply-adds that are worth another chunk: some 20 us."""
+SMALLEST_CHUNK = 1 << 18
+"""Multiply-adds that are worth another chunk: some 5 us."""
 
 MOST_CHUNKS = 64
 
@@ -61,14 +61,21 @@ def plan_matmul(
     kernel = Product(
         a.element, right.element, c.element, tile, MatrixRows(unit), right.packed > 0, c.column == 1, epilogue
     )
-    values: dict[str, Pointer | int] = dict(a=Pointer("a"), c=Pointer("c"), a_row=a.row, c_row=c.row)
-    values |= dict(a_outer=a.outer, a_inner=a.inner, c_outer=c.outer, c_inner=c.inner, row_outer=0, column_inner=0)
+    values: dict[str, Pointer | int] = {"a": Pointer("a"), "c": Pointer("c"), "a_row": a.row, "c_row": c.row}
+    values |= {
+        "a_outer": a.outer,
+        "a_inner": a.inner,
+        "c_outer": c.outer,
+        "c_inner": c.inner,
+        "row_outer": 0,
+        "column_inner": 0,
+    }
     if not unit:
         values["a_step"] = a.column
     if c.column != 1:
         values["c_column"] = c.column
     blocks = split(machine, tile, m, n, k, batch[0] * batch[1])
-    step = kernel.step(m=m, n=n, k=k, inner=batch[1], **blocks, **right.slots, **values)
+    step = kernel.step(m=m, n=n, k=k, inner=batch[1], b_tap=0, **blocks, **right.slots, **values)
     return Plan((step,), right.packing, right.packed)
 
 
@@ -77,12 +84,16 @@ class RightOperand:
     """The right operand as the kernel reads it, and what packs it.
 
     Attributes:
-        slots: The values of the kernel's slots for it.
+        slots: The values of the kernel's slots for it, but for `b_tap`.
+        tap: Elements from one tap to the next.
+        follow: Whether a tap's terms follow those of the one before.
         packed: Its bytes if it is packed, else 0.
     """
 
     element: str
     slots: dict[str, Pointer | int]
+    tap: int
+    follow: bool
     packing: tuple[Step, ...]
     packed: int
 
@@ -90,16 +101,17 @@ class RightOperand:
 def right_operand(
     tile: RegisterTile, source: Source, *, m: int, n: int, k: int, taps: int, batch: tuple[int, int]
 ) -> RightOperand:
-    """Packed where its rows are not contiguous, or do not follow one another, or where many rows of a result, `m`, read
-    it; else as it is."""
-    if source.n != 1 or m >= PACKED_ROWS or (taps > 1 and source.tap != k * source.k):
+    """Packed where its rows are not contiguous, or where many rows of a result, `m`, read it; else as it is."""
+    if source.n != 1 or m >= PACKED_ROWS:
         packing, packed = plan_packing(source, n=n, k=k, taps=taps, batch=batch, width=tile.columns, lanes=tile.lanes)
         if packed:
             size = taps * k * tile.columns * ceil_div(n, tile.columns)
-            slots = dict(b=Pointer("packed"), b_step=taps * k, b_outer=size * batch[1], b_inner=size)
-            return RightOperand(compute_type(source.element), slots, packing, packed)
-    slots = dict(b=Pointer("b"), b_step=source.k, b_outer=source.outer, b_inner=source.inner)
-    return RightOperand(source.element, slots, (), 0)
+            outer = size * batch[1] if batch[0] > 1 else 0
+            slots = {"b": Pointer("packed"), "b_step": taps * k, "b_outer": outer, "b_inner": size}
+            return RightOperand(compute_type(source.element), slots, k * tile.columns, True, packing, packed)
+    start = Pointer("b", source.start * types.size(source.element))
+    slots = {"b": start, "b_step": source.k, "b_outer": source.outer, "b_inner": source.inner}
+    return RightOperand(source.element, slots, source.tap, source.tap == k * source.k, (), 0)
 
 
 def split(machine: Machine, tile: RegisterTile, m: int, n: int, k: int, batch: int) -> dict[str, int]:

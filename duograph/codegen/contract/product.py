@@ -49,9 +49,7 @@ class Rows(Protocol):
 class TileRows(Protocol):
     """The rows of one tile."""
 
-    def sums(
-        self, f: Function, element: str, run: Run, zeros: list[Reg]
-    ) -> list[Reg]:
+    def sums(self, f: Function, element: str, run: Run, zeros: list[Reg]) -> list[Reg]:
         """The tile's sums: all its runs, one after another."""
         ...
 
@@ -87,7 +85,7 @@ class Product(Kernel):
     @property
     def slots(self) -> Mapping[str, str]:
         pointers = dict.fromkeys(("a", "b", "c"), "ptr")
-        sizes = ("m", "n", "k", "b_step", "c_row", "m_block", "m_blocks", "n_block", "n_blocks", "inner")
+        sizes = ("m", "n", "k", "b_step", "b_tap", "c_row", "m_block", "m_blocks", "n_block", "n_blocks", "inner")
         strides = ("a_outer", "a_inner", "b_outer", "b_inner", "c_outer", "c_inner", "row_outer", "column_inner")
         optional = () if self.contiguous else ("c_column",)
         return pointers | dict.fromkeys((*sizes, *strides, *optional), "i64") | dict(self.rows.slots)
@@ -105,7 +103,6 @@ class Product(Kernel):
         m_end = f.minimum(m_start + given.m_block, given.m)
         n_end = f.minimum(n_start + given.n_block, given.n)
         b_step = f.const("i64", tile.columns) if self.panels else given.b_step
-        b_tap = given.k * b_step
         with f.loop(n_start, n_end, tile.columns, name="n") as across:
             n = across.index
             columns = f.minimum(given.n - n, tile.columns)
@@ -121,7 +118,7 @@ class Product(Kernel):
                 rows = self.rows.begin(f, given, tile, a, m, count)
 
                 def run(sums: Sequence[Reg], left: Left, tap: Reg | int, length: Reg) -> list[Reg]:
-                    start = f.gep(panel, f.mul(b_tap, tap), self.b)
+                    start = f.gep(panel, f.mul(given.b_tap, tap), self.b)
                     right = Right(self.b, start, b_step, align, masks)
                     return accumulate(f, tile, sums, length, left, right, edge)
 
@@ -177,9 +174,7 @@ class _MatrixTile:
         self.offsets = [(start + f.minimum(count - 1, i)) * given.a_row for i in range(tile.rows)]
         self.a, self.step, self.length = a, 1 if kind.unit else given.a_step, given.k
 
-    def sums(
-        self, f: Function, element: str, run: Run, zeros: list[Reg]
-    ) -> list[Reg]:
+    def sums(self, f: Function, element: str, run: Run, zeros: list[Reg]) -> list[Reg]:
         left = Left(element, [f.gep(self.a, offset, element) for offset in self.offsets], self.step)
         return run(zeros, left, 0, self.length)
 
@@ -277,9 +272,7 @@ class _WindowTile:
         quotient = f.cast(quotient, "i32")
         return quotient, x - quotient * f.splat(f.cast(by, "i32"), MAX_ROWS)
 
-    def sums(
-        self, f: Function, element: str, run: Run, zeros: list[Reg]
-    ) -> list[Reg]:
+    def sums(self, f: Function, element: str, run: Run, zeros: list[Reg]) -> list[Reg]:
         kind, given = self.kind, self.given
         size = types.size(element)
         address = f.emit(f"ptrtoint {self.a} to i64", "i64", "a.address")

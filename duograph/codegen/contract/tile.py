@@ -52,9 +52,9 @@ class RegisterTile:
 def choose(machine: Machine, element: str, rows: int | None, columns: int) -> RegisterTile:
     """The tile for a result of this shape; `rows` is None where it is not known or large.
 
-    A tile of R rows and V vectors loads R + V times for R * V multiplications, so large ones are best, as far as the
-    registers reach and the result is not overshot: work beyond its edge is lost. Fewer than 8 accumulators would wait
-    for one another.
+    A tile of R rows and V vectors loads R numbers and V vectors for R * V multiplications, so large ones are best, as
+    far as the registers reach and the result is not overshot: work beyond its edge is lost. Fewer than 8 accumulators
+    would wait for one another.
     """
     lanes = machine.vector_bytes // types.size(element)
 
@@ -64,7 +64,7 @@ def choose(machine: Machine, element: str, rows: int | None, columns: int) -> Re
         if rows:
             overshot *= ceil_div(rows, r) * r / rows
         waiting = max(1.0, 8 / (r * v))
-        return overshot * waiting * (1 + 0.15 * (r + v) / (r * v))
+        return overshot * waiting * (1 + 0.15 / v + 0.3 / r)
 
     most = min(8, machine.vector_registers - 3)
     shapes = [
