@@ -56,7 +56,8 @@ def reason(step: Step, seen: set[Step]) -> str:
         return f"recorded anew because other results were kept alive after {len(path)} operations ({_where(step)})"
     fork = next((k for k, s in enumerate(path) if s not in seen), len(path))
     if fork == len(path):
-        return f"recorded anew because the trace ended earlier than before, after {_describe(path[-1])} ({_where(path[-1])})"
+        last = path[-1]
+        return f"recorded anew because the trace ended earlier than before, after {_describe(last)} ({_where(last)})"
     parent = path[fork].parent
     assert parent is not None
     others = [s for s in parent.following.values() if s in seen]

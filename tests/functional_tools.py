@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from duograph.gradient import gradient
-from duograph.graph import primitives
 from duograph.graph.composite import Composite
 from duograph.graph.dtype import dtype
 from duograph.graph.node import PRIMITIVES, Graph, Node, make

@@ -151,7 +151,10 @@ def test_an_observation_between_forward_and_backward_changes_nothing() -> None:
 
 def test_transforms() -> None:
     x = torch.tensor([1.0, 2.0])
-    cube = lambda x: (x**3).sum()
+
+    def cube(x: torch.Tensor) -> torch.Tensor:
+        return (x**3).sum()
+
     value, gradient = duograph.value_and_grad(cube)(x)
     assert value.item() == 9 and gradient.tolist() == [3, 12] and not gradient.requires_grad
     assert duograph.hessian(cube)(x).tolist() == [[6, 0], [0, 12]]

@@ -86,8 +86,7 @@ def test_float_constants_reach_the_machine(value: float) -> None:
 
 @pytest.mark.parametrize(("relation", "expected"), [("lt", False), ("le", False), ("eq", False), ("ne", True)])
 def test_comparisons_with_nan(relation: str, expected: bool) -> None:
-    compare = lambda f, x: f.compare(relation, x, 1.0)
-    assert run(compare, "i1", [("double", math.nan)]) is expected
+    assert run(lambda f, x: f.compare(relation, x, 1.0), "i1", [("double", math.nan)]) is expected
 
 
 def test_integers_compare_with_their_sign_unless_asked() -> None:
@@ -303,9 +302,9 @@ def test_mistakes_are_told_where_they_are_made() -> None:
         f.loop(0, n, 0)
     with pytest.raises(ValueError, match="carries 1 values and was given none"), f.loop(0, n, carried=[x]):
         pass
-    with pytest.raises(TypeError, match=r"carries \['float'\], received \['i64'\]"):
-        with f.loop(0, n, carried=[x]) as loop:
-            loop.yield_(n)
+    refused = pytest.raises(TypeError, match=r"carries \['float'\], received \['i64'\]")
+    with refused, f.loop(0, n, carried=[x]) as loop:
+        loop.yield_(n)
     with pytest.raises(TypeError, match="takes 1 arguments, received 2"):
         f.call(f.module.declare("sqrt", "double", ["double"]), 1.0, 2.0)
     with pytest.raises(TypeError, match="already declared"):

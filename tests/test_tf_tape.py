@@ -243,7 +243,9 @@ def test_function() -> None:
 
     model = Model()
     np.testing.assert_array_equal(model(tf.ones((3, 2))).numpy(), np.full((3, 2), 2.0))
-    with pytest.raises(ValueError, match=r"expected argument 0 to be TensorSpec\(shape=\(None, 2\).*Received: shape \(3,\)"):
+    with pytest.raises(
+        ValueError, match=r"expected argument 0 to be TensorSpec\(shape=\(None, 2\).*Received: shape \(3,\)"
+    ):
         model(tf.ones(3))
     concrete = affine.get_concrete_function(tf.TensorSpec([2], tf.float32))
     np.testing.assert_array_equal(concrete(tf.ones(2)).numpy(), [3.0, 3.0])

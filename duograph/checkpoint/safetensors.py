@@ -58,7 +58,8 @@ def load_file(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         }
     except (SafetensorError, ValueError, KeyError) as error:
         raise ArgumentError(
-            f"{path}: expected a whole safetensors file. Received: {len(content)} bytes, in which {_reason(content, error)}"
+            f"{path}: expected a whole safetensors file. "
+            f"Received: {len(content)} bytes, in which {_reason(content, error)}"
         ) from error
     return {name: from_buffer(np.array(array)) for name, array in arrays.items()}
 

@@ -13,7 +13,7 @@ import pickle
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -106,8 +106,9 @@ class _Reader(pickle.Unpickler):
             return self._names[module, name]
         except KeyError:
             raise NotSupported(
-                f"the file asks for {module}.{name}: only tensors and plain containers (dict, list, tuple, str, numbers) "
-                "are loaded, since anything else could run code. Save the model's state_dict() instead of the model"
+                f"the file asks for {module}.{name}: only tensors and plain containers (dict, list, tuple, str, "
+                "numbers) are loaded, since anything else could run code. Save the model's state_dict() instead of the "
+                "model"
             ) from None
 
     def persistent_load(self, pid: Any) -> np.ndarray:
@@ -128,8 +129,8 @@ def load(path: Any) -> Any:
         pickled = next(n for n in archive.namelist() if n.endswith("/data.pkl") or n == "data.pkl")
     except (zipfile.BadZipFile, StopIteration, NotImplementedError, UnicodeDecodeError, ValueError, OSError) as error:
         raise ArgumentError(
-            f"load: expected a file in the zip format that torch.save writes, or safetensors. Received: {len(content)} bytes "
-            f"beginning {content[:8]!r}"
+            "load: expected a file in the zip format that torch.save writes, or safetensors. "
+            f"Received: {len(content)} bytes beginning {content[:8]!r}"
         ) from error
     prefix = pickled[: -len("data.pkl")]
     known: dict[str, np.ndarray] = {}
@@ -189,8 +190,12 @@ class _Rebuilt:
         self.function, self.arguments = function, arguments
 
 
-class _Writer(pickle._Pickler):  # the Python pickler: names can be written as they stand
-    dispatch = dict(pickle._Pickler.dispatch)
+PythonPickler: Any = pickle._Pickler  # type: ignore[attr-defined]
+"""The pickler that is written in Python: only in it can names be written as they stand."""
+
+
+class _Writer(PythonPickler):
+    dispatch: ClassVar[dict[Any, Any]] = dict(PythonPickler.dispatch)
 
     def persistent_id(self, obj: Any) -> Any:
         if isinstance(obj, _StorageKey):
@@ -270,7 +275,7 @@ def _prepare_tensor(tensor: Tensor, storages: list[_StorageKey]) -> _Rebuilt:
     key = _StorageKey(str(len(storages)), array, tensor.dtype)
     storages.append(key)
     stride = tuple(s // array.itemsize for s in array.strides) if array.size else (1,) * array.ndim
-    arguments = (key, 0, tuple(array.shape), stride, tensor.requires_grad, OrderedDict())
+    arguments: tuple[Any, ...] = (key, 0, tuple(array.shape), stride, tensor.requires_grad, OrderedDict())
     rebuilt = _Rebuilt("_rebuild_tensor_v2", arguments)
     from ..nn.parameter import Parameter
 

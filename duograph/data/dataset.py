@@ -126,9 +126,10 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | 
     total = len(dataset)
     sizes = list(lengths)
     if abs(sum(sizes) - 1) < 1e-9 and sum(sizes) <= 1 + 1e-9 and total != 1:
-        sizes = [int(total * f) for f in lengths]
-        for k in range(total - sum(sizes)):
-            sizes[k % len(sizes)] += 1
+        whole = [int(total * f) for f in lengths]
+        for k in range(total - sum(whole)):
+            whole[k % len(whole)] += 1
+        sizes = list(whole)
     if sum(sizes) != total:
         raise ArgumentError(
             f"random_split: expected lengths that add up to {total} (or fractions to 1). Received: {lengths}"

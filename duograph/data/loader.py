@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..graph.errors import ArgumentError
-from ..ops.manipulation import stack
+from ..ops.joining import stack
 from ..ops.random import Generator, manual_seed, randint
 from ..tensor.convert import from_buffer, tensor
 from ..tensor.core import Tensor
@@ -23,7 +23,7 @@ from .sampler import BatchSampler, RandomSampler, SequentialSampler
 
 
 def default_collate(batch: list[Any]) -> Any:
-    """A batch of samples as one: tensors and arrays are stacked, numbers become a tensor, containers keep their form."""
+    """A batch of samples as one: tensors and arrays are stacked, numbers become a tensor, containers stay."""
     first = batch[0]
     if isinstance(first, Tensor):
         return stack(batch)
@@ -76,10 +76,10 @@ class DataLoader:
     """
 
     def __init__(
-        self, dataset: Any, batch_size: int | None = 1, shuffle: bool | None = None, sampler: Iterable[Any] | None = None,
-        batch_sampler: Iterable[Any] | None = None, num_workers: int = 0, collate_fn: Callable[[list[Any]], Any] | None = None,
-        pin_memory: bool = False, drop_last: bool = False, timeout: float = 0,
-        worker_init_fn: Callable[[int], Any] | None = None, multiprocessing_context: Any = None,
+        self, dataset: Any, batch_size: int | None = 1, shuffle: bool | None = None,
+        sampler: Iterable[Any] | None = None, batch_sampler: Iterable[Any] | None = None, num_workers: int = 0,
+        collate_fn: Callable[[list[Any]], Any] | None = None, pin_memory: bool = False, drop_last: bool = False,
+        timeout: float = 0, worker_init_fn: Callable[[int], Any] | None = None, multiprocessing_context: Any = None,
         generator: Generator | None = None, *, prefetch_factor: int | None = None, persistent_workers: bool = False,
         pin_memory_device: str = "", in_order: bool = True,
     ) -> None:  # fmt: skip

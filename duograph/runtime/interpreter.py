@@ -58,7 +58,8 @@ class Interpretation:
             try:
                 result = evaluate(node, operands)
             except DuographError as error:
-                raise error.located(self.graph.lines.get(node))
+                error.located(self.graph.lines.get(node))
+                raise
             if watch is not None:
                 watch(node, result, self.graph, operands)
             results[node] = result

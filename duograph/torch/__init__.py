@@ -5,9 +5,10 @@ Thin skins over `duograph.ops`, `duograph.functional`, `duograph.nn` and `duogra
 
 from __future__ import annotations
 
-import difflib
 import importlib
+import importlib.util
 import math
+import pkgutil
 from typing import Any
 
 from ..autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
@@ -38,6 +39,7 @@ from ..tensor.device import Device as device
 from ..tensor.printing import set_printoptions
 from . import functions
 from .foreach import NAMES as _FOREACH
+from .missing import missing
 from .modes import (
     are_deterministic_algorithms_enabled,
     get_num_threads,
@@ -74,9 +76,6 @@ IntTensor = functions.legacy_type("IntTensor", int32)
 BoolTensor = functions.legacy_type("BoolTensor", bool_)
 ByteTensor = functions.legacy_type("ByteTensor", uint8)
 
-_MODULES = ("_dynamo", "autograd", "nn", "optim", "utils", "cuda", "backends", "linalg", "random", "version", "special", "mps", "testing",
-            "compiler", "amp", "distributions", "func", "fft", "jit", "profiler", "accelerator", "xpu", "onnx", "export",
-            "overrides", "types", "storage", "multiprocessing", "hub")  # fmt: skip
 globals().update(FUNCTIONS)
 globals().update(_FOREACH)
 globals().update(UNSUPPORTED)
@@ -94,20 +93,15 @@ class SymBool:
     """What PyTorch's tracer uses for an unknown truth; none is ever made here."""
 
 
+_missing = missing(__name__, globals())
+
+
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        try:
-            return importlib.import_module(f".{name}", __name__)
-        except ModuleNotFoundError as error:
-            if error.name != f"{__name__}.{name}":
-                raise
-    if name.startswith("__"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    near = difflib.get_close_matches(name, [n for n in globals() if not n.startswith("_")], 3)
-    hint = f" The nearest names that are: {', '.join(near)}." if near else ""
-    raise AttributeError(f"duograph.torch has no {name!r}: PyTorch's {name!r}, if it has one, is not built here yet.{hint}")
+    """Modules of the face load when first used."""
+    if not name.startswith("__") and importlib.util.find_spec(f"{__name__}.{name}") is not None:
+        return importlib.import_module(f".{name}", __name__)
+    return _missing(name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES})
-
+    return sorted({*globals(), *(module.name for module in pkgutil.iter_modules(__path__))})

@@ -27,8 +27,8 @@ def _each(name: str, in_place: bool) -> Callable[..., Any]:
 NAMES = {
     f"_foreach_{name}{'_' if in_place else ''}": _each(name, in_place)
     for name in (
-        "add", "sub", "mul", "div", "sqrt", "abs", "neg", "exp", "log", "reciprocal", "pow", "lerp", "addcmul", "addcdiv",
-        "maximum", "minimum", "clamp_max", "clamp_min",
+        "add", "sub", "mul", "div", "sqrt", "abs", "neg", "exp", "log", "reciprocal", "pow", "lerp", "addcmul",
+        "addcdiv", "maximum", "minimum", "clamp_max", "clamp_min",
     )
     for in_place in (False, True)
 }  # fmt: skip

@@ -26,7 +26,10 @@ def vector_norm(x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = Fals
 
 def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None,
                 out: Tensor | None = None) -> Tensor:  # fmt: skip
-    """The norm of matrices: "fro", 1, -1, infinity or -infinity. Raises ArgumentError for those that need singular values."""
+    """The norm of matrices: "fro", 1, -1, infinity or -infinity.
+
+    Raises ArgumentError for those that need singular values.
+    """
     rows, columns = (d % A.ndim for d in dim)
     if ord == "fro":
         return into(out, FUNCTIONS["norm"](A, 2, (rows, columns), keepdim, dtype=dtype))
@@ -76,8 +79,8 @@ def qr(A: Tensor, mode: str = "reduced") -> QR:
         raise GradientError("qr has no gradient here yet: take A.detach(), or compute it under no_grad()")
     array = A._array()
     if mode == "r":
-        return QR(from_buffer(np.zeros(0, array.dtype)), from_buffer(np.linalg.qr(array, "r")))
-    q, r = np.linalg.qr(array, mode)
+        return QR(from_buffer(np.zeros(0, array.dtype)), from_buffer(np.linalg.qr(array).R))
+    q, r = np.linalg.qr(array, "complete" if mode == "complete" else "reduced")
     return QR(from_buffer(q), from_buffer(r))
 
 

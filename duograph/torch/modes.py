@@ -43,7 +43,9 @@ def are_deterministic_algorithms_enabled() -> bool:
 def set_float32_matmul_precision(precision: str) -> None:
     """Accepted ("highest", "high" or "medium"): float32 products are always computed in float32."""
     if precision not in ("highest", "high", "medium"):
-        raise ArgumentError(f"set_float32_matmul_precision: expected 'highest', 'high' or 'medium'. Received: {precision!r}")
+        raise ArgumentError(
+            f"set_float32_matmul_precision: expected 'highest', 'high' or 'medium'. Received: {precision!r}"
+        )
 
 
 _threads = 1

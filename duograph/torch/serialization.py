@@ -30,7 +30,7 @@ def load(f: Any, map_location: Any = None, *, weights_only: bool = True, mmap: b
     """
     if not weights_only:
         raise NotSupported(
-            "load(weights_only=False) would run code from the file: save a state_dict and load it with weights_only=True"
+            "load(weights_only=False) would run code from the file: save a state_dict and load that instead"
         )
     if isinstance(f, str | os.PathLike) and os.fspath(f).endswith(".safetensors"):
         return load_file(f)

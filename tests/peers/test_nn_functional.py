@@ -9,8 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import duograph.torch as dtorch  # noqa: E402
-import duograph.torch.nn.functional as ours  # noqa: E402
+import duograph.torch as dtorch
+import duograph.torch.nn.functional as ours
 
 theirs = torch.nn.functional
 BOTH = (torch, dtorch)

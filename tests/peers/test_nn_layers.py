@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import duograph.torch as dtorch  # noqa: E402
+import duograph.torch as dtorch
 
 N, R = np.random.default_rng, 1e-10  # float64 throughout: differences are those of the order of sums
 

@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import duograph.torch as dtorch  # noqa: E402
+import duograph.torch as dtorch
 
 STEPS = 20
 CASES = [

@@ -61,7 +61,8 @@ def step(tc: Any, pool: list[Any], inst: tuple[Any, ...]) -> Any:
         return {
             "t": lambda: x.transpose(0, -1), "row": lambda: x[0], "column": lambda: x[..., -1], "step": lambda: x[::2],
             "flat": lambda: x.reshape(-1), "expand": lambda: x.unsqueeze(0).expand(2, *x.shape),
-            "chunk": lambda: x.chunk(2, -1)[0], "diagonal": lambda: x.diagonal(0, 0, -1), "unsqueeze": lambda: x.unsqueeze(-1),
+            "chunk": lambda: x.chunk(2, -1)[0], "diagonal": lambda: x.diagonal(0, 0, -1),
+            "unsqueeze": lambda: x.unsqueeze(-1),
         }[inst[1]]()  # fmt: skip
     if kind == "write":
         y = pool[inst[3] % len(pool)]

@@ -51,7 +51,7 @@ class _Custom:
         self.shapes = shapes
 
     def pull(self, origin: Origin, needed: tuple[bool, ...], given: list[Value | None]) -> list[Value | None]:
-        cotangents = []
+        cotangents: list[Tensor | None] = []
         for like, cotangent in zip(self.shapes, given, strict=True):
             if cotangent is not None:
                 cotangents.append(wrap(cotangent))
