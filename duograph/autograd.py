@@ -1,7 +1,7 @@
 """Backward along the tape, and the functional transforms.
 
-The tape is the chain of origins behind a value. Going backwards records, for each operation on it, the composite that is
-its vector-Jacobian product: derivatives are ordinary trace, so they are compiled with the forward part and can be
+The tape is the chain of origins behind a value. Going backwards records, for each operation on it, the composite that
+is its vector-Jacobian product: derivatives are ordinary trace, so they are compiled with the forward part and can be
 differentiated again.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+from weakref import ref
 
 from .gradient import VectorJacobianProduct, uses, vjp
 from .graph import trace as tracing
@@ -49,29 +50,26 @@ class _GradientMode:
         return wrapped
 
 
-class no_grad(_GradientMode):  # noqa: N801 - the name users know
+class no_grad(_GradientMode):
     """Nothing is taped inside: results do not require gradients."""
 
     mode = False
 
     def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
-        made = super().__new__(cls)
-        if function is not None:  # @no_grad without parentheses
-            made.__init__()
-            return made(function)
-        return made
+        # @no_grad without parentheses
+        return super().__new__(cls) if function is None else cls()(function)
 
     def __init__(self, function: Callable[..., Any] | None = None) -> None:
         super().__init__()
 
 
-class enable_grad(no_grad):  # noqa: N801 - the name users know
+class enable_grad(no_grad):
     """Operations are taped inside, also within no_grad()."""
 
     mode = True
 
 
-class set_grad_enabled(_GradientMode):  # noqa: N801 - the name users know
+class set_grad_enabled(_GradientMode):
     """Tape or not from here on; as a context manager, until its end."""
 
     def __init__(self, mode: bool) -> None:
@@ -179,19 +177,23 @@ def pull(
                 continue
             if origin.freed:
                 raise _freed(origin)
-            targets, needed = [], []
+            targets: list[Value] = []
+            needed = []
             for value in origin.inputs:
-                needs = value is not None and value.origin is not None
-                if needs and leads is not None:
-                    needs = (value.origin, value.index) in leads
-                needed.append(needs)
-                if needs:
+                if (
+                    value is None
+                    or value.origin is None
+                    or (leads is not None and (value.origin, value.index) not in leads)
+                ):
+                    needed.append(False)
+                else:
+                    needed.append(True)
                     targets.append(value)
             if targets:
                 cotangents = _products(origin, tuple(needed), given, overwritten)
-                for value, cotangent in zip(targets, cotangents, strict=True):
+                for target, cotangent in zip(targets, cotangents, strict=True):
                     if cotangent is not None:
-                        contribute(value, cotangent)
+                        contribute(target, cotangent)
             if not retain:
                 _free(origin)
     finally:
@@ -214,7 +216,7 @@ def _products(
         return custom(origin, needed, given)
     product = vjp(origin.op, needed, tuple([c is not None for c in given]))
     operands = (*origin.inputs, *[c for c in given if c is not None])
-    if overwritten or any([v is not None and v.overwritten is not None for v in origin.inputs]):
+    if overwritten or any(v is not None and v.overwritten is not None for v in origin.inputs):
         _check_overwritten(origin, product, operands, overwritten)
     cotangents = record(product, operands, origin.attributes)
     return cotangents if isinstance(cotangents, tuple) else (cotangents,)
@@ -237,7 +239,7 @@ _keeping: dict[Any, bool] = {}
 
 
 def _free(origin: Origin) -> None:
-    """Release the values an operation keeps for its gradient. One that uses none, such as a sum, can be passed again."""
+    """Release the values kept for an operation's gradient. One that needs none, such as a sum, can be passed twice."""
     keeps: bool | None = True
     if getattr(origin.op, "pull", None) is None:
         key = (origin.op, origin.attributes, len(origin.inputs))
@@ -261,7 +263,8 @@ def _uses_values(origin: Origin) -> bool:
 
 def _results(origin: Origin, inputs: tuple[Any, ...]) -> list[Any]:
     stand_ins = [
-        None if s is None else make(PRIMITIVES["input"], position=k, shape=s[0], dtype=s[1]) for k, s in enumerate(inputs)
+        None if s is None else make(PRIMITIVES["input"], position=k, shape=s[0], dtype=s[1])
+        for k, s in enumerate(inputs)
     ]
     return [(n.shape, n.dtype) for n in origin.op.build(stand_ins, origin.attributes)]
 
@@ -292,7 +295,7 @@ def _seed(output: Tensor, given: Tensor | None, name: str) -> Value:
             )
         one = tracing.constant(1.0, value.dtype)
         if value.shape:
-            one = record(PRIMITIVES["broadcast_to"], (one,), (("shape", value.shape),))  # type: ignore[assignment]
+            one = record(PRIMITIVES["broadcast_to"], (one,), (("shape", value.shape),))
         return one
     if given._value.shape != value.shape:
         raise ArgumentError(f"{name}: expected a seed of shape {output.shape}. Received: {given.shape}")
@@ -406,7 +409,7 @@ def zeros_like(tensor: Tensor) -> Tensor:
     """Zeros of the same shape, dtype and device."""
     zero = tracing.constant(0, tensor.dtype)
     shape = (("shape", tuple(tensor.shape)),)
-    return wrap(record(PRIMITIVES["broadcast_to"], (zero,), shape), tensor._device)  # type: ignore[arg-type]
+    return wrap(record(PRIMITIVES["broadcast_to"], (zero,), shape), tensor._device)
 
 
 class RemovableHandle:
@@ -449,11 +452,9 @@ def retain_grad(tensor: Tensor) -> None:
     """Keep the gradient of a tensor that is not a leaf in its `.grad`."""
     if tensor._value.origin is None:
         raise GradientError("retain_grad: the tensor does not require grad")
-    if tensor.is_leaf or getattr(tensor, "_retains", False):
+    if tensor.is_leaf or tensor._retains:
         return
     tensor._retains = True
-    from weakref import ref
-
     keeper = ref(tensor)
 
     def keep(gradient: Tensor) -> None:
@@ -478,4 +479,4 @@ def _backward_method(
 method(_backward_method, "backward")
 method(register_hook, "register_hook")
 method(retain_grad, "retain_grad")
-method(property(lambda self: getattr(self, "_retains", False)), "retains_grad")
+method(property(lambda self: self._retains), "retains_grad")

@@ -14,7 +14,7 @@ from .autograd import enable_grad, operations_behind, zeros_like
 from .autograd import grad as tape_grad
 from .graph.errors import ArgumentError, GradientError
 from .graph.trace import Leaf, alias, local, record
-from .ops.manipulation import stack
+from .ops.joining import stack
 from .tensor.core import PRIMITIVES, Tensor, wrap
 
 Argnums = int | tuple[int, ...]
@@ -28,7 +28,7 @@ def _fresh(x: Any) -> Any:
         return x
     if x._value.origin is not None and local.gradients:
         copied = record(PRIMITIVES["copy"], (x._value,))
-        return wrap(copied, x._device)  # type: ignore[arg-type]
+        return wrap(copied, x._device)
     made = wrap(x._value, x._device)
     made._value = alias(x._value, Leaf(made))
     return made
@@ -39,7 +39,9 @@ def _select(arguments: tuple[Any, ...], argnums: Argnums) -> tuple[tuple[Any, ..
     chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for n in chosen:
         if not -len(arguments) <= n < len(arguments):
-            raise ArgumentError(f"argnums: the function was called with {len(arguments)} arguments. Received: {argnums}")
+            raise ArgumentError(
+                f"argnums: the function was called with {len(arguments)} arguments. Received: {argnums}"
+            )
     made = list(arguments)
     for n in chosen:
         made[n] = tree.map(_fresh, arguments[n])

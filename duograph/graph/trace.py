@@ -137,7 +137,7 @@ class Step:
         self.plans: dict[tuple[int, ...], Any] = {}
         self.numbers: dict[Any, Any] | None = None
         self.first: int = parent.slots if parent else 0
-        self.slots = self.first + len(nodes)
+        self.slots: int = self.first + len(nodes)
         self.leaves: int = (parent.leaves if parent else 0) + leaf
         self.length: int = parent.length + 1 if parent else 0
         held = 0 if leaf else sum(n.nbytes for n in nodes)

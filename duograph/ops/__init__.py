@@ -3,19 +3,21 @@
 `FUNCTIONS` holds them by name: the faces export them from there.
 """
 
-from . import casting, creation, elementwise, gathering, manipulation, products, random, reduction, sorting, statistics
+from . import (
+    casting,
+    creation,
+    diagonals,
+    elementwise,
+    gathering,
+    joining,
+    layout,
+    manipulation,
+    products,
+    random,
+    reduction,
+    sorting,
+    statistics,
+)
 from .define import FUNCTIONS
 
-__all__ = [
-    "FUNCTIONS",
-    "casting",
-    "creation",
-    "elementwise",
-    "gathering",
-    "manipulation",
-    "products",
-    "random",
-    "reduction",
-    "sorting",
-    "statistics",
-]
+__all__ = ["FUNCTIONS"]

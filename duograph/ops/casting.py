@@ -17,8 +17,16 @@ from ..tensor.device import device as find_device
 from .define import function
 
 
-def to(self: Tensor, *arguments: Any, dtype: Any = None, device: Any = None, copy: bool = False, non_blocking: bool = False,
-       memory_format: Any = None) -> Tensor:  # fmt: skip
+@method
+def to(
+    self: Tensor,
+    *arguments: Any,
+    dtype: Any = None,
+    device: Any = None,
+    copy: bool = False,
+    non_blocking: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
     """The tensor in a dtype, on a device, or as another tensor is; itself where nothing changes and `copy` is False."""
     for argument in arguments:
         if isinstance(argument, Tensor):
@@ -37,10 +45,8 @@ def to(self: Tensor, *arguments: Any, dtype: Any = None, device: Any = None, cop
     return apply(P["copy"], (made,)) if copy and made is self else made
 
 
-method(to, "to")
 method(lambda self, other: cast(self, other.dtype), "type_as")
 method(lambda self, **_: convert.to_device(self, find_device("cpu")), "cpu")
-
 
 
 def _caster(found: DType) -> Callable[..., Tensor]:

@@ -43,14 +43,16 @@ def get_default_device() -> Device:
     return default_device
 
 
-def filled(shape: tuple[int, ...], number: Any, dtype: DType, device: Device = CPU, requires_grad: bool = False) -> Tensor:
+def filled(
+    shape: tuple[int, ...], number: Any, dtype: DType, device: Device = CPU, requires_grad: bool = False
+) -> Tensor:
     """A tensor of one number, realised at once: content that later steps can update in place."""
     for size in shape:
         if size < 0:
             raise ArgumentError(f"sizes cannot be negative. Received: {shape}")
     if device is META:
         value = record(P["broadcast_to"], (tracing.constant(0, dtype),), (("shape", shape),))
-        made = wrap(value, device)  # type: ignore[arg-type]
+        made = wrap(value, device)
     else:
         made = convert.from_buffer(np.full(shape, number, dtype.numpy) if number else np.zeros(shape, dtype.numpy))
     return made.requires_grad_() if requires_grad else made
@@ -112,7 +114,9 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any 
 
 
 def _new(name: str, number: int) -> None:
-    def make(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+    def make(
+        self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+    ) -> Tensor:
         return filled(sizes_of(*size) if size else (), number, *_spec(dtype, device, self), requires_grad)
 
     make.__doc__ = f"{name} of the given sizes with the dtype and device of this tensor."
@@ -124,11 +128,15 @@ _new("ones", 1)
 _new("empty", 0)
 
 
-def _new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def _new_full(
+    self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     return filled(sizes_of(size), fill_value, *_spec(dtype, device, self), requires_grad)
 
 
-def _new_tensor(self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def _new_tensor(
+    self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     found, place = _spec(dtype, device, self)
     return convert.tensor(data, dtype=found, device=place, requires_grad=requires_grad)
 
@@ -138,8 +146,18 @@ method(_new_tensor, "new_tensor")
 
 
 @function(is_method=False)
-def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None,
-           requires_grad: bool = False, out: Tensor | None = None, layout: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
+def arange(
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Tensor | None = None,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
     """start, start + step, ... up to but without end. Whole numbers give int64, others the default float."""
     if end is None:
         start, end = 0, start
@@ -176,7 +194,10 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any
              requires_grad: bool = False, out: Tensor | None = None) -> Tensor:  # fmt: skip
     """`base` to the power of evenly spaced exponents."""
     found, place = _spec(dtype, device)
-    return into(out, _placed(np.logspace(float(start), float(end), int(steps), base=base).astype(found.numpy), place, requires_grad))
+    return into(
+        out,
+        _placed(np.logspace(float(start), float(end), int(steps), base=base).astype(found.numpy), place, requires_grad),
+    )
 
 
 @function(is_method=False)
@@ -190,13 +211,17 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
 @function(is_method=False)
 def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None) -> Tensor:
     """Row and column numbers of the lower triangle."""
-    return _placed(np.stack(np.tril_indices(row, offset, col)).astype(dtypes.dtype(dtype).numpy), find_device(device), False)
+    return _placed(
+        np.stack(np.tril_indices(row, offset, col)).astype(dtypes.dtype(dtype).numpy), find_device(device), False
+    )
 
 
 @function(is_method=False)
 def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None) -> Tensor:
     """Row and column numbers of the upper triangle."""
-    return _placed(np.stack(np.triu_indices(row, offset, col)).astype(dtypes.dtype(dtype).numpy), find_device(device), False)
+    return _placed(
+        np.stack(np.triu_indices(row, offset, col)).astype(dtypes.dtype(dtype).numpy), find_device(device), False
+    )
 
 
 @function(is_method=False)
@@ -216,14 +241,12 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     return tuple([grids[1], grids[0], *grids[2:]] if swap else grids)
 
 
+@function()
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """A copy with its own memory; gradients pass."""
     return apply(P["copy"], (input,))
 
 
-function()(clone)
-for _name, _function in {
-    "tensor": convert.tensor, "as_tensor": convert.as_tensor, "asarray": convert.as_tensor,
-    "from_numpy": convert.from_numpy, "from_dlpack": convert.from_dlpack,
-}.items():  # fmt: skip
-    function(_name, is_method=False)(_function)
+for _made in (convert.tensor, convert.from_numpy, convert.from_dlpack):
+    function(is_method=False)(_made)
+function("asarray", is_method=False)(convert.as_tensor)

@@ -51,8 +51,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         for k, (a, b) in enumerate(zip(input.shape, indices.shape, strict=True))
         if k != axis
     ]
-    wide = lambda t: expand(t, (*rest[:axis], t.shape[axis], *rest[axis:]))
-    return gather(wide(input), axis, wide(indices))
+    x, places = (expand(t, (*rest[:axis], t.shape[axis], *rest[axis:])) for t in (input, indices))
+    return gather(x, axis, places)
 
 
 @composite
@@ -223,7 +223,7 @@ def filled_in_order(x: Node, mask: Node, source: Node) -> Node:
 
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Every element becomes `value`, in place."""
-    made = operand(value if not isinstance(value, Tensor) else value, self.dtype)
+    made = operand(value, self.dtype)
     return update(self, expand(made, tuple(self.shape)) if self.ndim else made)
 
 

@@ -1,8 +1,8 @@
 """Random numbers: generators, and functions under PyTorch's names.
 
-Numbers come from Philox4x32-10, a function of (seed, offset, position) and nothing else (Salmon et al., "Parallel random
-numbers: as easy as 1, 2, 3", 2011), so one seed gives one sequence on every device and thread count. A generator only
-hands out offsets; both numbers enter the graph as run-time inputs, so drawing again is the same trace.
+Numbers come from Philox4x32-10, a function of (seed, offset, position) and nothing else (Salmon et al., "Parallel
+random numbers: as easy as 1, 2, 3", 2011), so one seed gives one sequence on every device and thread count. A generator
+only hands out offsets; both numbers enter the graph as run-time inputs, so drawing again is the same trace.
 """
 
 from __future__ import annotations
@@ -153,8 +153,16 @@ def scalar(number: Any, dtype: DType = float64) -> Tensor:
 
 
 def _floating(name: str, op: Any, a: float, b: float, doc: str) -> Any:
-    def make(*size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False,
-             out: Tensor | None = None, layout: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    def make(
+        *size: Any,
+        generator: Generator | None = None,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        out: Tensor | None = None,
+        layout: Any = None,
+        pin_memory: bool = False,
+    ) -> Tensor:
         found, place = _spec(dtype, device)
         if not found.is_floating_point:
             raise ArgumentError(f"{name}: expected a floating point dtype. Received: {found.name}")

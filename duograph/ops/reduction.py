@@ -16,6 +16,7 @@ from ..tensor.core import Tensor, apply, cast
 from .define import axes_of, function, into
 
 Extreme = namedtuple("Extreme", "values indices")
+Extremes = namedtuple("Extremes", "min max")
 
 
 @composite
@@ -67,19 +68,25 @@ def _summable(input: Tensor, dtype: Any) -> Tensor:
 
 
 @function()
-def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None) -> Tensor:
+def sum(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
+) -> Tensor:
     """The sum over axes `dim` (all if None). Integers add up in int64."""
     return into(out, reduce(total, _summable(input, dtype), dim, keepdim))
 
 
 @function()
-def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None) -> Tensor:
+def prod(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
+) -> Tensor:
     """The product over an axis (all if None). Integers multiply in int64."""
     return into(out, reduce(product, _summable(input, dtype), dim, keepdim))
 
 
 @function()
-def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None) -> Tensor:
+def mean(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
+) -> Tensor:
     """The mean over axes `dim` (all if None). Raises DTypeError for integers without `dtype=`."""
     if dtype is not None:
         input = cast(input, dtypes.dtype(dtype))
@@ -103,7 +110,7 @@ def amin(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Tensor | N
 @function()
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Any:
     """The smallest and the largest element."""
-    return namedtuple("aminmax", "min max")(amin(input, dim, keepdim), amax(input, dim, keepdim))
+    return Extremes(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
 @composite

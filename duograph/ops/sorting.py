@@ -22,7 +22,7 @@ Sorted = namedtuple("Sorted", "values indices")
 
 @composite
 def in_order(x: Node, *, axis: int, descending: bool, count: int | None = None) -> tuple[Node, Node]:
-    """Sorted values (the first `count`) and where they stood; equal elements keep their order, NaNs count as largest."""
+    """Sorted values (the first `count`) and where they stood; equal ones keep their order, NaN counts as largest."""
     if not x.ndim:
         return g.apply("copy", x), g.full((), 0, int64)
     places = g.argsort(x, axis, descending)
@@ -127,7 +127,9 @@ def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False, ret
 
 
 @function()
-def unique_consecutive(input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+def unique_consecutive(
+    input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
     """Elements without their immediate repetitions. The content is observed."""
     array = input._array()
     flat = array.reshape(-1) if dim is None else np.moveaxis(array, dim, 0)
@@ -150,7 +152,7 @@ def searchsorted(sorted_sequence: Tensor, values: Any, *, right: bool = False, s
     """Where each value would be inserted to keep the (last axis of the) sequence sorted. The content is observed."""
     edges = sorted_sequence._array()
     wanted = values._array() if isinstance(values, Tensor) else np.asarray(values)
-    hand = "right" if right or side == "right" else "left"
+    hand: Any = "right" if right or side == "right" else "left"
     if edges.ndim == 1:
         found = np.searchsorted(edges, wanted, hand)
     else:
@@ -170,9 +172,11 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     """How often each whole number occurs (or the sum of its weights). The content is observed."""
     array = input._array()
     if input.ndim != 1 or input.dtype.category != "int" or (array < 0).any():
-        raise ArgumentError(f"bincount: expected a vector of whole numbers >= 0. Received: {input.dtype.name}{list(input.shape)}")
+        raise ArgumentError(
+            f"bincount: expected a vector of whole numbers >= 0. Received: {input.dtype.name}{list(input.shape)}"
+        )
     found = np.bincount(array, None if weights is None else weights._array(), minlength)
-    if weights is not None and not weights.dtype.itemsize == 4:
+    if weights is not None and weights.dtype.itemsize != 4:
         return from_buffer(found)
     return from_buffer(found.astype(np.int64 if weights is None else weights.dtype.numpy))
 
@@ -191,4 +195,4 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
 def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
     """True where an element is among the test elements. The content is observed."""
     arrays = [x._array() if isinstance(x, Tensor) else np.asarray(x) for x in (elements, test_elements)]
-    return from_buffer(np.isin(*arrays, assume_unique=assume_unique, invert=invert))
+    return from_buffer(np.isin(arrays[0], arrays[1], assume_unique=assume_unique, invert=invert))

@@ -18,6 +18,8 @@ from ..graph.node import Node
 from ..graph.primitives.rules import normalize_axis
 from ..tensor.core import Tensor, apply, cast, operand, promoted, result_type
 from .define import axes_of, function, into
+from .joining import cat
+from .manipulation import narrow
 
 
 @composite
@@ -39,8 +41,11 @@ def _variance(name: str, input: Tensor, dim: Any, unbiased: Any, correction: Any
     if correction is None:
         correction = 1 if unbiased is None or unbiased else 0
     attributes = (
-        ("axes", axes_of(dim, input.ndim)), ("correction", float(correction)), ("keepdims", bool(keepdim)), ("root", root),
-    )  # fmt: skip
+        ("axes", axes_of(dim, input.ndim)),
+        ("correction", float(correction)),
+        ("keepdims", bool(keepdim)),
+        ("root", root),
+    )
     return apply(variance, (input,), attributes)
 
 
@@ -59,13 +64,17 @@ def std(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = Fa
 
 
 @function(is_method=False)
-def var_mean(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+def var_mean(
+    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+) -> Any:
     """Variance and mean."""
     return _variance("var_mean", input, dim, unbiased, correction, keepdim, False)
 
 
 @function(is_method=False)
-def std_mean(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+def std_mean(
+    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+) -> Any:
     """Standard deviation and mean."""
     return _variance("std_mean", input, dim, unbiased, correction, keepdim, True)
 
@@ -223,7 +232,9 @@ def quantiles(x: Node, q: Node, *, axis: int, interpolation: str) -> Node:
 
 
 @function()
-def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
+def quantile(
+    input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
+) -> Tensor:
     """Quantiles q (a number or a vector, from 0 to 1) along an axis, or of all elements."""
     if interpolation not in ("linear", "lower", "higher", "midpoint", "nearest"):
         raise ArgumentError(f"quantile: interpolation: not known. Received: {interpolation!r}")
@@ -239,10 +250,10 @@ def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = Fals
 
 
 @function()
-def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Tensor:
+def diff(
+    input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
+) -> Tensor:
     """Differences of neighbours along an axis, n times."""
-    from .manipulation import cat, narrow
-
     parts = [p for p in (prepend, input, append) if p is not None]
     x = cat(parts, dim) if len(parts) > 1 else input
     for _ in range(n):

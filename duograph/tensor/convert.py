@@ -32,7 +32,8 @@ def from_numpy(array: np.ndarray) -> Tensor:
         raise TypeError(f"from_numpy: expected a numpy.ndarray. Received: {type(array).__name__}")
     if not array.dtype.isnative:
         raise ArgumentError(
-            f"from_numpy: expected native byte order. Received: {array.dtype}. Use array.astype(array.dtype.newbyteorder('='))"
+            f"from_numpy: expected native byte order. Received: {array.dtype}. "
+            "Use array.astype(array.dtype.newbyteorder('='))"
         )
     return from_buffer(array, foreign=True)
 

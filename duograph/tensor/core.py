@@ -56,6 +56,7 @@ class Tensor:
     _views: list[ref[Tensor]] | None = None  # live views of this base
     _version = 0
     _hooks: Any = None
+    _retains = False  # keeps its gradient though it is no leaf
 
     is_cuda = is_sparse = is_quantized = False
     layout = "torch.strided"
@@ -162,7 +163,8 @@ class Tensor:
         array = self._array()
         if array.size != 1:
             raise ArgumentError(
-                f"item() and conversions to a Python number need a tensor with one element. Received: shape {self.shape}"
+                "item() and conversions to a Python number need a tensor with one element. "
+                f"Received: shape {self.shape}"
             )
         return array.item() if self.dtype is not dtypes.bfloat16 else float(array.item())
 
@@ -287,7 +289,8 @@ def _check_devices(op: Any, arguments: tuple[Any, ...], device: Device) -> None:
 
 def _number(op: Any, number: Any, arguments: tuple[Any, ...]) -> Value:
     like = next((a for a in arguments if isinstance(a, Tensor)), None)
-    if like is None or not isinstance(number, NUMBERS):
+    is_number = isinstance(number, NUMBERS)
+    if like is None or not is_number:
         raise TypeError(f"{op.name}: expected a Tensor. Received: {type(number).__name__}")
     return constant(number, like._value.dtype)
 

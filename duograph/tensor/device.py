@@ -23,8 +23,8 @@ class Device:
             )
         if number and not number.isdigit():
             raise DeviceError(f"device index: expected a number after ':'. Received: {spec!r}")
-        self.type = name
-        self.index = int(number) if number else index
+        self.type: str = name
+        self.index: int | None = int(number) if number else index
 
     def __repr__(self) -> str:
         return (

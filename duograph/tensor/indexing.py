@@ -99,7 +99,10 @@ class Parsed:
         self._split(shape, items)
 
     def _split(self, shape: tuple[int, ...], items: list[Any]) -> None:
-        start, stop, step, kept = [], [], [], []
+        start: list[int] = []
+        stop: list[int] = []
+        step: list[int] = []
+        kept: list[int] = []
         axis = 0
         advanced: list[tuple[int, Tensor]] = []
         for item in items:

@@ -14,7 +14,10 @@ options: dict[str, Any] = {"precision": 4, "threshold": 1000, "edgeitems": 3, "l
 
 
 def set_printoptions(**changes: Any) -> None:
-    """Change `precision`, `threshold` (elements above which a summary is shown), `edgeitems`, `linewidth`, `sci_mode`."""
+    """Change `precision`, `threshold` (elements above which a summary is shown), `edgeitems`, `linewidth`, `sci_mode`.
+
+    Raises TypeError for an option that is not there.
+    """
     unknown = changes.keys() - options.keys() - {"profile"}
     if unknown:
         raise TypeError(f"set_printoptions: expected {', '.join(options)}. Received: {', '.join(sorted(unknown))}")

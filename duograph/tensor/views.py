@@ -54,24 +54,23 @@ def write_slice(base: Node, new: Node, *, start: tuple[int, ...], stop: tuple[in
 
 def _walk(value: Value, step: Step) -> Value:
     name, attributes = step
-    result = record(PRIMITIVES[name], (value,), attributes)
-    assert isinstance(result, Value)
-    return result
+    return record(PRIMITIVES[name], (value,), attributes)
 
 
 def _write(value: Value, step: Step, new: Value) -> Value:
     """The value before `step` such that after it one reads `new`."""
     name, attributes = step
     if name == "reshape":
-        return record(PRIMITIVES["reshape"], (new,), (("shape", value.shape),))  # type: ignore[return-value]
+        return record(PRIMITIVES["reshape"], (new,), (("shape", value.shape),))
     if name == "permute":
         axes = dict(attributes)["axes"]
         inverse = tuple(int(k) for k in np.argsort(axes))
-        return record(PRIMITIVES["permute"], (new,), (("axes", inverse),))  # type: ignore[return-value]
+        return record(PRIMITIVES["permute"], (new,), (("axes", inverse),))
     if name == "slice":
-        return record(write_slice, (value, new), attributes)  # type: ignore[return-value]
+        return record(write_slice, (value, new), attributes)
     raise ArgumentError(
-        "in-place write to an expanded tensor: several of its elements are one place in memory. Write to a .clone() of it"
+        "in-place write to an expanded tensor: several of its elements are one place in memory. "
+        "Write to a .clone() of it"
     )
 
 
@@ -168,9 +167,7 @@ def assign(tensor: Tensor, new: Value, writer: Any = None) -> Tensor:
     taped = local.gradients and not tensor._detached
     if taped and isinstance(base._value.origin, Leaf):
         kind = "a leaf tensor" if base is tensor else "a view of a leaf tensor"
-        raise GradientError(
-            f"{kind} that requires grad is written in place: do it under no_grad(), or on a .clone()"
-        )
+        raise GradientError(f"{kind} that requires grad is written in place: do it under no_grad(), or on a .clone()")
     if not taped and new.origin is not None:
         new = alias(new, None)
     if tensor._path:
@@ -218,7 +215,12 @@ def _rebind(base: Tensor, new: Value, taped: bool, writer: Any) -> None:
     if not taped and old.origin is not None:
         # what is written without tape takes the place of the old content on the tape
         new = alias(new, old.origin, old.index)
-    if old.buffer is not None and type(old.buffer) is not tracing.Number and not _failed(old.buffer) and old.buffer.shared:
+    if (
+        old.buffer is not None
+        and type(old.buffer) is not tracing.Number
+        and not _failed(old.buffer)
+        and old.buffer.shared
+    ):
         new = _write_back(old, new)
     elif new is old or (new.buffer is not None and new.origin is None and not taped):
         new = alias(new, new.origin, new.index)

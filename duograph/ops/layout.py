@@ -1,0 +1,104 @@
+"""How a tensor lies in memory: strides and offset, found from the path of view operations that made it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ..graph.node import PRIMITIVES as P
+from ..graph.primitives.rules import normalize_axis
+from ..tensor.core import Tensor, apply, method
+
+
+def layout(tensor: Tensor) -> tuple[tuple[int, ...], int]:
+    """How many elements apart neighbours along each axis are in the memory of the base, and where the first one is."""
+    shape = (tensor if tensor._base is None else tensor._base)._value.shape
+    hops, offset = contiguous_strides(shape), 0
+    for name, attributes in tensor._path:
+        given = dict(attributes)
+        if name == "permute":
+            hops, shape = (tuple(x[k] for k in given["axes"]) for x in (hops, shape))
+        elif name == "slice":
+            cuts = list(zip(given["start"], given["stop"], given["step"], strict=True))
+            offset += sum(hop * start for hop, (start, _, _) in zip(hops, cuts, strict=True))
+            hops = tuple(hop * step for hop, (_, _, step) in zip(hops, cuts, strict=True))
+            shape = tuple(len(range(*cut)) for cut in cuts)
+        elif name == "broadcast_to":
+            added = len(given["shape"]) - len(shape)
+            repeated = zip(hops, shape, given["shape"][added:], strict=True)
+            hops = (0,) * added + tuple(0 if own == 1 and wide != 1 else hop for hop, own, wide in repeated)
+            shape = given["shape"]
+        else:
+            found = view_strides(shape, hops, given["shape"])
+            assert found is not None, "a view is only made where the memory allows it"
+            hops, shape = found, given["shape"]
+    return hops, offset
+
+
+def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
+    result, hop = [], 1
+    for size in reversed(shape):
+        result.append(hop)
+        hop *= max(size, 1)
+    return tuple(reversed(result))
+
+
+def view_strides(shape: Sequence[int], hops: Sequence[int], new: Sequence[int]) -> tuple[int, ...] | None:
+    """The strides under which memory of `shape` and `hops` reads as `new` without a copy; None if there are none.
+
+    Axes whose memory is one run are joined into blocks, and the new axes must split those blocks.
+    """
+    if math.prod(shape) == 0:
+        return contiguous_strides(new)
+    blocks: list[list[int]] = []  # [size, stride of the last element], first axis first
+    for size, hop in zip(shape, hops, strict=True):
+        if size == 1:
+            continue
+        if blocks and blocks[-1][1] == hop * size:
+            blocks[-1] = [blocks[-1][0] * size, hop]
+        else:
+            blocks.append([size, hop])
+    result: list[int] = []
+    left, hop = blocks.pop() if blocks else (1, 1)
+    for size in reversed(new):
+        if size != 1 and left == 1 and blocks:
+            left, hop = blocks.pop()
+        if left % size:
+            return None
+        result.append(hop)
+        hop *= size
+        left //= size
+    return tuple(reversed(result)) if left == 1 and not blocks else None
+
+
+def is_viewable(tensor: Tensor, shape: Sequence[int]) -> bool:
+    """Whether the memory of `tensor` reads as `shape` without a copy."""
+    return not tensor._path or view_strides(tensor._value.shape, layout(tensor)[0], shape) is not None
+
+
+@method
+def stride(self: Tensor, dim: int | None = None) -> Any:
+    """The strides, in elements, or that of one axis."""
+    found = layout(self)[0]
+    return found if dim is None else found[normalize_axis(dim, self.ndim)]
+
+
+@method
+def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
+    """Whether the elements lie in memory in row-major order without gaps."""
+    shape = self._value.shape
+    pairs = zip(layout(self)[0], contiguous_strides(shape), shape, strict=True)
+    return all(hop == expected for hop, expected, size in pairs if size != 1)
+
+
+@method
+def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
+    """The tensor itself, or a copy with elements in row-major order."""
+    return self if is_contiguous(self) else apply(P["copy"], (self,))
+
+
+@method
+def storage_offset(self: Tensor) -> int:
+    """Where the first element lies in the memory of the base, in elements."""
+    return layout(self)[1]
