@@ -6,7 +6,6 @@ import queue
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -26,18 +25,20 @@ class Worker:
     def __init__(self, framework: str, threads: int, cache: Path, patience: float = 300) -> None:
         self.framework = framework
         self.patience = patience
-        self._log = tempfile.TemporaryFile()
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "benchmarks.worker", framework],
-            cwd=ROOT,
-            env=_environment(threads, cache),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-            encoding="utf-8",
-            start_new_session=True,  # with it go the processes it starts
-        )
+        cache.mkdir(parents=True, exist_ok=True)
+        self._log = cache / "worker.log"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", "-m", "benchmarks.worker", framework],
+                cwd=ROOT,
+                env=_environment(threads, cache),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                encoding="utf-8",
+                start_new_session=True,  # with it go the processes it starts
+            )
         self._answers: queue.Queue[str | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -60,7 +61,7 @@ class Worker:
             WorkerError: it failed, died, or took longer than `patience`.
         """
         assert self._process.stdin is not None
-        if self._log.closed:
+        if self._process.stdin.closed:
             raise WorkerError("the process was ended before")
         try:
             self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
@@ -80,8 +81,7 @@ class Worker:
 
     def _cause_of_death(self) -> str:
         code = self._process.wait()
-        self._log.seek(0)
-        last = (self._log.read().decode(errors="replace").strip().splitlines() or [""])[-1]
+        last = (self._log.read_text(errors="replace").strip().splitlines() or ["no message"])[-1]
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         return f"the process ended with {how}: {last}"
 
@@ -91,7 +91,7 @@ class Worker:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._reader.join()
-        for pipe in (self._process.stdin, self._process.stdout, self._log):
+        for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 with suppress(BrokenPipeError):  # what was not sent yet is lost with the process
                     pipe.close()

@@ -22,7 +22,7 @@ KERNEL_GOAL = 0.95  # of PyTorch's speed, on each shape
 STREAMING_GOAL = 0.85  # of a plain copy's bandwidth
 OURS = "duograph"
 DISTURBED = "~: other processes disturbed nearly every sample; do not rely on the number"
-MET, MISSED = "yes", "no"
+MET, MISSED, UNCLEAR = "yes", "no", "?"
 
 
 @dataclass
@@ -100,6 +100,11 @@ def _raced(result: Results) -> bool:
     return "median" in result and "error" not in result and "mismatch" not in result
 
 
+def _disturbed(result: Results) -> bool:
+    """Whether others used the machine during nearly all of the samples."""
+    return result.get("quiet", ENOUGH) < ENOUGH
+
+
 def _ours(racers: Sequence[Entrant]) -> list[Entrant]:
     return [entrant for entrant in racers if entrant[0] == OURS]
 
@@ -114,8 +119,7 @@ def _number(table: Table, result: Results | None, field: str, form: Callable[[fl
         return "FAILED " + table.note(result["mismatch"])
     if field not in result:
         return "–"
-    disturbed = field == "median" and result.get("quiet", ENOUGH) < ENOUGH
-    return ("~" if disturbed else "") + form(result[field])
+    return ("~" if field == "median" and _disturbed(result) else "") + form(result[field])
 
 
 def microseconds(seconds: float) -> str:
@@ -155,7 +159,9 @@ def _race_cells(table: Table, results: Results, racers: Sequence[Entrant], goals
     both = _raced(reference) and _raced(eager)
     cells.append(_times(reference["median"] / eager["median"]) if both else "–")
     cells.append(" / ".join(f"{goal:g}×" for goal in dict.fromkeys(goals.values())) or "–")
-    cells.append(_verdict(all(ratios.get(mode, 0) >= goal for mode, goal in goals.items())) if goals else "–")
+    judged = [results.get(f"{OURS} {mode}", {}) for mode in goals] + ([results[best[0]]] if best else [])
+    met = all(ratios.get(mode, 0) >= goal for mode, goal in goals.items())
+    cells.append("–" if not goals else UNCLEAR if any(map(_disturbed, judged)) else _verdict(met))
     return cells
 
 
@@ -198,8 +204,11 @@ def _first_steps(training: Results, racers: Sequence[Entrant]) -> Table:
             goals = FIRST_STEP_GOALS.get(name)
             result = results.get(f"{OURS} eager", {})
             fields = ("first_step_cold", "first_step_cached")
-            met = goals and all(result.get(f, math.inf) <= g for f, g in zip(fields, goals, strict=True))
-            row += [f"{goals[0]:g} / {goals[1]:g}" if goals else "–", _verdict(bool(met)) if goals else "–"]
+            if goals is None or not all(name in result for name in fields):
+                verdict = "–"
+            else:
+                verdict = _verdict(all(result[name] <= most for name, most in zip(fields, goals, strict=True)))
+            row += [f"{goals[0]:g} / {goals[1]:g}" if goals else "–", verdict]
         table.rows.append(row)
     return table
 

@@ -63,6 +63,15 @@ def test_microseconds():
     ]
 
 
+def test_our_loop_learns():
+    """The workload that is written in the PyTorch dialect, on us."""
+    from benchmarks.frameworks import load
+
+    step = load("duograph").trainer(WORKLOADS["mlp"], "eager")
+    losses = [float(step(i)) for i in range(10)]
+    assert losses[-1] < 0.6 * losses[0]
+
+
 class _Closed:
     closed = False
 
