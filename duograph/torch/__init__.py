@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import math
-import pkgutil
 from typing import Any
 
 from ..autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
@@ -104,4 +103,6 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
+    import pkgutil
+
     return sorted({*globals(), *(module.name for module in pkgutil.iter_modules(__path__))})

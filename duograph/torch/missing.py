@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,6 +12,8 @@ def missing(module: str, names: Iterable[str]) -> Callable[[str], Any]:
     def get(name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        import difflib
+
         near = difflib.get_close_matches(name, [n for n in names if not n.startswith("_")], 3)
         hint = f" The nearest names that are: {', '.join(near)}." if near else ""
         raise AttributeError(

@@ -6,7 +6,6 @@ import os
 from typing import Any
 
 from .. import tree
-from ..checkpoint import load_file, save_file, torch_format
 from ..graph.errors import NotSupported
 from ..tensor.core import Tensor
 
@@ -17,6 +16,8 @@ def save(obj: Any, f: Any, **_: Any) -> None:
     In PyTorch's format, which PyTorch itself loads; a path that ends in `.safetensors` takes a flat dictionary of
     tensors in that format. Raises NotSupported for objects that would need code to be loaded.
     """
+    from ..checkpoint import save_file, torch_format  # zip archives and all: only programs with files pay for them
+
     if isinstance(f, str | os.PathLike) and os.fspath(f).endswith(".safetensors"):
         save_file(obj, f)
     else:
@@ -28,6 +29,8 @@ def load(f: Any, map_location: Any = None, *, weights_only: bool = True, mmap: b
 
     Raises NotSupported for content other than tensors and plain containers, ArgumentError for damaged files.
     """
+    from ..checkpoint import load_file, torch_format
+
     if not weights_only:
         raise NotSupported(
             "load(weights_only=False) would run code from the file: save a state_dict and load that instead"

@@ -13,6 +13,7 @@ from ....nn.layers import (
     convolution,
     dropout,
     embedding,
+    lazy,
     linear,
     loss,
     normalization,
@@ -39,12 +40,8 @@ def _tuples(n: int) -> object:
     return ntuple
 
 
-class LazyModuleMixin:
-    """What PyTorch's lazy layers derive from: programs ask `isinstance`. No layer here is lazy yet."""
-
-
 module = _file("module", _module)
-lazy = _file("lazy", LazyModuleMixin=LazyModuleMixin)
+lazy = _file("lazy", lazy)
 container = _file("container", containers)
 activation = _file("activation", activation, attention)
 conv = _file("conv", convolution)

@@ -3,7 +3,7 @@
 from ....nn import utils as _utils
 from ....nn.utils import *  # noqa: F403
 from ...missing import missing
-from . import clip_grad, convert_parameters, parametrizations, parametrize, rnn  # type: ignore[no-redef]
+from . import clip_grad, convert_parameters, parametrizations, parametrize, rnn, stateless  # type: ignore[no-redef]
 
 __all__ = _utils.__all__
 __getattr__ = missing(__name__, __all__)
