@@ -55,7 +55,7 @@ def test_the_program(small_folder: Path, tmp_path: Path) -> None:
 
 def test_the_tasks(small_folder: Path) -> None:
     task = load(DataSet.DIGITS, None, None, 0)
-    assert (task.epochs, task.batch_size, task.steps) == (15, 32, 46)
+    assert (task.epochs, task.batch_size, task.steps) == (12, 16, 91)
     task = load(DataSet.FASHION_MNIST, small_folder, 3, 0)
     assert (task.epochs, task.classes, len(task.x_train)) == (3, GARMENTS, 320)
 

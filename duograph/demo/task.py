@@ -79,7 +79,7 @@ def load(data: DataSet, folder: Path | None, epochs: int | None, seed: int) -> T
         if folder is not None:
             raise ArgumentError(f"the data set digits is part of Duograph: expected no folder. Received: {folder}")
         train, test = sources.digits()
-        return Task("Handwritten digits", "0123456789", *train, *test, epochs or 15, 32, 2e-3, seed)
+        return Task("Handwritten digits", "0123456789", *train, *test, epochs or 12, 16, 3e-3, seed)
     if folder is None:
         raise ArgumentError(
             f"the data set {data} is read from idx files: expected the folder that holds them (--folder)"

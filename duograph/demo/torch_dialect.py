@@ -82,7 +82,8 @@ def learn(task: Task, folder: Path, progress: Progress) -> Learnt:
 
 
 def new_net(task: Task) -> Net:
-    return Net(*task.x_train.shape[1:], len(task.classes))
+    height, width = task.x_train.shape[1:]
+    return Net(height, width, len(task.classes))
 
 
 def predict(net: Net, images: NDArray[np.float32]) -> NDArray[np.float32]:
