@@ -161,12 +161,13 @@ def _race_cells(table: Table, results: Results, racers: Sequence[Entrant], goals
     cells.append(" / ".join(f"{goal:g}×" for goal in dict.fromkeys(goals.values())) or "–")
     judged = [results.get(f"{OURS} {mode}", {}) for mode in goals] + ([results[best[0]]] if best else [])
     met = all(ratios.get(mode, 0) >= goal for mode, goal in goals.items())
-    cells.append("–" if not goals else UNCLEAR if any(map(_disturbed, judged)) else _verdict(met))
+    cells.append(_verdict(met, *judged) if goals else "–")
     return cells
 
 
-def _verdict(met: bool) -> str:
-    return MET if met else MISSED
+def _verdict(met: bool, *results: Results) -> str:
+    """Whether the goal is met; unclear if one of the results it rests on was disturbed."""
+    return UNCLEAR if any(map(_disturbed, results)) else MET if met else MISSED
 
 
 def _training(training: Results, racers: Sequence[Entrant]) -> Table:
@@ -256,8 +257,9 @@ def _contractions(rows: Sequence[Results]) -> Table:
             found += [ratio] if ratio is not None else []
             cells += [rates.get("torch", "–"), rates.get("duograph", "–"), f"{ratio:.2f}" if ratio else "–"]
         ratios += found
-        met = _verdict(len(found) == len(counts) and min(found) >= KERNEL_GOAL)
-        table.rows.append([f"{network}: {name}", direction, *cells, met if found else "–"])
+        judged = [result for row in measured.values() for result in row["results"].values()]
+        met = _verdict(len(found) == len(counts) and min(found) >= KERNEL_GOAL, *judged) if found else "–"
+        table.rows.append([f"{network}: {name}", direction, *cells, met])
     if ratios:
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
         blank = [""] * (len(columns) - 1)
@@ -304,7 +306,7 @@ def _streaming(rows: Sequence[Results]) -> Table:
                 rate.get("torch", "–"),
                 f"{share:.2f}" if share else "–",
                 f"{STREAMING_GOAL}",
-                _verdict(share >= STREAMING_GOAL) if share else "–",
+                _verdict(share >= STREAMING_GOAL, ours) if share else "–",
             ]
         )
     return table
