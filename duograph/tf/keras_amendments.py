@@ -93,6 +93,28 @@ def _core(module: ModuleType) -> None:
     _amend_conversion(module)
     infer = module.compute_output_spec
 
+    def scatter(indices: Any, values: Any, shape: Any) -> Any:
+        """Keras's loop over the indices, each of which it reads, as one operation."""
+        indices = module.convert_to_tensor(indices, dtype="int64")
+        values = module.convert_to_tensor(values)
+        depth = indices.shape[-1]
+        places = indices.reshape(-1, depth).unbind(-1)
+        updates = values.reshape(-1, *shape[depth:])
+        zeros = module.torch.zeros(shape, dtype=values.dtype, device=module.get_device())
+        return zeros.index_put(places, updates, accumulate=True)
+
+    def vectorized_map(function: Any, elements: Any) -> Any:
+        """`function` of each row of the elements, stacked: recorded row by row."""
+        tree = module.tree
+        elements = tree.map_structure(module.convert_to_tensor, elements)
+        rows = [
+            function(tree.map_structure(lambda e, i=i: e[i], elements)) for i in range(len(tree.flatten(elements)[0]))
+        ]
+        return tree.map_structure(lambda *parts: module.torch.stack(parts), *rows)
+
+    module.scatter = scatter  # type: ignore[attr-defined]
+    module.vectorized_map = vectorized_map  # type: ignore[attr-defined]
+
     def compute_output_spec(*arguments: Any, **keywords: Any) -> Any:
         """Keras infers shapes by running layers on tensors without content: no part of what is being recorded."""
         with recording_apart():
