@@ -7,8 +7,9 @@ from math import prod
 from typing import Literal
 
 from .. import types
-from .convolution import Geometry, Weight
+from .depthwise_plans import MOST_TAPS, plan_depthwise_gradient
 from .epilogue import Epilogue
+from .geometry import Geometry, Weight
 from .machine import Machine
 from .matmul import MOST_CHUNKS, SMALLEST_CHUNK, Matrix, right_operand
 from .outer import Depth, Gather, MatrixDepth, Outer, WindowDepth
@@ -75,6 +76,8 @@ def plan_weight_gradient(
     m, n = g.channels // g.groups, g.filters // g.groups
     if not (m and n and g.taps):
         return Plan()
+    if g.is_depthwise and g.kernel[-1] <= MOST_TAPS:
+        return plan_depthwise_gradient(machine, g, x, dy, dw, epilogue)
     tile = choose(machine, compute_type(x), m, n)
     values: dict[str, Pointer | int] = {
         "a": Pointer("a"),

@@ -24,7 +24,6 @@ from .epilogue import Epilogue
 from .plan import Kernel, letter
 from .tile import MAX_ROWS, Left, RegisterTile, Right, Target, accumulate, store
 
-
 Run = Callable[[Sequence[Reg], Left, Reg | int, Reg], list[Reg]]
 """`run(sums, left, tap, length)`: the sums with those of a tap added, whose number in `b` is `tap` and which has
 `length` terms; as many as several taps have if their terms follow one another in both operands."""

@@ -1,0 +1,134 @@
+"""Plans of depthwise convolutions in all three directions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from .. import types
+from .depthwise import Depthwise, DepthwiseGradient
+from .epilogue import Epilogue
+from .geometry import Axis, Geometry, Weight, forward_walk, window_slots
+from .machine import Machine
+from .outer import Gather
+from .pack import Source, plan_packing
+from .plan import Plan, Pointer, ceil_div, compute_type
+from .tile import MAX_ROWS, RegisterTile
+
+BLOCK_WORK = 1 << 17
+"""Multiply-adds in a chunk: some 10 us of work."""
+
+MOST_CHUNKS = 256
+
+MOST_PARTS = 32
+
+MOST_TAPS = 12
+"""Taps on the last axis whose sums fit in registers, whatever the machine."""
+
+
+def plan_depthwise(
+    machine: Machine,
+    g: Geometry,
+    walks: Sequence[Sequence[Axis]],
+    a: str,
+    b: Source,
+    c: str,
+    size: tuple[int, ...],
+    result: tuple[int, ...],
+    epilogue: Epilogue | None,
+) -> Plan:
+    """The forward direction or the input gradient: images of `size` to images of size `result`."""
+    element, channels = compute_type(a), g.channels
+    tile = _tile(machine, element, channels)
+    weights = Source(b.element, k=0, n=b.inner, tap=b.tap, start=b.start)  # each group has one channel
+    packing, packed = plan_packing(
+        weights, n=channels, k=1, taps=g.taps, batch=(1, 1), width=tile.columns, lanes=tile.lanes
+    )
+    kernel = Depthwise(a, compute_type(b.element), c, tile, g.axes, epilogue)
+    steps = []
+    for walk in walks:
+        units = g.images * (walk[0].places if g.axes > 1 else 1)
+        each = prod(axis.places for axis in (walk[1:] or walk)) * prod(max(1, axis.taps) for axis in walk) * channels
+        if not units * each:
+            continue
+        block = max(1, BLOCK_WORK // each, ceil_div(units, MOST_CHUNKS))
+        steps.append(
+            kernel.step(
+                chunks=ceil_div(units, block),
+                a=Pointer("a"),
+                b=Pointer("packed"),
+                c=Pointer("c"),
+                n=channels,
+                c_row=channels,
+                all_taps=g.taps,
+                units=units,
+                block=block,
+                **window_slots(g, walk, size, result, channels),
+            )
+        )
+    return Plan(tuple(steps), packing, packed)
+
+
+def _tile(machine: Machine, element: str, channels: int) -> RegisterTile:
+    """As many vectors of channels as fit them best, and as many pixels as there are registers."""
+    lanes = machine.vector_bytes // types.size(element)
+    most = 4 if machine.vector_registers >= 32 else 2
+    vectors = min(range(most, 0, -1), key=lambda v: ceil_div(channels, v * lanes) * v)
+    pixels = min(MAX_ROWS, (machine.vector_registers - vectors - 3) // vectors)
+    return RegisterTile(element, lanes, pixels, vectors, machine.fma)
+
+
+def plan_depthwise_gradient(
+    machine: Machine, g: Geometry, x: str, dy: str, dw: Weight, epilogue: Epilogue | None
+) -> Plan:
+    """The weight gradient."""
+    element, channels, taps = compute_type(x), g.channels, g.kernel[-1]
+    chosen = _tile(machine, element, channels)
+    vectors = max(1, min(chosen.vectors, (machine.vector_registers - 2) // (taps + 1)))
+    tile = RegisterTile(element, chosen.lanes, taps, vectors, machine.fma)
+    tiles = ceil_div(channels, tile.columns)
+    kept_tap = tiles * tile.columns
+    units = g.images * (g.places[0] if g.axes > 1 else 1)
+    each = prod(g.places[1:] or g.places) * g.taps * tile.columns
+    parts = max(1, min(MOST_PARTS, units, units * each // BLOCK_WORK, ceil_div(MOST_CHUNKS, tiles)))
+    block = ceil_div(max(1, units), parts)
+    parts = ceil_div(max(1, units), block)
+    kept: dict[str, Pointer | int] = {
+        "sums": Pointer("workspace"),
+        "kept_tap": kept_tap,
+        "kept_part": kept_tap * g.taps,
+    }
+    sums = DepthwiseGradient(x, dy, tile, g.axes).step(
+        chunks=parts * tiles,
+        a=Pointer("a"),
+        b=Pointer("b"),
+        n=channels,
+        b_row=channels,
+        n_tiles=tiles,
+        units=units,
+        block=block,
+        **kept,
+        **window_slots(g, forward_walk(g), g.size, g.places, channels),
+    )
+    optional = {} if dw.output == 1 else {"c_column": dw.output}
+    row = RegisterTile(element, chosen.lanes, 1, vectors, machine.fma)
+    gather = Gather(dw.element, row, dw.output == 1, epilogue).step(
+        chunks=g.taps * tiles,
+        c=Pointer("c"),
+        m=1,
+        n=channels,
+        batch=1,
+        inner=1,
+        c_outer=0,
+        c_inner=0,
+        c_tap=dw.tap,
+        c_row=0,
+        column_inner=0,
+        kept_batch=0,
+        parts=parts,
+        taps=g.taps,
+        n_tiles=tiles,
+        **kept,
+        **optional,
+    )
+    return Plan((sums, gather), workspace=parts * kept_tap * g.taps * types.size(element))
