@@ -1,6 +1,6 @@
 """Optimisers and learning rate schedules, under PyTorch's names."""
 
-from . import lr_scheduler
+from . import lr_scheduler, swa_utils
 from .descent import ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop, Rprop
 from .lbfgs import LBFGS
 from .matrix import Adafactor, Muon
@@ -8,5 +8,5 @@ from .optimizer import Optimizer
 
 __all__ = [
     "ASGD", "LBFGS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Muon", "NAdam", "Optimizer",
-    "RAdam", "RMSprop", "Rprop", "lr_scheduler",
+    "RAdam", "RMSprop", "Rprop",
 ]  # fmt: skip

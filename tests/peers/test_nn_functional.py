@@ -219,6 +219,92 @@ def test_parametrisation_of_ones_own():
         np.testing.assert_allclose(f, e, rtol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:Lazy modules")
+@pytest.mark.parametrize(
+    ("name", "arguments", "shape"),
+    [
+        ("LazyLinear", (4,), (2, 3)), ("LazyConv1d", (4, 3), (2, 3, 5)), ("LazyConv2d", (4, 3), (3, 5, 5)),
+        ("LazyConvTranspose2d", (4, 3), (2, 3, 5, 5)), ("LazyBatchNorm2d", (), (2, 3, 5, 5)),
+        ("LazyInstanceNorm1d", (), (2, 3, 5)),
+    ],
+)  # fmt: skip
+def test_lazy_layers(name, arguments, shape):
+    texts, states = [], []
+    for framework in BOTH:
+        net = getattr(framework.nn, name)(*arguments)
+        before, waiting = repr(net), net.has_uninitialized_params()
+        net(framework.ones(*shape))
+        texts.append((before, repr(net), waiting))
+        states.append({k: tuple(v.shape) for k, v in net.state_dict().items()})
+        loaded = getattr(framework.nn, name)(*arguments)
+        loaded.load_state_dict(net.state_dict())
+        assert not loaded.has_uninitialized_params()
+    assert texts[0] == texts[1]
+    assert states[0] == states[1]
+
+
+def test_adaptive_softmax():
+    state, found = None, []
+    for framework in BOTH:
+        net = framework.nn.AdaptiveLogSoftmaxWithLoss(8, 20, [4, 10], div_value=2.0, head_bias=True).double()
+        state = state or {k: v.numpy() for k, v in net.state_dict().items()}
+        net.load_state_dict({k: framework.tensor(v) for k, v in state.items()})
+        x = framework.tensor(np.random.default_rng(0).standard_normal((6, 8))).requires_grad_()
+        output, loss = net(x, framework.tensor([0, 3, 4, 9, 12, 19]))
+        loss.backward()
+        tail = net.tail[1][0].weight.grad
+        results = (output, loss, x.grad, net.head.weight.grad, tail, net.log_prob(x), net.predict(x))
+        found.append([t.detach().numpy() for t in results])
+    for e, f in zip(*found, strict=True):
+        np.testing.assert_allclose(f, e, rtol=1e-9, atol=1e-12)
+
+
+def test_functional_call():
+    found = []
+    for framework in BOTH:
+        net = framework.nn.Sequential(framework.nn.Linear(2, 2), framework.nn.BatchNorm1d(2))
+        weight = framework.ones(2, 2, requires_grad=True)
+        call = framework.func.functional_call if framework is torch else framework.nn.utils.stateless.functional_call
+        x = framework.tensor([[1.0, 2.0], [3.0, 5.0]])
+        before = net[0].weight
+        y = call(net, {"0.weight": weight, "0.bias": framework.zeros(2)}, (x,))
+        y.sin().sum().backward()
+        assert net[0].weight is before
+        assert before.grad is None
+        found.append([y.detach().numpy(), weight.grad.numpy(), net[1].running_mean.numpy()])
+        with pytest.raises((ValueError, RuntimeError, KeyError)):
+            call(net, {"nothing": weight}, (x,), strict=True)
+    for e, f in zip(*found, strict=True):
+        np.testing.assert_allclose(f, e, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["swa", "ema"])
+def test_averaged_models(kind):
+    rates, states = [], []
+    for framework in BOTH:
+        swa = framework.optim.swa_utils
+        net = framework.nn.Sequential(framework.nn.Linear(2, 2), framework.nn.BatchNorm1d(2)).double()
+        net.load_state_dict({k: framework.ones(v.shape, dtype=v.dtype) for k, v in net.state_dict().items()})
+        keywords = {} if kind == "swa" else {"multi_avg_fn": swa.get_ema_multi_avg_fn(0.9)}
+        average = swa.AveragedModel(net, **keywords)
+        optimizer = framework.optim.SGD(net.parameters(), lr=0.5)
+        scheduler = swa.SWALR(optimizer, 0.05, 3)
+        x = framework.tensor([[1.0, 2.0], [3.0, 5.0], [-1.0, 0.0]], dtype=framework.float64)
+        for _ in range(5):
+            optimizer.zero_grad()
+            net(x).sin().sum().backward()
+            optimizer.step()
+            average.update_parameters(net)
+            scheduler.step()
+            rates.append(optimizer.param_groups[0]["lr"])
+        swa.update_bn([x, x + 1], average)
+        states.append({k: v.numpy() for k, v in average.state_dict().items()})
+    np.testing.assert_allclose(rates[5:], rates[:5], rtol=1e-12)
+    assert list(states[0]) == list(states[1])
+    for name, expected in states[0].items():
+        np.testing.assert_allclose(states[1][name], expected, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
 class nothing:
     def __enter__(self):
         return self

@@ -3,8 +3,10 @@
 from ... import nn as _nn
 from ...nn import *  # noqa: F403
 from ..missing import missing
-from . import attention, functional, init, modules, parallel, parameter, utils  # type: ignore[no-redef]
+from . import attention, functional, init, modules, parallel, parameter, utils
 from .parallel import DataParallel
 
-__all__ = [*_nn.__all__, "DataParallel", "attention", "modules", "parallel", "parameter"]
+__all__ = [
+    *_nn.__all__, "DataParallel", "attention", "functional", "init", "modules", "parallel", "parameter", "utils",
+]  # fmt: skip
 __getattr__ = missing(__name__, __all__)

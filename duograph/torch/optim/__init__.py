@@ -3,7 +3,7 @@
 from ... import optim as _optim
 from ...optim import *  # noqa: F403
 from ..missing import missing
-from . import lr_scheduler, optimizer, swa_utils  # type: ignore[no-redef]
+from . import lr_scheduler, optimizer, swa_utils
 
-__all__ = [*_optim.__all__, "optimizer", "swa_utils"]
+__all__ = [*_optim.__all__, "lr_scheduler", "optimizer", "swa_utils"]
 __getattr__ = missing(__name__, __all__)

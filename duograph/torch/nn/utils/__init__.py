@@ -3,7 +3,9 @@
 from ....nn import utils as _utils
 from ....nn.utils import *  # noqa: F403
 from ...missing import missing
-from . import clip_grad, convert_parameters, parametrizations, parametrize, rnn, stateless  # type: ignore[no-redef]
+from . import clip_grad, convert_parameters, parametrizations, parametrize, rnn, stateless
 
-__all__ = _utils.__all__
+__all__ = [
+    *_utils.__all__, "clip_grad", "convert_parameters", "parametrizations", "parametrize", "rnn", "stateless",
+]  # fmt: skip
 __getattr__ = missing(__name__, __all__)
