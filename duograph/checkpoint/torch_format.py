@@ -190,7 +190,7 @@ class _Rebuilt:
         self.function, self.arguments = function, arguments
 
 
-PythonPickler: Any = pickle._Pickler  # type: ignore[attr-defined]
+PythonPickler: Any = pickle._Pickler
 """The pickler that is written in Python: only in it can names be written as they stand."""
 
 

@@ -41,9 +41,9 @@ class TorchTrainer(base_trainer.Trainer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.train_function: Callable[[list[Batch]], Logs] | None = None
-        self.test_function: Callable[[list[Batch]], Logs] | None = None
-        self.predict_function: Callable[[list[Batch]], Any] | None = None
+        self.train_function: Any = None  # list[Batch] -> Logs; made when first needed
+        self.test_function: Any = None
+        self.predict_function: Any = None
 
     # -- one step ------------------------------------------------------------------------------------------------------
     def train_step(self, data: Any, *targets: Any) -> Any:
@@ -163,7 +163,7 @@ class TorchTrainer(base_trainer.Trainer):
     ) -> Any:
         self._assert_compile_called("fit")
         epochs = self._capped(epochs)
-        self._eval_epoch_iterator = None
+        self._eval_epoch_iterator: Any = None
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = array_slicing.train_validation_split(
                 (x, y, sample_weight), validation_split=validation_split
@@ -383,7 +383,7 @@ class TorchEpochIterator(EpochIterator):
         """
         first, last, batches = next(self._epoch_iterator)
         left = self.num_batches - first if self.num_batches else self.steps_per_execution
-        taken = []
+        taken: list[Batch] = []
         with self.catch_stop_iteration():
             while len(taken) < min(self.steps_per_execution, left):
                 taken.append(next(batches))

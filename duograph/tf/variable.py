@@ -112,16 +112,16 @@ class Variable(Tensor):
         with no_grad():
             return self.assign(self - convert_to_tensor(delta, None if isinstance(delta, Tensor) else self.dtype))
 
-    def __iadd__(self, other: Any) -> Tensor:
+    def __iadd__(self, other: Any) -> Tensor:  # type: ignore[misc]
         return self + other
 
-    def __isub__(self, other: Any) -> Tensor:
+    def __isub__(self, other: Any) -> Tensor:  # type: ignore[misc]
         return self - other
 
-    def __imul__(self, other: Any) -> Tensor:
+    def __imul__(self, other: Any) -> Tensor:  # type: ignore[misc]
         return self * other
 
-    def __itruediv__(self, other: Any) -> Tensor:
+    def __itruediv__(self, other: Any) -> Tensor:  # type: ignore[misc]
         return self / other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
