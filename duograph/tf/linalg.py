@@ -1,4 +1,4 @@
-"""`tf.linalg`: products, norms, diagonals, decompositions."""
+"""`tf.linalg`: products, norms, diagonals. Decompositions and solvers are not built yet."""
 
 from __future__ import annotations
 
@@ -11,23 +11,18 @@ from .missing import missing
 from .tensors import Tensor, convert_to_tensor, eye
 
 __all__ = [
-    "cholesky",
     "cross",
-    "det",
     "diag",
     "diag_part",
     "einsum",
     "eye",
     "global_norm",
-    "inv",
     "l2_normalize",
     "matmul",
     "matrix_transpose",
     "matvec",
     "norm",
     "set_diag",
-    "solve",
-    "svd",
     "tensordot",
     "trace",
 ]
@@ -117,32 +112,6 @@ def trace(x: Any, name: str | None = None) -> Tensor:
     """The sums of the diagonals of the matrices in the last two axes."""
     return diag_part(x).sum(-1)
 
-
-def det(input: Any, name: str | None = None) -> Tensor:
-    return torch.linalg.det(convert_to_tensor(input))
-
-
-def inv(input: Any, adjoint: bool = False, name: str | None = None) -> Tensor:
-    inverse = torch.linalg.inv(convert_to_tensor(input))
-    return inverse.transpose(-1, -2) if adjoint else inverse
-
-
-def solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None = None) -> Tensor:
-    """X with matrix @ X = rhs."""
-    matrix, rhs = operands("solve", matrix, rhs)
-    return torch.linalg.solve(matrix.transpose(-1, -2) if adjoint else matrix, rhs)
-
-
-def cholesky(input: Any, name: str | None = None) -> Tensor:
-    return torch.linalg.cholesky(convert_to_tensor(input))
-
-
-def svd(tensor: Any, full_matrices: bool = False, compute_uv: bool = True, name: str | None = None) -> Any:
-    """Singular values, and with `compute_uv` (s, u, v), where tensor = u @ diag(s) @ vᵀ."""
-    if not compute_uv:
-        return torch.linalg.svdvals(convert_to_tensor(tensor))
-    u, s, vh = torch.linalg.svd(convert_to_tensor(tensor), full_matrices=full_matrices)
-    return s, u, vh.transpose(-1, -2)
 
 
 __getattr__ = missing(__name__, globals())

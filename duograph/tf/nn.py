@@ -19,9 +19,12 @@ _ACTIVATIONS = {
     "relu": F.relu,
     "relu6": F.relu6,
     "selu": F.selu,
+    "sigmoid": torch.sigmoid,
     "silu": F.silu,
+    "softplus": F.softplus,
     "softsign": F.softsign,
     "swish": F.silu,
+    "tanh": torch.tanh,
 }
 
 
