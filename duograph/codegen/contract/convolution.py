@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from math import prod
 
 from .. import types
+from .cut import split
 from .depthwise_plans import plan_depthwise
 from .epilogue import Epilogue
 from .geometry import Axis, Geometry, Weight, backward_walks, forward_walk, window_slots
 from .machine import Machine
-from .matmul import Matrix, plan_matmul, right_operand, split
-from .pack import Source
+from .matmul import Matrix, plan_matmul
+from .pack import Source, right_operand
 from .plan import Plan, Pointer, compute_type
 from .product import Product, WindowRows
 from .tile import MAX_ROWS, choose
@@ -136,4 +137,5 @@ def _images_together(g: Geometry, walks: Sequence[Sequence[Axis]], size: tuple[i
         shown += prod(axis.places * axis.taps for axis in walk)
     if seen >= (1 - BORDER) * shown:
         return 1
-    return max(count for count in range(1, MAX_ROWS + 1) if g.images % count == 0)
+    count = max(count for count in range(1, MAX_ROWS + 1) if g.images % count == 0)
+    return count if count >= MAX_ROWS // 2 else 1

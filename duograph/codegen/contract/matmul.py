@@ -5,20 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import types
+from .cut import Kernels, Problem, outer_steps, split
 from .epilogue import Epilogue
 from .machine import Machine
-from .pack import Source, plan_packing
-from .plan import Plan, Pointer, Step, ceil_div, compute_type
+from .outer import MatrixDepth
+from .pack import Source, right_operand
+from .plan import Plan, Pointer, compute_type
 from .product import MatrixRows, Product
-from .tile import RegisterTile, choose
-
-PACKED_ROWS = 96
-"""Rows of a result from which packing a right operand pays whose rows are contiguous already."""
-
-SMALLEST_CHUNK = 1 << 18
-"""Multiply-adds that are worth another chunk: some 5 us."""
-
-MOST_CHUNKS = 64
+from .tile import choose
 
 
 @dataclass(frozen=True)
@@ -53,6 +47,8 @@ def plan_matmul(
     """
     if not (m and n and batch[0] and batch[1]):
         return Plan()
+    if a.column != 1 and a.row == 1 and k > 1:
+        return _plan_transposed(machine, a, b, c, m, n, k, batch, epilogue)
     tile = choose(machine, compute_type(a.element), m, n)
     right = right_operand(
         tile, Source(b.element, k=b.row, n=b.column, outer=b.outer, inner=b.inner), m=m, n=n, k=k, taps=1, batch=batch
@@ -79,63 +75,44 @@ def plan_matmul(
     return Plan((step,), right.packing, right.packed)
 
 
-@dataclass(frozen=True)
-class RightOperand:
-    """The right operand as the kernel reads it, and what packs it.
-
-    Attributes:
-        slots: The values of the kernel's slots for it, but for `b_tap`.
-        tap: Elements from one tap to the next.
-        follow: Whether a tap's terms follow those of the one before.
-        packed: Its bytes if it is packed, else 0.
-    """
-
-    element: str
-    slots: dict[str, Pointer | int]
-    tap: int
-    follow: bool
-    packing: tuple[Step, ...]
-    packed: int
-
-
-def right_operand(
-    tile: RegisterTile, source: Source, *, m: int, n: int, k: int, taps: int, batch: tuple[int, int]
-) -> RightOperand:
-    """Packed where its rows are not contiguous, or where many rows of a result, `m`, read it; else as it is."""
-    if source.n != 1 or m >= PACKED_ROWS:
-        packing, packed = plan_packing(source, n=n, k=k, taps=taps, batch=batch, width=tile.columns, lanes=tile.lanes)
-        if packed:
-            size = taps * k * tile.columns * ceil_div(n, tile.columns)
-            outer = size * batch[1] if batch[0] > 1 else 0
-            slots = {"b": Pointer("packed"), "b_step": taps * k, "b_outer": outer, "b_inner": size}
-            return RightOperand(compute_type(source.element), slots, k * tile.columns, True, packing, packed)
-    start = Pointer("b", source.start * types.size(source.element))
-    slots = {"b": start, "b_step": source.k, "b_outer": source.outer, "b_inner": source.inner}
-    return RightOperand(source.element, slots, source.tap, source.tap == k * source.k, (), 0)
-
-
-def split(machine: Machine, tile: RegisterTile, m: int, n: int, k: int, batch: int) -> dict[str, int]:
-    """How a result is cut into chunks, by its size alone: the columns so that the part of `b` they need stays in the
-    second cache, and the rows so that chunks are worth their while and many enough for many threads.
-
-    Neighbouring chunks share columns.
-
-    Args:
-        k: Terms of each sum.
-    """
-    tiles_m, tiles_n = ceil_div(m, tile.rows), ceil_div(n, tile.columns)
-    panel = max(1, k) * tile.columns * types.size(tile.element)
-    n_blocks = ceil_div(tiles_n, max(1, int(0.4 * machine.l2) // panel))
-    n_block = ceil_div(tiles_n, n_blocks)
-    n_blocks = ceil_div(tiles_n, n_block)
-    work = m * n * max(1, k)
-    parts = max(1, min(MOST_CHUNKS, batch * work // SMALLEST_CHUNK) // (batch * n_blocks))
-    m_block = ceil_div(tiles_m, min(parts, tiles_m))
-    m_blocks = ceil_div(tiles_m, m_block)
-    return {
-        "m_block": m_block * tile.rows,
-        "m_blocks": m_blocks,
-        "n_block": n_block * tile.columns,
-        "n_blocks": n_blocks,
-        "chunks": batch * m_blocks * n_blocks,
+def _plan_transposed(
+    machine: Machine,
+    a: Matrix,
+    b: Matrix,
+    c: Matrix,
+    m: int,
+    n: int,
+    k: int,
+    batch: tuple[int, int],
+    epilogue: Epilogue | None,
+) -> Plan:
+    """The columns of `a` are contiguous: a sum of outer products."""
+    tile = choose(machine, compute_type(a.element), m, n)
+    source = Source(b.element, k=b.row, n=b.column, outer=b.outer, inner=b.inner)
+    right = right_operand(tile, source, m=m, n=n, k=k, taps=1, batch=batch)
+    problem = Problem(
+        m=m,
+        n=n,
+        units=k,
+        unit=1,
+        taps=1,
+        batch=batch[0] * batch[1],
+        a_bytes=m * k * types.size(a.element),
+        b_bytes=n * k * types.size(right.element),
+    )
+    values: dict[str, Pointer | int] = {
+        "a": Pointer("a"),
+        "a_step": a.column,
+        "a_outer": a.outer,
+        "a_inner": a.inner,
+        "inner": batch[1],
+        "c_outer": c.outer,
+        "c_inner": c.inner,
+        "c_tap": 0,
+        "c_row": c.row,
+        "column_inner": 0,
+        **right.slots,
     }
+    kernel = Kernels(a.element, right.element, c.element, tile, MatrixDepth(), right.packed > 0, c.column, epilogue)
+    steps, workspace = outer_steps(machine, problem, kernel, values)
+    return Plan(steps, right.packing, right.packed, workspace)

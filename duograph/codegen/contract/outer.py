@@ -14,7 +14,7 @@ parts, each with its own sums, which `Gather` adds in their order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Literal, Protocol
@@ -22,11 +22,21 @@ from typing import Literal, Protocol
 from ..emitter import Function, Reg
 from .epilogue import Epilogue
 from .plan import Kernel, letter
-from .product import AXES, divide
-from .tile import Left, RegisterTile, Right, Target, accumulate, store
+from .product import AXES
+from .tile import Left, RegisterTile, Right, Target, accumulate, divide, store
 
-Run = Callable[[Sequence[Reg], Reg, Reg, Reg], list[Reg]]
-"""`run(sums, a, b, length)`: the sums with `length` outer products added, the first at the offsets `a` and `b`."""
+
+class Run(Protocol):
+    """Adds a run of outer products to a tile's sums."""
+
+    def __call__(self, sums: Sequence[Reg], a: Reg, b: Reg, length: Reg | int, shown: Reg | None = None) -> list[Reg]:
+        """The sums with `length` outer products added, the first at the offsets `a` and `b`.
+
+        Args:
+            shown: Where taps are rows: the pixel on the last axis that the first of them shows. Rows whose tap shows
+                the border are taken as zeros. None where all show the image.
+        """
+        ...
 
 
 class Depth(Protocol):
@@ -37,6 +47,11 @@ class Depth(Protocol):
 
     @property
     def slots(self) -> Mapping[str, str]: ...
+
+    @property
+    def joined(self) -> bool:
+        """Whether the taps of the last axis are rows of the result, `given.channels` rows each."""
+        ...
 
     def a_step(self, given: SimpleNamespace) -> Reg:
         """Elements from one term to the next within a run, in `a`."""
@@ -98,8 +113,13 @@ class Outer(Kernel):
             "n_blocks",
         )
         strides = ("a_outer", "a_inner", "b_outer", "b_inner", "b_step")
-        names = (*result_sizes(self.sums, self.contiguous), *sizes, *strides)
+        names = (*result_sizes(self.sums, self.contiguous, self.joined), *sizes, *strides)
         return pointers | dict.fromkeys(names, "i64") | dict(self.depth.slots)
+
+    @property
+    def joined(self) -> bool:
+        """See `Depth`."""
+        return self.depth.joined
 
     def body(self, f: Function, given: SimpleNamespace, chunk: Reg) -> None:
         tile = self.tile
@@ -157,12 +177,20 @@ class Outer(Kernel):
         a = f.gep(a, place.m, self.a)
         clamped = [f.minimum(place.rows - 1, i) for i in range(tile.rows)]
 
-        def run(sums: Sequence[Reg], a_offset: Reg, b_offset: Reg, length: Reg) -> list[Reg]:
+        taps = [f.binary("udiv", place.m + i, given.channels) for i in clamped] if self.joined else []
+
+        def run(
+            sums: Sequence[Reg], a_offset: Reg, b_offset: Reg, length: Reg | int, shown: Reg | None = None
+        ) -> list[Reg]:
             column = f.gep(a, a_offset, self.a)
             rows, edge_rows = ([f.gep(column, i, self.a) for i in these] for these in (range(tile.rows), clamped))
-            left = Left(self.a, rows, a_step, edge_rows)
             right = Right(self.b, f.gep(b, b_offset, self.b), b_step, 64 if self.panels else None, masks)
-            return accumulate(f, tile, sums, length, left, right, edge)
+            if shown is None:
+                return accumulate(f, tile, sums, length, Left(self.a, rows, a_step, edge_rows), right, edge)
+            inside = [f.compare("ult", shown + tap, given.size_w) for tap in taps]
+            nothing = f.table("nothing", "i64", [0])
+            rows = [f.select(here, row, nothing) for here, row in zip(inside, edge_rows, strict=True)]
+            return accumulate(f, tile, sums, length, Left(self.a, rows, a_step), right, True)
 
         return run
 
@@ -172,17 +200,18 @@ def result_pointers(sums: str) -> tuple[str, ...]:
     return {"stored": ("c",), "kept": ("c", "sums"), "parts": ("sums",), "gathered": ("c", "sums")}[sums]
 
 
-def result_sizes(sums: str, contiguous: bool) -> tuple[str, ...]:
+def result_sizes(sums: str, contiguous: bool, joined: bool) -> tuple[str, ...]:
     """The sizes and strides that `Result` needs."""
     return (
         *("m", "n", "batch", "inner", "c_outer", "c_inner", "c_tap", "c_row", "column_inner"),
         *(() if contiguous else ("c_column",)),
+        *(("channels", "c_last") if joined else ()),
         *(() if sums == "stored" else ("kept_part", "kept_batch", "kept_tap")),
     )
 
 
 class Result:
-    """One batch entry of the result, and of the workspace where tiles are kept: [part, batch, tap, n, m], a tile each."""
+    """One batch entry of the result, and of the workspace, which keeps tiles: [part, batch, tap, n, m]."""
 
     def __init__(self, kernel: Outer | Gather, f: Function, given: SimpleNamespace, part: Reg, batch: Reg) -> None:
         self.kernel, self.f, self.given = kernel, f, given
@@ -253,10 +282,17 @@ class Place:
             return f.add(self.m, i)
 
         start = result.start + self.tap * given.c_tap
+
+        def offset(i: Reg | int) -> Reg:
+            if not kernel.joined:
+                return row(i) * given.c_row + start
+            tap, channel = divide(f, row(i), given.channels)
+            return tap * given.c_last + channel * given.c_row + start
+
         to = Target(
             pointer=given.c,
             element=kernel.c,
-            offset=lambda i: row(i) * given.c_row + start,
+            offset=offset,
             row=row,
             column=result.column + self.n,
             column_step=1 if kernel.contiguous else given.c_column,
@@ -273,6 +309,7 @@ class Gather(Kernel):
     c: str
     tile: RegisterTile
     contiguous: bool
+    joined: bool = False
     epilogue: Epilogue | None = None
     sums: Literal["gathered"] = "gathered"
 
@@ -282,7 +319,7 @@ class Gather(Kernel):
 
     @property
     def slots(self) -> Mapping[str, str]:
-        names = (*result_sizes(self.sums, self.contiguous), "parts", "taps", "n_tiles")
+        names = (*result_sizes(self.sums, self.contiguous, self.joined), "parts", "taps", "n_tiles")
         return dict.fromkeys(result_pointers(self.sums), "ptr") | dict.fromkeys(names, "i64")
 
     def body(self, f: Function, given: SimpleNamespace, chunk: Reg) -> None:
@@ -308,6 +345,10 @@ class MatrixDepth:
     def slots(self) -> Mapping[str, str]:
         return {"a_step": "i64"}
 
+    @property
+    def joined(self) -> bool:
+        return False
+
     def a_step(self, given: SimpleNamespace) -> Reg:
         return given.a_step
 
@@ -329,13 +370,20 @@ class WindowDepth:
 
     The slots are those of `WindowRows`: place `q` on axis x shows the pixel `q * place_x + first_x + t_x * tap_x`, if
     that is in `range(size_x)`. A unit is one place on the first axis of one image; on a single axis, an image.
+
+    Attributes:
+        joined: The taps of the last axis are rows of the result: where there are few channels, and neighbouring taps
+            show neighbouring elements.
+        swapped: The image is `b` and the convolution's result is `a`. The slots `a_x` still are the image's strides.
     """
 
     axes: int
+    joined: bool = False
+    swapped: bool = False
 
     @property
     def title(self) -> str:
-        return f"window{self.axes}d_outer"
+        return f"window{self.axes}d_{'swapped_' if self.swapped else ''}{'joined_' if self.joined else ''}outer"
 
     @property
     def names(self) -> str:
@@ -348,8 +396,7 @@ class WindowDepth:
         return dict.fromkeys(["a_image", "b_image", *(f"{slot}_{x}" for x in self.names for slot in each)], "i64")
 
     def a_step(self, given: SimpleNamespace) -> Reg:
-        x = self.names[-1]
-        return getattr(given, f"place_{x}") * getattr(given, f"a_{x}")
+        return given.b_w if self.swapped else given.place_w * given.a_w
 
     def begin(self, f: Function, given: SimpleNamespace, tap: Reg, b_step: Reg) -> Walk:
         return _WindowWalk(self, f, given, tap)
@@ -368,10 +415,14 @@ class _WindowWalk:
         for x in reversed(kind.names):
             slots = ("places", "place", "first", "tap", "taps", "size", "a", "b")
             places, place, first, step, taps, size, a, b = (getattr(given, f"{slot}_{x}") for slot in slots)
-            tap, here = divide(f, tap, taps)
-            shift = first + here * step
-            self.low[x] = f.binary("udiv", f.maximum(0 - shift, 0) + place - 1, place)
-            self.high[x] = f.minimum(f.binary("udiv", f.maximum(size - shift, 0) + place - 1, place), places)
+            shift, last = first, first  # what the first and the last tap show at place 0
+            if kind.joined and x == kind.names[-1]:
+                last = first + (taps - 1) * step
+            else:
+                tap, here = divide(f, tap, taps)
+                shift = last = first + here * step
+            self.low[x] = f.minimum(f.binary("udiv", f.maximum(0 - shift, 0) + place - 1, place), places)
+            self.high[x] = f.minimum(f.binary("udiv", f.maximum(size - last, 0) + place - 1, place), places)
             self.a[x], self.b[x] = place * a, b
             self.start = self.start + shift * a
 
@@ -380,7 +431,7 @@ class _WindowWalk:
         if len(names) == 1:
             with f.loop(start, stop, 1, sums, name="image") as images:
                 a, b = self._image(images.index)
-                images.yield_(*self._run(f, run, images.carried, a, b))
+                images.yield_(*self._line(f, run, images.carried, a, b))
             return images.results
         rows = getattr(given, f"places_{names[0]}")
         first = f.binary("udiv", start, rows)
@@ -402,12 +453,27 @@ class _WindowWalk:
         with f.loop(low, high, 1, sums, name=x) as loop:
             a, b = a + loop.index * self.a[x], b + loop.index * self.b[x]
             if len(rest) == 1:
-                loop.yield_(*self._run(f, run, loop.carried, a, b))
+                loop.yield_(*self._line(f, run, loop.carried, a, b))
             else:
                 loop.yield_(*self._axis(f, run, loop.carried, rest, a, b, self.low[rest[0]], self.high[rest[0]]))
         return loop.results
 
-    def _run(self, f: Function, run: Run, sums: Sequence[Reg], a: Reg, b: Reg) -> list[Reg]:
-        x = self.kind.names[-1]
-        length = f.maximum(self.high[x] - self.low[x], 0)
-        return run(sums, a + self.low[x] * self.a[x], b + self.low[x] * self.b[x], length)
+    def _line(self, f: Function, run: Run, sums: Sequence[Reg], a: Reg, b: Reg) -> list[Reg]:
+        """The places of the last axis."""
+        x, given = self.kind.names[-1], self.given
+        low, high = self.low[x], self.high[x]
+
+        def at(place: Reg) -> tuple[Reg, Reg]:
+            offsets = a + place * self.a[x], b + place * self.b[x]
+            return offsets[::-1] if self.kind.swapped else offsets
+
+        def border(sums: Sequence[Reg], start: Reg | int, stop: Reg) -> list[Reg]:
+            with f.loop(start, stop, 1, sums, name="border") as loop:
+                shown = given.first_w + loop.index * given.place_w
+                loop.yield_(*run(loop.carried, *at(loop.index), 1, shown))
+            return loop.results
+
+        if self.kind.joined:
+            sums = border(sums, 0, low)
+        sums = run(sums, *at(low), f.maximum(high - low, 0))
+        return border(sums, f.maximum(low, high), given.places_w) if self.kind.joined else sums

@@ -17,7 +17,7 @@ from typing import Literal
 from .. import types
 from ..emitter import Function, Reg, vector
 from .plan import Kernel, Pointer, Step, ceil_div, compute_type, letter
-from .product import divide
+from .tile import RegisterTile, divide
 
 BLOCK = 128
 """Values of `k` that one chunk packs: some 10 us of work."""
@@ -167,3 +167,42 @@ def plan_packing(
         by_inner=source.inner,
     )
     return (step,), size
+
+
+PACKED_ROWS = 96
+"""Rows of a result from which packing a right operand pays whose rows are contiguous already."""
+
+
+@dataclass(frozen=True)
+class RightOperand:
+    """The right operand as the kernel reads it, and what packs it.
+
+    Attributes:
+        slots: The values of the kernel's slots for it, but for `b_tap`.
+        tap: Elements from one tap to the next.
+        follow: Whether a tap's terms follow those of the one before.
+        packed: Its bytes if it is packed, else 0.
+    """
+
+    element: str
+    slots: dict[str, Pointer | int]
+    tap: int
+    follow: bool
+    packing: tuple[Step, ...]
+    packed: int
+
+
+def right_operand(
+    tile: RegisterTile, source: Source, *, m: int, n: int, k: int, taps: int, batch: tuple[int, int]
+) -> RightOperand:
+    """Packed where its rows are not contiguous, or where many rows of a result, `m`, read it; else as it is."""
+    if source.n != 1 or m >= PACKED_ROWS:
+        packing, packed = plan_packing(source, n=n, k=k, taps=taps, batch=batch, width=tile.columns, lanes=tile.lanes)
+        if packed:
+            size = taps * k * tile.columns * ceil_div(n, tile.columns)
+            outer = size * batch[1] if batch[0] > 1 else 0
+            slots = {"b": Pointer("packed"), "b_step": taps * k, "b_outer": outer, "b_inner": size}
+            return RightOperand(compute_type(source.element), slots, k * tile.columns, True, packing, packed)
+    start = Pointer("b", source.start * types.size(source.element))
+    slots = {"b": start, "b_step": source.k, "b_outer": source.outer, "b_inner": source.inner}
+    return RightOperand(source.element, slots, source.tap, source.tap == k * source.k, (), 0)

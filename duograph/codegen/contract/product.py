@@ -22,7 +22,7 @@ from .. import types
 from ..emitter import Function, Reg, vector
 from .epilogue import Epilogue
 from .plan import Kernel, letter
-from .tile import MAX_ROWS, Left, RegisterTile, Right, Target, accumulate, store
+from .tile import MAX_ROWS, Left, RegisterTile, Right, Target, accumulate, divide, store
 
 Run = Callable[[Sequence[Reg], Left, Reg | int, Reg], list[Reg]]
 """`run(sums, left, tap, length)`: the sums with those of a tap added, whose number in `b` is `tap` and which has
@@ -140,11 +140,6 @@ class Product(Kernel):
                 store(f, tile, sums, to, self.epilogue, given)
 
 
-def divide(f: Function, x: Reg, by: Reg) -> tuple[Reg, Reg]:
-    """Quotient and remainder of two numbers that are not negative."""
-    return f.binary("udiv", x, by), f.binary("urem", x, by)
-
-
 @dataclass(frozen=True)
 class MatrixRows:
     """Row `m` starts at `m * a_row`; `unit` where the elements of a row are contiguous, else `a_step` apart."""
@@ -189,9 +184,9 @@ AXES = "dhw"
 class WindowRows:
     """Row `m` at tap `t` is a pixel of `a`, an image [*size, channels] after another.
 
-    The result's pixel has a place `q` on each axis x. It sees the pixel `q * place_x + first_x + t * tap_x` of `a`, which
-    exists if that is in `range(size_x)`. Its number is `row_first` plus `q * row_x` for each axis plus its image times
-    `row_image`. The tap's number in `b` is `b_first` plus `t * b_x` for each axis.
+    The result's pixel has a place `q` on each axis x. It sees the pixel `q * place_x + first_x + t * tap_x` of `a`,
+    which exists if that is in `range(size_x)`. Its number is `row_first` plus `q * row_x` for each axis plus its image
+    times `row_image`. The tap's number in `b` is `b_first` plus `t * b_x` for each axis.
 
     `joined` is 1, or the number of taps on the last axis where the terms of all of them follow one another in both
     operands: a tile that sees them all inside the image takes them as one run.

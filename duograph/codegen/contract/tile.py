@@ -48,32 +48,31 @@ class RegisterTile:
         """Rows x columns."""
         return f"{self.rows}x{self.columns}"
 
+    def cost(self, rows: int | None, columns: int) -> float:
+        """What an element of a result of this shape costs, where 1 is as fast as can be multiplied.
+
+        A tile of R rows and V vectors loads R numbers and V vectors for R * V multiplications, so large ones are best,
+        as far as the registers reach and the result is not overshot: work beyond its edge is lost. Fewer than 8
+        accumulators wait for one another.
+        """
+        overshot = ceil_div(columns, self.columns) * self.columns / max(1, columns)
+        if rows:
+            overshot *= ceil_div(rows, self.rows) * self.rows / rows
+        waiting = max(1.0, 8 / (self.rows * self.vectors))
+        return overshot * waiting * (1 + 0.15 / self.vectors + 0.3 / self.rows)
+
 
 def choose(machine: Machine, element: str, rows: int | None, columns: int) -> RegisterTile:
-    """The tile for a result of this shape; `rows` is None where it is not known or large.
-
-    A tile of R rows and V vectors loads R numbers and V vectors for R * V multiplications, so large ones are best, as
-    far as the registers reach and the result is not overshot: work beyond its edge is lost. Fewer than 8 accumulators
-    would wait for one another.
-    """
-    lanes = machine.vector_bytes // types.size(element)
-
-    def cost(shape: tuple[int, int]) -> float:
-        r, v = shape
-        overshot = ceil_div(columns, v * lanes) * v * lanes / max(1, columns)
-        if rows:
-            overshot *= ceil_div(rows, r) * r / rows
-        waiting = max(1.0, 8 / (r * v))
-        return overshot * waiting * (1 + 0.15 / v + 0.3 / r)
-
+    """The tile for a result of this shape; `rows` is None where it is not known or large."""
     most = min(8, machine.vector_registers - 3)
     shapes = [
         (r, v)
         for v in range(1, most + 1)
         for r in range(1, min(MAX_ROWS, (machine.vector_registers - v - 2) // v, rows or MAX_ROWS) + 1)
     ]
-    r, v = min(shapes, key=lambda shape: (cost(shape), shape[1]))
-    return RegisterTile(element, lanes, r, v, machine.fma)
+    lanes = machine.vector_bytes // types.size(element)
+    tiles = [RegisterTile(element, lanes, r, v, machine.fma) for r, v in shapes]
+    return min(tiles, key=lambda tile: (tile.cost(rows, columns), tile.vectors))
 
 
 @dataclass(frozen=True)
@@ -118,6 +117,8 @@ def accumulate(
         edge: Whether the tile overshoots the result, so that only `edge_rows` and lanes in `edge_masks` may be read.
             None where it makes no difference.
     """
+    if not isinstance(length, Reg):
+        length = f.const("i64", length)
 
     def turn(carried: Sequence[Reg], k: Reg, steps: int, rows: Sequence[Reg], masks: Sequence[Reg] | None) -> list[Reg]:
         sums = list(carried)
@@ -140,8 +141,8 @@ def accumulate(
         return sums
 
     sums = list(sums)
-    whole = f.const("i64", 0)
-    if tile.unroll > 1:
+    whole: Reg | int = 0
+    if tile.unroll > 1 and edge is not True:
         whole = f.binary("and", length, -tile.unroll)
         if edge is not None:
             whole = f.select(edge, 0, whole)
@@ -231,3 +232,8 @@ def store(
         whole()
     with branch.else_():
         in_pieces()
+
+
+def divide(f: Function, x: Reg, by: Reg) -> tuple[Reg, Reg]:
+    """Quotient and remainder of two numbers that are not negative."""
+    return f.binary("udiv", x, by), f.binary("urem", x, by)

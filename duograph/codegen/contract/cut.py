@@ -1,0 +1,179 @@
+"""How contractions are cut into chunks: by their sizes and the machine's caches, never by the number of threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .. import types
+from .epilogue import Epilogue
+from .machine import Machine
+from .outer import Depth, Gather, Outer, result_sizes
+from .plan import Pointer, Step, ceil_div
+from .tile import RegisterTile
+
+SMALLEST_CHUNK = 1 << 18
+"""Multiply-adds that are worth another chunk: some 5 us."""
+
+MOST_CHUNKS = 64
+"""Chunks that are aimed at: enough for the threads of a large machine to share evenly."""
+
+
+MOST_PARTS = 16
+"""Parts that a sum of outer products is cut into."""
+
+SHORTEST_BLOCK = 256
+"""Terms between which sums are not put down into memory."""
+
+
+def split(machine: Machine, tile: RegisterTile, m: int, n: int, k: int, batch: int) -> dict[str, int]:
+    """How a result is cut into chunks, by its size alone: the columns so that the part of `b` they need stays in the
+    second cache, and the rows so that chunks are worth their while and many enough for many threads.
+
+    Neighbouring chunks share columns.
+
+    Args:
+        k: Terms of each sum.
+    """
+    tiles_m, tiles_n = ceil_div(m, tile.rows), ceil_div(n, tile.columns)
+    panel = max(1, k) * tile.columns * types.size(tile.element)
+    n_blocks = ceil_div(tiles_n, max(1, int(0.4 * machine.l2) // panel))
+    n_block = ceil_div(tiles_n, n_blocks)
+    n_blocks = ceil_div(tiles_n, n_block)
+    work = m * n * max(1, k)
+    parts = max(1, min(MOST_CHUNKS, batch * work // SMALLEST_CHUNK) // (batch * n_blocks))
+    m_block = ceil_div(tiles_m, min(parts, tiles_m))
+    m_blocks = ceil_div(tiles_m, m_block)
+    return {
+        "m_block": m_block * tile.rows,
+        "m_blocks": m_blocks,
+        "n_block": n_block * tile.columns,
+        "n_blocks": n_blocks,
+        "chunks": batch * m_blocks * n_blocks,
+    }
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Sizes that decide how a sum is cut; `unit` is the terms in a unit, and bytes are those of one batch entry."""
+
+    m: int
+    n: int
+    units: int
+    unit: int
+    taps: int
+    batch: int
+    a_bytes: int
+    b_bytes: int
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How a sum is cut: units in a part and in a block, taps, rows and columns in a chunk."""
+
+    parts: int
+    part: int
+    block: int
+    tap_block: int
+    m_block: int
+    n_block: int
+
+    def traffic(self, p: Problem, tile: RegisterTile) -> float:
+        """Bytes read and written beyond the second cache, for one batch entry."""
+        chunks_t = ceil_div(p.taps, self.tap_block)
+        read = p.a_bytes * ceil_div(p.n, self.n_block) + p.b_bytes * ceil_div(p.m, self.m_block)
+        sums = p.taps * ceil_div(p.m, tile.rows) * tile.rows * ceil_div(p.n, tile.columns) * tile.columns
+        return read * chunks_t + (2 * self.parts * sums * types.size(tile.element) if self.parts > 1 else 0)
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """What the kernels of a sum of outer products have in common."""
+
+    a: str
+    b: str
+    c: str
+    tile: RegisterTile
+    depth: Depth
+    panels: bool
+    c_column: int
+    epilogue: Epilogue | None = None
+
+    def outer(self, sums: Literal["stored", "kept", "parts"]) -> Outer:
+        epilogue = None if sums == "parts" else self.epilogue
+        return Outer(self.a, self.b, self.c, self.tile, self.depth, self.panels, self.c_column == 1, sums, epilogue)
+
+    def gather(self) -> Gather:
+        return Gather(self.c, self.tile, self.c_column == 1, self.depth.joined, self.epilogue)
+
+
+def outer_steps(
+    machine: Machine, p: Problem, kernels: Kernels, values: dict[str, Pointer | int]
+) -> tuple[tuple[Step, ...], int]:
+    """The steps of a sum, and the bytes of its workspace."""
+    tile = kernels.tile
+    cut = _cut(machine, tile, p)
+    tiles_m, tiles_n = ceil_div(p.m, tile.rows), ceil_div(p.n, tile.columns)
+    kept_tap = tiles_m * tiles_n * tile.rows * tile.columns
+    result: dict[str, Pointer | int] = {"m": p.m, "n": p.n, "batch": p.batch, "c": Pointer("c")}
+    names = result_sizes("stored", kernels.c_column == 1, kernels.depth.joined)
+    result |= {name: values.pop(name) for name in names if name in values}
+    if kernels.c_column != 1:
+        result["c_column"] = kernels.c_column
+    blocks = {
+        "units": p.units,
+        "part": cut.part,
+        "block": cut.block,
+        "taps": p.taps,
+        "tap_block": cut.tap_block,
+        "m_block": cut.m_block,
+        "n_block": cut.n_block,
+        "tap_blocks": ceil_div(p.taps, cut.tap_block),
+        "m_blocks": ceil_div(p.m, cut.m_block),
+        "n_blocks": ceil_div(p.n, cut.n_block),
+    }
+    chunks = cut.parts * p.batch * blocks["tap_blocks"] * blocks["m_blocks"] * blocks["n_blocks"]
+    if cut.parts == 1 and cut.block >= p.units:
+        return (kernels.outer("stored").step(chunks=chunks, **blocks, **values, **result),), 0
+    kept: dict[str, Pointer | int] = {
+        "sums": Pointer("workspace"),
+        "kept_tap": kept_tap,
+        "kept_batch": kept_tap * p.taps,
+        "kept_part": kept_tap * p.taps * p.batch,
+    }
+    workspace = cut.parts * kept_tap * p.taps * p.batch * types.size(tile.element)
+    if cut.parts == 1:
+        return (kernels.outer("kept").step(chunks=chunks, **blocks, **values, **result, **kept),), workspace
+    gather = kernels.gather().step(
+        chunks=p.batch * p.taps * tiles_n, parts=cut.parts, taps=p.taps, n_tiles=tiles_n, **result, **kept
+    )
+    del result["c"]
+    return (kernels.outer("parts").step(chunks=chunks, **blocks, **values, **result, **kept), gather), workspace
+
+
+def _cut(machine: Machine, tile: RegisterTile, p: Problem) -> Cut:
+    """The cut that moves least, among those with chunks enough for many threads."""
+    work = p.units * p.unit * p.taps * p.m * p.n
+    wanted = max(1, min(MOST_CHUNKS, p.batch * work // SMALLEST_CHUNK) // p.batch)
+    bytes_a_unit = (p.a_bytes + p.b_bytes) / max(1, p.units)
+    block = max(1, int(machine.l2 // 2 / max(1.0, bytes_a_unit)), SHORTEST_BLOCK // max(1, p.unit))
+    tiles_m, tiles_n = ceil_div(p.m, tile.rows), ceil_div(p.n, tile.columns)
+    cuts = []
+    parts = 1
+    while parts <= min(MOST_PARTS, max(1, wanted), max(1, p.units)):
+        part = ceil_div(max(1, p.units), parts)
+        by_tap = min(p.taps, ceil_div(wanted, parts))
+        by_n = min(tiles_n, ceil_div(wanted, parts * by_tap))
+        by_m = min(tiles_m, ceil_div(wanted, parts * by_tap * by_n))
+        cut = Cut(
+            parts=ceil_div(max(1, p.units), part),
+            part=part,
+            block=ceil_div(part, ceil_div(part, block)),
+            tap_block=ceil_div(p.taps, by_tap),
+            m_block=ceil_div(tiles_m, by_m) * tile.rows,
+            n_block=ceil_div(tiles_n, by_n) * tile.columns,
+        )
+        cuts.append((cut, cut.parts * by_tap * by_n * by_m))
+        parts *= 2
+    enough = min(max(chunks for _, chunks in cuts), wanted / 2)
+    return min((cut for cut, chunks in cuts if chunks >= enough), key=lambda cut: cut.traffic(p, tile))
