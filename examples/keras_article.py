@@ -1,4 +1,4 @@
-"""The Keras program of Duograph's founding article, on the bundled handwritten digits: python examples/keras_article.py"""
+"""A first network in Keras's dialect: handwritten digits, sixty-four pixels each."""
 
 from duograph.data.sources import digits
 
@@ -11,8 +11,8 @@ import duograph.tf as tf
 class Net(tf.keras.Model):
     def __init__(self):
         super(Net, self).__init__()
-        self.dense1 = tf.keras.layers.Dense(64, activation="relu")
-        self.dense2 = tf.keras.layers.Dense(10, activation="softmax")
+        self.dense1 = tf.keras.layers.Dense(64, activation='relu')
+        self.dense2 = tf.keras.layers.Dense(10, activation='softmax')
 
     def call(self, x):
         x = self.dense1(x)
@@ -25,4 +25,4 @@ optimizer = tf.keras.optimizers.Adam()
 for epoch in range(100):
     loss = net.train_step(x_train, y_train)
     if epoch % 10 == 0:
-        print(f"Epoch {epoch}: Loss {loss.numpy()}")
+        print(f'Epoch {epoch}: Loss {loss.numpy()}')

@@ -30,4 +30,4 @@ for epoch in range(100):
     loss.backward()
     optimizer.step()
     if epoch % 10 == 0:
-        print(f"Epoch {epoch}: Loss {loss.item()}")
+        print(f'Epoch {epoch}: Loss {loss.item()}')
