@@ -10,6 +10,7 @@ from duograph.data import (
     ConcatDataset,
     DataLoader,
     Dataset,
+    DistributedSampler,
     IterableDataset,
     Subset,
     TensorDataset,
@@ -62,6 +63,10 @@ def test_a_tensor_dataset_is_indexed_by_batches_with_the_same_result() -> None:
     slow = list(DataLoader(TensorDataset(x, y), 4, collate_fn=lambda b: [torch.stack(c) for c in zip(*b, strict=True)]))
     for (a, b), (c, d) in zip(fast, slow, strict=True):
         assert a.tolist() == c.tolist() and b.tolist() == d.tolist()
+    for shuffle in (False, True):
+        for a, _ in DataLoader(Subset(TensorDataset(x, y), [3, 4, 9]), 2, shuffle=shuffle):
+            a.add_(100)
+    assert x.tolist() == torch.arange(20.0).reshape(10, 2).tolist()
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -95,3 +100,19 @@ def test_options_that_exclude_each_other() -> None:
         random_split(Squares(10), [3, 3])
     with pytest.raises(TypeError, match="collate_fn"):
         next(iter(DataLoader([object()], 1)))
+
+
+def test_shares_of_processes_cover_the_data() -> None:
+    shares = [list(DistributedSampler(range(10), 3, rank)) for rank in range(3)]
+    assert [len(s) for s in shares] == [4, 4, 4]
+    assert set().union(*shares) == set(range(10))
+    sampler = DistributedSampler(range(10), 3, 2, shuffle=False, drop_last=True)
+    assert list(sampler) == [2, 5, 8]
+    assert len(sampler) == 3
+    shuffled = DistributedSampler(range(100), 1, 0)
+    first = list(shuffled)
+    shuffled.set_epoch(1)
+    assert sorted(first) == list(range(100))
+    assert list(shuffled) != first
+    with pytest.raises(ArgumentError, match="rank"):
+        DistributedSampler(range(10), 3, 3)

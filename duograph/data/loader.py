@@ -16,9 +16,9 @@ import numpy as np
 from ..graph.errors import ArgumentError
 from ..ops.joining import stack
 from ..ops.random import Generator, manual_seed, randint
-from ..tensor.convert import from_buffer, tensor
+from ..tensor.convert import copy, from_buffer, tensor
 from ..tensor.core import Tensor
-from .dataset import IterableDataset, TensorDataset
+from .dataset import IterableDataset, Subset, TensorDataset
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
 
 
@@ -142,18 +142,24 @@ class DataLoader:
         dataset = self.dataset
         if not self._batched:
             return self.collate_fn(dataset[key])
-        if type(dataset) is TensorDataset and self.collate_fn is default_collate:
-            return list(dataset[_run(key)])
+        if self.collate_fn is default_collate:
+            indices = key
+            while type(dataset) is Subset:
+                dataset, indices = dataset.dataset, [dataset.indices[k] for k in indices]
+            if type(dataset) is TensorDataset:
+                return _taken(dataset.tensors, indices)
+            dataset = self.dataset
         if hasattr(dataset, "__getitems__"):
             return self.collate_fn(dataset.__getitems__(key))
         return self.collate_fn([dataset[k] for k in key])
 
 
-def _run(indices: list[int]) -> Any:
-    """Neighbouring indices as a slice, which is a view; others as they are."""
-    if len(indices) > 1 and indices == list(range(indices[0], indices[0] + len(indices))):
-        return slice(indices[0], indices[0] + len(indices))
-    return indices
+def _taken(tensors: tuple[Tensor, ...], indices: list[int]) -> list[Tensor]:
+    """The places `indices` of the first axis. Neighbours are a slice: copied, so that a batch may be written in place."""
+    first, count = indices[0], len(indices)
+    if first >= 0 and indices == list(range(first, first + count)):
+        return [copy(t[first : first + count]) for t in tensors]
+    return [t[indices] for t in tensors]
 
 
 def _as_tensors(sample: Any) -> Any:

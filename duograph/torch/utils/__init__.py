@@ -1,5 +1,7 @@
 """`torch.utils`."""
 
-from . import data
+from ..missing import missing
+from . import checkpoint, data
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data"]
+__getattr__ = missing(__name__, __all__)

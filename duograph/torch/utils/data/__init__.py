@@ -1,28 +1,9 @@
 """`torch.utils.data`: data sets, samplers, loaders."""
 
-from ....data import (
-    BatchSampler,
-    ChainDataset,
-    ConcatDataset,
-    DataLoader,
-    Dataset,
-    IterableDataset,
-    RandomSampler,
-    Sampler,
-    SequentialSampler,
-    StackDataset,
-    Subset,
-    SubsetRandomSampler,
-    TensorDataset,
-    WeightedRandomSampler,
-    default_collate,
-    get_worker_info,
-    random_split,
-)
+from .... import data as _data
+from ....data import *
+from ...missing import missing
+from . import dataloader, dataset, distributed, sampler
 
-__all__ = [
-    "BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "IterableDataset", "RandomSampler",
-    "Sampler", "SequentialSampler", "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset",
-    "WeightedRandomSampler",
-    "default_collate", "get_worker_info", "random_split",
-]  # fmt: skip
+__all__ = [*_data.__all__, "dataloader", "dataset", "distributed", "sampler"]
+__getattr__ = missing(__name__, __all__)
