@@ -1,4 +1,4 @@
-"""`torch.utils.checkpoint`: which values to compute anew. Here the planner of memory decides, and results are the same."""
+"""`torch.utils.checkpoint`: which values to compute anew. The planner of memory decides, and results are the same."""
 
 from __future__ import annotations
 
