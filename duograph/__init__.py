@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 from . import graph  # fills the table of primitives  # isort: skip
@@ -25,6 +26,8 @@ from .graph.dtype import (
 )
 from .runtime.settings import eager, realize
 from .tensor import Tensor
+from .tensor.convert import from_numpy, tensor
+from .tensor.core import method
 from .transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
 
 __version__ = "0.1.0"
@@ -52,6 +55,22 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f".{name}", __name__)
     array_api = importlib.import_module(".array_api", __name__)
     try:
-        return getattr(array_api, name)
+        found = globals()[name] = getattr(array_api, name)
     except AttributeError:
         raise AttributeError(f"module 'duograph' has no attribute {name!r}") from None
+    return found
+
+
+def __dir__() -> list[str]:
+    array_api = importlib.import_module(".array_api", __name__)
+    return sorted({*globals(), *_ROOMS, *vars(array_api)})
+
+
+@method
+def __array_namespace__(self: Tensor, /, *, api_version: str | None = None) -> Any:
+    """The namespace whose functions take this tensor, `duograph`.
+
+    Raises ValueError for a version of the Array API standard that it does not follow.
+    """
+    importlib.import_module(".array_api.inspection", __name__).check_version(api_version)
+    return sys.modules[__name__]

@@ -13,7 +13,6 @@ from ..graph.node import PRIMITIVES as P
 from ..tensor import convert, core
 from ..tensor.core import Tensor, apply, cast, method
 from ..tensor.device import Device
-from ..tensor.device import device as find_device
 from .define import function
 
 
@@ -41,12 +40,12 @@ def to(
             raise TypeError(f"to: expected a dtype, a device or a tensor. Received: {argument!r}")
     made = self if dtype is None else cast(self, dtypes.dtype(dtype))
     if device is not None:
-        made = convert.to_device(made, find_device(device))
+        made = convert.to_device(made, device)
     return apply(P["copy"], (made,)) if copy and made is self else made
 
 
 method(lambda self, other: cast(self, other.dtype), "type_as")
-method(lambda self, **_: convert.to_device(self, find_device("cpu")), "cpu")
+method(lambda self, **_: convert.to_device(self, "cpu"), "cpu")
 
 
 def _caster(found: DType) -> Callable[..., Tensor]:

@@ -170,10 +170,11 @@ def arange(
     found, place = _spec(dtype, device, None, dtypes.int64 if whole else None)
     count = max(0, math.ceil((end - start) / step))
     array = (start + step * np.arange(count, dtype=np.int64 if whole else np.float64)).astype(found.numpy)
-    return into(out, _placed(array, place, requires_grad))
+    return into(out, placed(array, place, requires_grad))
 
 
-def _placed(array: np.ndarray, device: Device, requires_grad: bool) -> Tensor:
+def placed(array: np.ndarray, device: Device, requires_grad: bool = False) -> Tensor:
+    """A tensor over a fresh array, on a device."""
     made = convert.from_buffer(array)
     if device is not CPU:
         made = convert.to_device(made, device)
@@ -186,7 +187,7 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any
     """`steps` numbers at even distances from start to end, both included."""
     found, place = _spec(dtype, device)
     start, end = (float(x) for x in (start, end))
-    return into(out, _placed(np.linspace(start, end, int(steps)).astype(found.numpy), place, requires_grad))
+    return into(out, placed(np.linspace(start, end, int(steps)).astype(found.numpy), place, requires_grad))
 
 
 @function(is_method=False)
@@ -196,7 +197,7 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any
     found, place = _spec(dtype, device)
     return into(
         out,
-        _placed(np.logspace(float(start), float(end), int(steps), base=base).astype(found.numpy), place, requires_grad),
+        placed(np.logspace(float(start), float(end), int(steps), base=base).astype(found.numpy), place, requires_grad),
     )
 
 
@@ -205,13 +206,13 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
         out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Ones on the main diagonal of an n by m matrix."""
     found, place = _spec(dtype, device)
-    return into(out, _placed(np.eye(n, m, dtype=found.numpy), place, requires_grad))
+    return into(out, placed(np.eye(n, m, dtype=found.numpy), place, requires_grad))
 
 
 @function(is_method=False)
 def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None) -> Tensor:
     """Row and column numbers of the lower triangle."""
-    return _placed(
+    return placed(
         np.stack(np.tril_indices(row, offset, col)).astype(dtypes.dtype(dtype).numpy), find_device(device), False
     )
 
@@ -219,7 +220,7 @@ def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int
 @function(is_method=False)
 def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None) -> Tensor:
     """Row and column numbers of the upper triangle."""
-    return _placed(
+    return placed(
         np.stack(np.triu_indices(row, offset, col)).astype(dtypes.dtype(dtype).numpy), find_device(device), False
     )
 

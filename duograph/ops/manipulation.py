@@ -107,9 +107,17 @@ def t(input: Tensor) -> Tensor:
 
 
 method(property(lambda self: permute_axes(self, tuple(reversed(range(self.ndim))))), "T")
-method(property(lambda self: transpose(self, -1, -2)), "mT")
 method(property(lambda self: transpose(self, 0, 1)), "H")
-method(property(lambda self: transpose(self, -1, -2)), "mH")
+
+
+def matrix_transpose(input: Tensor) -> Tensor:
+    """The last two axes exchanged. Raises ShapeError below 2 dimensions."""
+    if input.ndim < 2:
+        raise ShapeError(f"mT: expected at least 2 dimensions. Received: shape {tuple(input.shape)}")
+    return transpose(input, -1, -2)
+
+
+method(property(matrix_transpose), "mT", "mH")
 
 
 @function("moveaxis")

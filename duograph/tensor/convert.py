@@ -14,7 +14,6 @@ from ..graph.trace import Number, Value
 from ..runtime.buffer import Buffer
 from . import core
 from .core import META, Tensor, cast, method, wrap
-from .device import Device
 from .device import device as find_device
 
 
@@ -24,7 +23,7 @@ def from_buffer(array: np.ndarray, foreign: bool = False) -> Tensor:
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
-    """A tensor that shares memory with a NumPy array: a write to either is seen by both.
+    """A tensor that shares memory with a NumPy array: a write to either is seen by both. A read-only array is copied.
 
     Raises DTypeError for a dtype that tensors do not have (strings, objects, structures).
     """
@@ -35,7 +34,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
             f"from_numpy: expected native byte order. Received: {array.dtype}. "
             "Use array.astype(array.dtype.newbyteorder('='))"
         )
-    return from_buffer(array, foreign=True)
+    return from_buffer(array, foreign=True) if array.flags.writeable else from_buffer(array.copy())
 
 
 def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -45,7 +44,6 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     Raises ArgumentError for ragged sequences, DTypeError for contents that are not numbers.
     """
     wanted = None if dtype is None else dtypes.dtype(dtype)
-    place = find_device(device)
     if isinstance(data, Tensor):
         value = data._value
         if value.buffer is None or value.origin is not None:
@@ -54,7 +52,7 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
         made = cast(made, wanted) if wanted is not None and wanted is not made.dtype else copy(made)
     else:
         made = from_buffer(_array(data, wanted))
-    made = to_device(made, place) if device is not None else made
+    made = to_device(made, device) if device is not None else made
     return made.requires_grad_() if requires_grad else made
 
 
@@ -82,16 +80,12 @@ def _array(data: Any, wanted: DType | None) -> np.ndarray:
     if array.dtype == object or (array.dtype.kind not in "biuf" and array.dtype not in dtypes.BY_NUMPY):
         raise DTypeError(f"tensor: expected numbers. Received: {_short(data)}")
     if wanted is None:
-        if isinstance(data, np.ndarray) or hasattr(data, "__array_interface__") or hasattr(data, "__array__"):
-            wanted = dtypes.dtype(array.dtype)
-        else:
-            wanted = (
-                core.get_default_dtype()
-                if array.dtype.kind == "f"
-                else dtypes.bool_ if array.dtype.kind == "b" else dtypes.int64
-            )  # fmt: skip
-            if array.dtype.kind == "f" and _has_numpy(data):
-                wanted = dtypes.dtype(array.dtype)
+        wanted = dtypes.dtype(array.dtype)
+        if isinstance(data, list | tuple | range | bool | int | float):  # Python's numbers have no size of their own
+            if wanted.is_floating_point and not _has_numpy(data):
+                wanted = core.get_default_dtype()
+            elif wanted.category == "int":
+                wanted = dtypes.int64
     with np.errstate(all="ignore"):
         return np.array(array, dtype=wanted.numpy, order="C")
 
@@ -128,11 +122,13 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         made = from_numpy(data)
     else:
         made = tensor(data, dtype=dtype)
-    return made if device is None else to_device(made, find_device(device))
+    return made if device is None else to_device(made, device)
 
 
-def to_device(source: Tensor, place: Device) -> Tensor:
+@method
+def to_device(source: Tensor, device: Any, /, *, stream: Any = None) -> Tensor:
     """`source` on another device. Raises DeviceError for content asked from the meta device."""
+    place = find_device(device)
     if source._device == place:
         return source
     if source._device is META:
@@ -172,7 +168,8 @@ def array_protocol(source: Tensor, dtype: Any = None, copy: bool | None = None) 
 
 
 def from_dlpack(source: Any) -> Tensor:
-    """A tensor over the memory of any CPU array that speaks DLPack; zero-copy."""
+    """A tensor over the memory of any CPU array that speaks DLPack, or over that of a bare capsule: no copy is made,
+    but of memory that must not be written."""
     if isinstance(source, Tensor):
         return source
     if type(source).__name__ == "PyCapsule":
@@ -193,23 +190,35 @@ class _Capsule:
         return (1, 0)
 
 
-def dlpack(source: Tensor, **keywords: Any) -> Any:
-    """`__dlpack__`: a capsule over the tensor's memory."""
+@method
+def __dlpack__(
+    source: Tensor,
+    /,
+    *,
+    stream: Any = None,
+    max_version: tuple[int, int] | None = None,
+    dl_device: tuple[int, int] | None = None,
+    copy: bool | None = None,
+) -> Any:
+    """A DLPack capsule over the tensor's memory.
+
+    Raises GradientError for a tensor on a tape, DTypeError for bfloat16, BufferError where it cannot be had as asked.
+    """
     if source.dtype is dtypes.bfloat16:
         raise DTypeError("DLPack through NumPy has no bfloat16: use x.to(float32), or x.view(uint16) for the bits")
     if source._value.origin is not None:
         raise GradientError("DLPack: the tensor requires grad. Use tensor.detach()")
-    array = numpy(source)
-    keywords.pop("stream", None)
-    return array.__dlpack__(
-        **{k: v for k, v in keywords.items() if v is not None and k == "copy"} if np.__version__ >= "2.1" else {}
-    )
+    return numpy(source).__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
+
+
+@method
+def __dlpack_device__(source: Tensor, /) -> tuple[int, int]:
+    """DLPack's number for the CPU, and which one."""
+    return (1, 0)
 
 
 method(numpy, "numpy")
 method(array_protocol, "__array__")
-method(dlpack, "__dlpack__")
-method(lambda self: (1, 0), "__dlpack_device__")
 
 
 def _rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool, extra: dict[str, Any]) -> Tensor:
