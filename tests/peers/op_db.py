@@ -1,0 +1,286 @@
+"""PyTorch's own operator database, run through both frameworks: `python -m tests.peers.op_db [--names a,b]`.
+
+For every operator of `torch.testing._internal.common_methods_invocations.op_db` that exists here, its sample inputs go
+through PyTorch and through Duograph's PyTorch face. Values, dtypes and shapes must agree, and in float64 the gradients
+too: of a fixed weighted sum of all floating point outputs, for every input that asks for one. An operator passes if
+all its samples in all its dtypes do. What PyTorch itself refuses is not counted; operators that draw random numbers
+are compared in shape and dtype only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import contextlib
+import json
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch.testing._internal.common_methods_invocations import op_db
+
+import duograph
+import duograph.torch as ours
+
+TOLERANCE = {torch.float32: (2e-4, 2e-5), torch.float64: (1e-7, 1e-9)}
+DTYPES = ("float32", "float64", "int64", "bool")
+RANDOM = {
+    "bernoulli", "cauchy", "exponential", "geometric", "log_normal", "multinomial", "normal", "rand_like", "randint",
+    "randint_like", "randn", "randn_like", "uniform", "empty", "empty_like", "empty_permuted", "empty_strided",
+    "new_empty", "new_empty_strided", "nn.functional.alpha_dropout", "nn.functional.dropout",
+    "nn.functional.dropout2d", "nn.functional.dropout3d", "nn.functional.feature_alpha_dropout",
+    "nn.functional.fractional_max_pool2d", "nn.functional.fractional_max_pool3d", "nn.functional.rrelu",
+    "svd_lowrank", "pca_lowrank", "resize_", "resize_as_",
+}  # fmt: skip
+"""Operators whose values are random or undefined; dropout with given probability 0 is tested elsewhere."""
+
+NOT_UNIQUE = {"linalg.eig", "linalg.eigh", "linalg.svd", "svd", "linalg.lstsq", "linalg.ldl_factor", "geqrf"}
+"""Factors are unique up to signs: only shapes, dtypes and the values named elsewhere are compared."""
+
+METHODS_IN_PLACE = {"uniform", "cauchy", "exponential", "geometric", "log_normal", "fill", "random"}
+
+
+class Difference(Exception):
+    """The two frameworks disagree."""
+
+
+def operator(name: str) -> Any:
+    """Our function for one of the database's names, or None."""
+    found: Any = ours
+    if name in METHODS_IN_PLACE:
+        return getattr(ours.Tensor, name + "_", None)
+    for part in name.removeprefix("torch.").split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            found = None
+        if found is None:
+            break
+    if callable(found) and not isinstance(found, (ours.dtype, type)):
+        return found
+    member = getattr(ours.Tensor, name, None)
+    return member.fget if isinstance(member, property) else member
+
+
+def translate(value: Any, leaves: list[tuple[Any, Any]]) -> Any:
+    """A sample's argument in our terms; tensors that ask for gradients are added to `leaves` beside ours."""
+    if isinstance(value, torch.Tensor):
+        array = value.detach().contiguous().numpy().copy()
+        mine = ours.tensor(array, dtype=dtype_here(value.dtype), requires_grad=value.requires_grad)
+        if value.requires_grad:
+            leaves.append((value, mine))
+        return mine
+    if isinstance(value, torch.dtype):
+        return dtype_here(value)
+    if isinstance(value, torch.device):
+        return str(value)
+    if isinstance(value, torch.memory_format):
+        return getattr(ours, str(value).removeprefix("torch."))
+    if isinstance(value, torch.layout):
+        return ours.strided
+    if isinstance(value, torch.Size):
+        return ours.Size(value)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*[translate(v, leaves) for v in value])
+    if isinstance(value, (list, tuple)):
+        return type(value)(translate(v, leaves) for v in value)
+    if isinstance(value, dict):
+        return {k: translate(v, leaves) for k, v in value.items()}
+    return value
+
+
+def dtype_here(dtype: torch.dtype) -> Any:
+    found = getattr(ours, str(dtype).removeprefix("torch."), None)
+    if found is None or not isinstance(found, ours.dtype):
+        raise NotImplementedError(f"dtype {dtype}")
+    return found
+
+
+def flat(value: Any) -> list[Any]:
+    """The tensors and numbers of a result in order."""
+    if isinstance(value, dict):
+        return [leaf for key in sorted(value) for leaf in flat(value[key])]
+    return [leaf for item in value for leaf in flat(item)] if isinstance(value, (list, tuple)) else [value]
+
+
+def compare(mine: Any, theirs: Any, what: str, values: bool) -> None:
+    """Raise Difference where one leaf of the results is not the other."""
+    if not isinstance(theirs, torch.Tensor):
+        if isinstance(mine, ours.Tensor) or (values and mine != theirs and not (mine != mine and theirs != theirs)):
+            if not (isinstance(theirs, float) and np.isclose(float(mine), theirs)):
+                raise Difference(f"{what}: {mine!r} is not {theirs!r}")
+        return
+    if not isinstance(mine, ours.Tensor):
+        raise Difference(f"{what}: a {type(mine).__name__} where PyTorch has a tensor")
+    if tuple(mine.shape) != tuple(theirs.shape):
+        raise Difference(f"{what}: shape {tuple(mine.shape)} is not {tuple(theirs.shape)}")
+    if mine.dtype is not dtype_here(theirs.dtype):
+        raise Difference(f"{what}: dtype {mine.dtype} is not {theirs.dtype}")
+    if not values:
+        return
+    if theirs.dtype in (torch.bfloat16, torch.float16):
+        mine, theirs = mine.float(), theirs.float()
+        relative, absolute = 1e-2, 1e-2
+    else:
+        relative, absolute = TOLERANCE.get(theirs.dtype, (0.0, 0.0))
+    a, b = np.asarray(mine.detach().numpy()), theirs.detach().numpy()
+    scale = np.abs(b[np.isfinite(b)]).max(initial=1.0) if b.dtype.kind == "f" else 1.0
+    if not np.allclose(a, b, relative, absolute * scale, equal_nan=True):
+        wrong = ~np.isclose(a, b, relative, absolute * scale, equal_nan=True)
+        raise Difference(
+            f"{what}: {wrong.sum()} of {wrong.size} values differ, {a[wrong][0]!r} is not {b[wrong][0]!r}"
+        )
+
+
+def weighted(tc: Any, outputs: list[Any]) -> Any:
+    """A number that depends on every element of the floating point outputs in its own way."""
+    total = None
+    for out in outputs:
+        if isinstance(out, tc.Tensor) and out.requires_grad:
+            weights = np.cos(np.arange(out.numel(), dtype=np.float64)).reshape(tuple(out.shape))
+            term = (out * tc.tensor(weights, dtype=out.dtype)).sum()
+            total = term if total is None else total + term
+    return total
+
+
+def run_sample(op: Any, function: Any, sample: Any, gradients: bool) -> None:
+    """One sample through both frameworks. Raises Difference, or what ours raises."""
+    leaves: list[tuple[Any, Any]] = []
+    arguments = translate((sample.input, *sample.args), leaves)
+    keywords = translate(sample.kwargs, leaves)
+    theirs = op(sample.input, *sample.args, **sample.kwargs)
+    if any(isinstance(t, torch.Tensor) and (t.is_complex() or t.layout != torch.strided) for t in flat(theirs)):
+        raise NotImplementedError("complex or sparse")
+    mine = function(*arguments, **keywords)
+    a, b = flat(mine), flat(theirs)
+    if len(a) != len(b):
+        raise Difference(f"{len(a)} results where PyTorch has {len(b)}")
+    values = op.name not in RANDOM and op.name not in NOT_UNIQUE
+    for k, (x, y) in enumerate(zip(a, b, strict=True)):
+        compare(x, y, f"result {k}", values)
+    if not (gradients and values and leaves):
+        return
+    total = weighted(torch, b)
+    if total is None or (total_here := weighted(ours, a)) is None:
+        if total is not None:
+            raise Difference("no result asks for a gradient")
+        return
+    inputs, inputs_here = zip(*leaves, strict=True)
+    expected = torch.autograd.grad(total, inputs, allow_unused=True)
+    received = ours.autograd.grad(total_here, inputs_here, allow_unused=True)
+    for k, (x, y) in enumerate(zip(received, expected, strict=True)):
+        if x is None or y is None:
+            x = ours.zeros_like(inputs_here[k]) if x is None else x
+            y = torch.zeros_like(inputs[k]) if y is None else y
+        compare(x, y, f"gradient {k}", True)
+
+
+@contextlib.contextmanager
+def limit(seconds: int) -> Iterator[None]:
+    """A TimeoutError after so many seconds."""
+
+    def expired(*_: Any) -> None:
+        raise TimeoutError(f"more than {seconds} s")
+
+    previous = signal.signal(signal.SIGALRM, expired)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def check(op: Any, dtypes: tuple[str, ...], most: int) -> tuple[str, list[str]]:
+    """("pass" | "fail" | "missing" | "out of scope", the distinct differences) for one entry of the database."""
+    try:
+        function = operator(op.name)
+    except NotImplementedError:
+        function = None
+    if function is None:
+        return "missing", []
+    found: dict[str, str] = {}
+    ran = 0
+    for name in dtypes:
+        dtype = getattr(torch, name)
+        if not op.supports_dtype(dtype, "cpu"):
+            continue
+        gradients = name == "float64" and op.supports_autograd
+        torch.manual_seed(0)
+        try:
+            samples = list(op.sample_inputs("cpu", dtype, requires_grad=gradients))
+        except Exception:  # the database's own trouble
+            continue
+        step = max(1, -(-len(samples) // most))
+        for sample in samples[::step]:
+            described = f"{name} {_brief(sample)}"
+            try:
+                run_sample(op, function, sample, gradients)
+                ran += 1
+            except NotImplementedError as error:
+                if "complex" in str(error) or "dtype" in str(error):
+                    continue
+                found.setdefault(f"NotImplementedError: {error}"[:60], f"{described}: NotImplementedError: {error}")
+            except Exception as error:
+                text = f"{type(error).__name__}: {error}".replace("\n", " ")
+                found.setdefault(text[:32], f"{described}: {text}"[:420])
+    if found:
+        return "fail", list(found.values())
+    return ("pass" if ran else "out of scope"), []
+
+
+def _brief(sample: Any) -> str:
+    def show(v: Any) -> str:
+        if isinstance(v, torch.Tensor):
+            return f"{str(v.dtype).removeprefix('torch.')}{list(v.shape)}"
+        if isinstance(v, (list, tuple)):
+            return "(" + ", ".join(map(show, v)) + ")"
+        return repr(v)
+
+    return show((sample.input, *sample.args)) + "".join(f" {k}={show(v)}" for k, v in sample.kwargs.items())
+
+
+def table(names: set[str] | None, dtypes: tuple[str, ...], most: int, verbose: bool = True) -> dict[str, list[str]]:
+    """Every entry's outcome, keyed by name and variant: the outcome, then the differences."""
+    rows: dict[str, list[str]] = {}
+    for op in op_db:
+        if names is not None and op.name not in names:
+            continue
+        key = f"{op.name}/{op.variant_test_name}" if op.variant_test_name else op.name
+        try:
+            with limit(40), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                outcome, differences = check(op, dtypes, most)
+        except TimeoutError as error:
+            outcome, differences = "fail", [str(error)]
+        rows[key] = [outcome, *differences]
+        if verbose:
+            print(f"{outcome:8} {key}", *(f"\n         {text}" for text in differences[:3]), flush=True)
+    return rows
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--names", help="operators, separated by commas; all without it")
+    parser.add_argument("--dtypes", default=",".join(DTYPES))
+    parser.add_argument("--samples", type=int, default=1000, help="at most so many samples of each operator and dtype")
+    parser.add_argument("--eager", action="store_true", help="run every operation at once")
+    parser.add_argument("--json", help="write the outcomes to this file")
+    args = parser.parse_args()
+    with duograph.eager() if args.eager else contextlib.nullcontext():
+        rows = table(set(args.names.split(",")) if args.names else None, tuple(args.dtypes.split(",")), args.samples)
+    totals = collections.Counter(row[0] for row in rows.values())
+    print(", ".join(f"{count} {outcome}" for outcome, count in sorted(totals.items())))
+    if args.json:
+        with open(args.json, "w") as file:
+            json.dump({key: row[0] for key, row in sorted(rows.items())}, file, indent=0)
+            file.write("\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
