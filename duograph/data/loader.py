@@ -155,7 +155,7 @@ class DataLoader:
 
 
 def _taken(tensors: tuple[Tensor, ...], indices: list[int]) -> list[Tensor]:
-    """The places `indices` of the first axis. Neighbours are a slice: copied, so that batches can be written in place."""
+    """The places `indices` of the first axis. Neighbours are a slice: copied, so that a batch is memory of its own."""
     first, count = indices[0], len(indices)
     if first >= 0 and indices == list(range(first, first + count)):
         return [copy(t[first : first + count]) for t in tensors]
