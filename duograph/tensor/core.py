@@ -291,7 +291,8 @@ def _number(op: Any, number: Any, arguments: tuple[Any, ...]) -> Value:
     like = next((a for a in arguments if isinstance(a, Tensor)), None)
     is_number = isinstance(number, NUMBERS)
     if like is None or not is_number:
-        raise TypeError(f"{op.name}: expected a Tensor. Received: {type(number).__name__}")
+        kind = f"{type(number).__module__}.{type(number).__qualname__}".removeprefix("builtins.")
+        raise TypeError(f"{op.name}: expected a Tensor. Received: {kind}")
     return constant(number, like._value.dtype)
 
 
