@@ -8,7 +8,7 @@ from typing import Literal
 from .. import types
 from .epilogue import Epilogue
 from .machine import Machine
-from .outer import Depth, Gather, Outer, result_sizes
+from .outer import AddParts, Depth, Outer, result_sizes
 from .plan import Pointer, Step, ceil_div
 from .tile import RegisterTile
 
@@ -103,8 +103,8 @@ class Kernels:
         epilogue = None if sums == "parts" else self.epilogue
         return Outer(self.a, self.b, self.c, self.tile, self.depth, self.panels, self.c_column == 1, sums, epilogue)
 
-    def gather(self) -> Gather:
-        return Gather(self.c, self.tile, self.c_column == 1, self.depth.joined, self.epilogue)
+    def add_parts(self) -> AddParts:
+        return AddParts(self.c, self.tile, self.c_column == 1, self.depth.joined, self.epilogue)
 
 
 def outer_steps(
@@ -144,11 +144,11 @@ def outer_steps(
     workspace = cut.parts * kept_tap * p.taps * p.batch * types.size(tile.element)
     if cut.parts == 1:
         return (kernels.outer("kept").step(chunks=chunks, **blocks, **values, **result, **kept),), workspace
-    gather = kernels.gather().step(
+    total = kernels.add_parts().step(
         chunks=p.batch * p.taps * tiles_n, parts=cut.parts, taps=p.taps, n_tiles=tiles_n, **result, **kept
     )
     del result["c"]
-    return (kernels.outer("parts").step(chunks=chunks, **blocks, **values, **result, **kept), gather), workspace
+    return (kernels.outer("parts").step(chunks=chunks, **blocks, **values, **result, **kept), total), workspace
 
 
 def _cut(machine: Machine, tile: RegisterTile, p: Problem) -> Cut:

@@ -212,7 +212,7 @@ class Depthwise(Kernel):
 @dataclass(frozen=True)
 class DepthwiseGradient(Kernel):
     """The weight gradient: `a` is the input and `b` the output's gradient. The sums are left in the workspace, in parts
-    of `block` units: [part, tap, channel], for `outer.Gather` to add.
+    of `block` units: [part, tap, channel], for `outer.AddParts` to add.
 
     Attributes:
         tile: Its rows are the taps on the last axis, whose sums are kept in registers.

@@ -10,7 +10,7 @@ from .depthwise import Depthwise, DepthwiseGradient
 from .epilogue import Epilogue
 from .geometry import Axis, Geometry, Weight, forward_walk, window_slots
 from .machine import Machine
-from .outer import Gather
+from .outer import AddParts
 from .pack import Source, plan_packing
 from .plan import Plan, Pointer, ceil_div, compute_type
 from .tile import MAX_ROWS, RegisterTile
@@ -112,7 +112,7 @@ def plan_depthwise_gradient(
     )
     optional = {} if dw.output == 1 else {"c_column": dw.output}
     row = RegisterTile(element, chosen.lanes, 1, vectors, machine.fma)
-    gather = Gather(dw.element, row, dw.output == 1, epilogue).step(
+    total = AddParts(dw.element, row, dw.output == 1, epilogue).step(
         chunks=g.taps * tiles,
         c=Pointer("c"),
         m=1,
@@ -131,4 +131,4 @@ def plan_depthwise_gradient(
         **kept,
         **optional,
     )
-    return Plan((sums, gather), workspace=parts * kept_tap * g.taps * types.size(element))
+    return Plan((sums, total), workspace=parts * kept_tap * g.taps * types.size(element))

@@ -9,7 +9,7 @@ to add, so each tap has its own range of pixels, and no work is lost.
 The sum is long and the result is small. So `k` is walked in blocks that fit the second cache, all tiles of the result
 for each block; between blocks a tile's sums are kept in memory as they were in registers. Where the result has too few
 tiles for many threads, or reading the operands once for every few tiles would cost too much, the sum is cut into
-parts, each with its own sums, which `Gather` adds in their order.
+parts, each with its own sums, which `AddParts` adds in their order.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ class Outer(Kernel):
 
 def result_pointers(sums: str) -> tuple[str, ...]:
     """The pointers that `Result` needs."""
-    return {"stored": ("c",), "kept": ("c", "sums"), "parts": ("sums",), "gathered": ("c", "sums")}[sums]
+    return {"stored": ("c",), "kept": ("c", "sums"), "parts": ("sums",), "added": ("c", "sums")}[sums]
 
 
 def result_sizes(sums: str, contiguous: bool, joined: bool) -> tuple[str, ...]:
@@ -213,7 +213,7 @@ def result_sizes(sums: str, contiguous: bool, joined: bool) -> tuple[str, ...]:
 class Result:
     """One batch entry of the result, and of the workspace, which keeps tiles: [part, batch, tap, n, m]."""
 
-    def __init__(self, kernel: Outer | Gather, f: Function, given: SimpleNamespace, part: Reg, batch: Reg) -> None:
+    def __init__(self, kernel: Outer | AddParts, f: Function, given: SimpleNamespace, part: Reg, batch: Reg) -> None:
         self.kernel, self.f, self.given = kernel, f, given
         outer, inner = divide(f, batch, given.inner)
         self.start = outer * given.c_outer + inner * given.c_inner
@@ -303,7 +303,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Gather(Kernel):
+class AddParts(Kernel):
     """Adds the parts of the sums in their order, a row of tiles a chunk, and stores them as the result."""
 
     c: str
@@ -311,11 +311,11 @@ class Gather(Kernel):
     contiguous: bool
     joined: bool = False
     epilogue: Epilogue | None = None
-    sums: Literal["gathered"] = "gathered"
+    sums: Literal["added"] = "added"
 
     @property
     def title(self) -> str:
-        return f"gather_{letter(self.tile.element)}_{self.tile.title}"
+        return f"add_parts_{letter(self.tile.element)}_{self.tile.title}"
 
     @property
     def slots(self) -> Mapping[str, str]:
