@@ -47,8 +47,8 @@ _LOG = {
         0.14796612590122182,
     ),
 }
-# Beyond these, exp has passed the greatest number or half the least one.
-_EXP_RANGE = {FLOAT: (-104.0, 89.0), DOUBLE: (-746.0, 710.0)}
+# Beyond these, exp has passed twice the greatest number or half the least one.
+_EXP_RANGE = {FLOAT: (-104.0, 90.0), DOUBLE: (-746.0, 711.0)}
 
 
 def exp(f: Function, x: Reg) -> Reg:
@@ -57,7 +57,7 @@ def exp(f: Function, x: Reg) -> Reg:
 
 
 def exp_scaled(f: Function, x: Reg, scale: int = 0, tail: Operand = 0.0) -> Reg:
-    """e ** (x + tail) * 2 ** scale, whose intermediate values do not overflow; the tail is below an ulp of x or so.
+    """e ** (x + tail) * 2 ** scale, without overflow on the way for a scale of 0 or -1; the tail is far below 1.
 
     Cody and Waite's reduction: x = k ln 2 + r. The power of two is multiplied in two halves, each a normal number, so
     that subnormal results are rounded once.

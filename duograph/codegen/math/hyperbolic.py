@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING
 
 from ..operands import Reg
 from .exponential import exp_scaled, expm1, log1p
-from .formats import DOUBLE, absolute, at_most, format_of, muladd, polynomial, widened, with_sign
+from .formats import FLOAT, absolute, at_most, format_of, muladd, polynomial, widened, with_sign
 
 if TYPE_CHECKING:
     from ..emitter import Function
 
 # (tanh(x) / x - 1) / x**2 in x**2 on [0, 0.4225], for float: a minimax polynomial, by Remez' exchange in 80 digits;
 # error relative to tanh: 2**-31.
-_TANH = (-3.3333328e-01, 1.3333163e-01, -5.3941127e-02, 2.1669358e-02, -8.099168e-03, 2.071013e-03)
+_TANH = (-3.3333328e-01, 1.3333158e-01, -5.394054e-02, 2.1666221e-02, -8.09167e-03, 2.0644038e-03)
 
 
 def tanh(f: Function, x: Reg) -> Reg:
     """e / (e + 2) with e = exp(2 |x|) - 1; beyond 20 it is 1. In float, an odd polynomial below 0.65."""
     a = absolute(f, x)
     e = expm1(f, at_most(f, a, 20.0) * 2.0)
-    far = with_sign(f, f.fdiv(e, e + 2.0), x)
-    if format_of(x) is DOUBLE:
-        return far
-    square = x * x
-    near = muladd(f, x * square, polynomial(f, square, _TANH), x)
-    return f.select(a < 0.65, near, far)
+    result = f.fdiv(e, e + 2.0)
+    if format_of(x) is FLOAT:
+        square = a * a
+        near = muladd(f, a * square, polynomial(f, square, _TANH), a)
+        result = f.select(a < 0.65, near, result)
+    return with_sign(f, result, x)
 
 
 @widened
@@ -72,4 +72,4 @@ def atanh(f: Function, x: Reg) -> Reg:
 def _log1p_or_large(f: Function, x: Reg, argument: Reg) -> Reg:
     """log1p(argument), or log(2 x) where x is too large to be squared with profit."""
     large = x > 2.0**28
-    return log1p(f, f.select(large, x, argument)) + f.select(large, f.const(x.type, math.log(2)), 0.0)
+    return log1p(f, f.select(large, x - 1.0, argument)) + f.select(large, f.const(x.type, math.log(2)), 0.0)
