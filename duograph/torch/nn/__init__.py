@@ -1,7 +1,7 @@
 """`torch.nn`: modules, layers and losses."""
 
 from ... import nn as _nn
-from ...nn import *  # noqa: F403
+from ...nn import *
 from ..missing import missing
 from . import attention, functional, init, modules, parallel, parameter, utils
 from .parallel import DataParallel

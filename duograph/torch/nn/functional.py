@@ -1,7 +1,7 @@
 """`torch.nn.functional`: functions of neural networks."""
 
 from ...nn import functional as _functional
-from ...nn.functional import *  # noqa: F403
+from ...nn.functional import *
 from ..missing import missing
 
 __all__ = _functional.__all__

@@ -1,7 +1,7 @@
 """`torch.optim`: optimisers and learning rate schedules."""
 
 from ... import optim as _optim
-from ...optim import *  # noqa: F403
+from ...optim import *
 from ..missing import missing
 from . import lr_scheduler, optimizer, swa_utils
 

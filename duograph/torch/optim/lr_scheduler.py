@@ -1,7 +1,7 @@
 """`torch.optim.lr_scheduler`: learning rate schedules."""
 
 from ...optim import lr_scheduler as _lr_scheduler
-from ...optim.lr_scheduler import *  # noqa: F403
+from ...optim.lr_scheduler import *
 from ..missing import missing
 
 __all__ = _lr_scheduler.__all__

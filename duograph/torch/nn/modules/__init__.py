@@ -3,7 +3,7 @@
 import sys
 from types import ModuleType
 
-from ....nn import *  # noqa: F403
+from ....nn import *
 from ....nn import __all__, containers
 from ....nn import module as _module
 from ....nn.functional.common import per_axis as _per_axis

@@ -1,7 +1,7 @@
 """`torch.nn.utils`: tools for parameters and gradients."""
 
 from ....nn import utils as _utils
-from ....nn.utils import *  # noqa: F403
+from ....nn.utils import *
 from ...missing import missing
 from . import clip_grad, convert_parameters, parametrizations, parametrize, rnn, stateless
 
