@@ -49,7 +49,9 @@ def register_tree_node_class(cls: type) -> type:
     """Decorator: walk into instances of `cls`, which says how by `torchtree_flatten` and `torchtree_unflatten`."""
 
     def keys(x: Any) -> Iterable[Any]:
-        return sorted(x) if isinstance(x, dict) else range(len(x))
+        if isinstance(x, dict):
+            return list(x) if isinstance(x, OrderedDict) else sorted(x)
+        return range(len(x))
 
     def children(x: Any) -> list[Any]:
         return list(x.torchtree_flatten()[0])
@@ -128,13 +130,20 @@ def _map(func: Callable[..., Any], structure: Any, *others: Any) -> Any:
 def _aligned(structure: Any, node: Node, other: Any) -> list[Any]:
     """The children of `other` beside those of `structure`. Raises ValueError where the two differ in form."""
     if type(structure) in DICTIONARIES and type(other) in DICTIONARIES:
-        if structure.keys() == other.keys():
-            return [other[key] for key in node.keys(structure)]
-    elif type(structure) is type(other):
-        children = node.children(other)
-        if len(children) == len(node.children(structure)):
-            return children
-    raise ValueError(f"Structures don't have the same nested structure. Received: {structure} and {other}")
+        if structure.keys() != other.keys():
+            raise _differs(f"dictionary key mismatch, expected {list(structure)}", other)
+        return [other[key] for key in node.keys(structure)]
+    if type(structure) is not type(other):
+        kind = type(structure).__name__ + (" (a namedtuple)" if hasattr(structure, "_fields") else "")
+        raise _differs(f"expected a {kind}", other)
+    children = node.children(other)
+    if len(children) != len(node.children(structure)):
+        raise _differs(f"Node arity mismatch, expected {len(node.children(structure))} parts", other)
+    return children
+
+
+def _differs(expected: str, received: Any) -> ValueError:
+    return ValueError(f"Structures don't have the same nested structure: {expected}. Received: {received}")
 
 
 def map_structure_up_to(shallow_structure: Any, func: Callable[..., Any], *structures: Any) -> Any:
@@ -147,7 +156,7 @@ def assert_same_structure(a: Any, b: Any) -> None:
     node = _node(a)
     if node is None:
         if _node(b) is not None:
-            raise ValueError(f"Structures don't have the same nested structure. Received: {a} and {b}")
+            raise _differs("expected no nested structure", b)
         return
     for one, other in zip(node.children(a), _aligned(a, node, b), strict=True):
         assert_same_structure(one, other)
@@ -163,15 +172,16 @@ def assert_same_paths(a: Any, b: Any) -> None:
 
 
 def pack_sequence_as(structure: Any, flat_sequence: Any) -> Any:
-    rest = iter(flat_sequence)
+    leaves = list(flat_sequence)
+    rest = iter(leaves)
 
     def build(part: Any) -> Any:
         node = _node(part)
         return next(rest) if node is None else node.rebuild(part, [build(child) for child in node.children(part)])
 
     expected = len(flatten(structure))
-    if len(flat_sequence) != expected:
-        raise ValueError(f"The structure has {expected} leaves. Received: a sequence of {len(flat_sequence)}")
+    if len(leaves) != expected:
+        raise ValueError(f"Wrong number of leaves: expected {expected}. Received: {len(leaves)}")
     return build(structure)
 
 

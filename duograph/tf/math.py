@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import duograph.torch as torch
+from duograph.array_api.elementwise import sign
 
 from . import dtypes
 from .errors import InvalidArgumentError
@@ -42,7 +43,7 @@ _UNARY = {
     "round": torch.round,
     "rsqrt": torch.rsqrt,
     "sigmoid": torch.sigmoid,
-    "sign": torch.sign,
+    "sign": sign,
     "sin": torch.sin,
     "sinh": torch.sinh,
     "softplus": torch.nn.functional.softplus,
