@@ -21,7 +21,6 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
-from tests.contract_tools import Runner, element, machine, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,13 +37,16 @@ from duograph.codegen.contract import (
     plan_weight_gradient,
 )
 from duograph.codegen.contract.tile import MAX_ROWS, choose
+from duograph.codegen.emitter import Arg, Module
+from duograph.codegen.halves import read, write
 from duograph.graph.primitives import contraction
 from duograph.runtime import jit
+from tests.contract_tools import ELEMENTS, Runner, element, machine, run
 
 MACHINES = {
     "host": machine(),
     "AVX2": Machine(32, 16, fma=True, l2=256 << 10),
-    "SSE2": Machine(16, 16, fma=False, l2=64 << 10),
+    "SSE2": Machine(16, 16, fma=False, half=False, l2=64 << 10),
     "NEON": Machine(16, 32, fma=True),
 }
 
@@ -215,7 +217,7 @@ class Linear:
             results.append([])
             for j, value in enumerate(row):
                 value = value + bias[j]
-                tile.store(value, tile.given.before, i, j)
+                tile.store(value, tile.given.before, "float", i, j)
                 results[-1].append(f.maximum(value, 0.0) * scale + tile.load("residual", "float", i, j))
         return results
 
@@ -410,6 +412,36 @@ def test_any_convolution(g: Geometry, last: bool, on: str) -> None:
     check_convolution(g, last=last, on=MACHINES[on])
 
 
+# Half precision.
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16], ids=lambda t: np.dtype(t).name)
+def test_conversions(dtype: type, native: bool) -> None:
+    """Every 16-bit number, and floats at and around all that is half-way between two of them."""
+    half = ELEMENTS[np.dtype(dtype)]
+    every = np.arange(1 << 16, dtype=np.uint16).view(dtype)
+    wide = every.astype(np.float32)
+    steps = wide.view(np.uint32)[:, None] + np.array([0, 1, 0x0FFF, 0x1000, 0x1001, 0x7FFF, 0x8000, 0x8001], np.uint32)
+    floats = np.concatenate([steps.reshape(-1).view(np.float32), np.float32([65519.996, 65520, 1e30, np.inf, -np.inf])])
+    widened, narrowed = np.zeros_like(wide), np.zeros(floats.shape, dtype)
+    module = Module("halves")
+    for name, source, to in [("widen", half, "float"), ("narrow", "float", half)]:
+        with module.function(name, [Arg("block", "ptr")]) as f:
+            x, y, count = (f.load(f.gep(f.args[0], i, "i64"), type) for i, type in enumerate(("ptr", "ptr", "i64")))
+            with f.loop(0, count) as loop:
+                value = read(f, f.gep(x, loop.index, source), source, native=native)
+                write(f, value, f.gep(y, loop.index, to), to, native=native)
+    image = jit.load(module)
+    for name, x, y in [("widen", every, widened), ("narrow", floats, narrowed)]:
+        call, block = jit.entry(image, name, 3)
+        block[:] = x.ctypes.data, y.ctypes.data, x.size
+        call()
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(widened, wide)
+        np.testing.assert_array_equal(narrowed.astype(np.float32), floats.astype(dtype).astype(np.float32))
+
+
 # The code itself.
 
 
@@ -428,7 +460,7 @@ def test_equal_kernels_are_shared() -> None:
 
 def test_chunks_do_not_depend_on_threads() -> None:
     """There is nothing to depend on: a plan knows the machine's registers and caches, and no more."""
-    assert set(Machine.__dataclass_fields__) == {"vector_bytes", "vector_registers", "fma", "l1", "l2", "l3"}
+    assert set(Machine.__dataclass_fields__) == {"vector_bytes", "vector_registers", "fma", "half", "l1", "l2", "l3"}
 
 
 @pytest.mark.parametrize("transposed", ["", "a"])

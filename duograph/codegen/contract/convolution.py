@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import prod
 
 from .. import types
+from ..halves import computed
 from .cut import split
 from .depthwise_plans import plan_depthwise
 from .epilogue import Epilogue
@@ -13,7 +14,7 @@ from .geometry import Axis, Geometry, Weight, backward_walks, forward_walk, wind
 from .machine import Machine
 from .matmul import Matrix, plan_matmul
 from .pack import Source, right_operand
-from .plan import Plan, Pointer, compute_type
+from .plan import Plan, Pointer
 from .product import Product, WindowRows
 from .tile import MAX_ROWS, choose
 
@@ -74,7 +75,7 @@ def _plan(
     if g.is_depthwise:
         return plan_depthwise(machine, g, walks, a, b, c, size, result, epilogue)
     together = _images_together(g, walks, size)
-    tile = choose(machine, compute_type(a), together if together > 1 else pixels, n)
+    tile = choose(machine, computed(a), together if together > 1 else pixels, n)
     right = right_operand(tile, b, m=pixels, n=n, k=k, taps=g.taps, batch=batch)
     runs = [_joined(walk[-1], k, g.groups, right.follow) for walk in walks]
     zeros = max(4096, 1 << (max(runs) * k * types.size(a) - 1).bit_length())

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from ..emitter import Function, Reg, vector
+from ..emitter import Function, Reg
 from .epilogue import Epilogue
 from .plan import Kernel, letter
 from .product import AXES
@@ -135,7 +135,7 @@ class Depthwise(Kernel):
         """All places of the last axis: tiles inside, and single pixels towards the borders."""
         x = AXES[-1]
         low, high = interior(f, given, x)
-        one = RegisterTile(self.tile.element, self.tile.lanes, 1, self.tile.vectors, self.tile.fma)
+        one = RegisterTile(self.tile.element, self.tile.lanes, 1, self.tile.vectors, self.tile.fma, self.tile.half)
 
         def work(tile: RegisterTile, place: Reg, taps: Span) -> None:
             source = f.gep(f.gep(given.a, a + n, self.a), taps.pixel * given.a_w, self.a)
@@ -205,8 +205,7 @@ class Depthwise(Kernel):
     def _load(self, f: Function, pixel: Reg, j: int, masks: list[Reg] | None) -> Reg:
         tile = self.tile
         place = f.gep(pixel, j * tile.lanes, self.a)
-        value = f.load(place, vector(self.a, tile.lanes), mask=masks[j] if masks else None)
-        return f.cast(value, tile.element)
+        return tile.load(f, place, self.a, mask=masks[j] if masks else None)
 
 
 @dataclass(frozen=True)
@@ -336,11 +335,5 @@ class DepthwiseGradient(Kernel):
         return pixels(sums, f.maximum(low, high), given.places_w, True)
 
     def _vectors(self, f: Function, place: Reg, element: str, masks: list[Reg] | None) -> list[Reg]:
-        lanes = self.tile.lanes
-        return [
-            f.cast(
-                f.load(f.gep(place, j * lanes, element), vector(element, lanes), mask=masks[j] if masks else None),
-                self.tile.element,
-            )
-            for j in range(self.tile.vectors)
-        ]
+        places = [f.gep(place, j * self.tile.lanes, element) for j in range(self.tile.vectors)]
+        return [self.tile.load(f, place, element, mask=masks[j] if masks else None) for j, place in enumerate(places)]

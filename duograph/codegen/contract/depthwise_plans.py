@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from math import prod
 
 from .. import types
+from ..halves import computed
 from .depthwise import Depthwise, DepthwiseGradient
 from .epilogue import Epilogue
 from .geometry import Axis, Geometry, Weight, forward_walk, window_slots
 from .machine import Machine
 from .outer import AddParts
 from .pack import Source, plan_packing
-from .plan import Plan, Pointer, ceil_div, compute_type
+from .plan import Plan, Pointer, ceil_div
 from .tile import MAX_ROWS, RegisterTile
 
 BLOCK_WORK = 1 << 17
@@ -38,13 +39,11 @@ def plan_depthwise(
     epilogue: Epilogue | None,
 ) -> Plan:
     """The forward direction or the input gradient: images of `size` to images of size `result`."""
-    element, channels = compute_type(a), g.channels
+    element, channels = computed(a), g.channels
     tile = _tile(machine, element, channels)
     weights = Source(b.element, k=0, n=b.inner, tap=b.tap, start=b.start)  # each group has one channel
-    packing, packed = plan_packing(
-        weights, n=channels, k=1, taps=g.taps, batch=(1, 1), width=tile.columns, lanes=tile.lanes
-    )
-    kernel = Depthwise(a, compute_type(b.element), c, tile, g.axes, epilogue)
+    packing, packed = plan_packing(tile, weights, n=channels, k=1, taps=g.taps, batch=(1, 1))
+    kernel = Depthwise(a, computed(b.element), c, tile, g.axes, epilogue)
     steps = []
     for walk in walks:
         units = g.images * (walk[0].places if g.axes > 1 else 1)
@@ -75,17 +74,17 @@ def _tile(machine: Machine, element: str, channels: int) -> RegisterTile:
     most = 4 if machine.vector_registers >= 32 else 2
     vectors = min(range(most, 0, -1), key=lambda v: ceil_div(channels, v * lanes) * v)
     pixels = min(MAX_ROWS, (machine.vector_registers - vectors - 3) // vectors)
-    return RegisterTile(element, lanes, pixels, vectors, machine.fma)
+    return RegisterTile(element, lanes, pixels, vectors, machine.fma, machine.half)
 
 
 def plan_depthwise_gradient(
     machine: Machine, g: Geometry, x: str, dy: str, dw: Weight, epilogue: Epilogue | None
 ) -> Plan:
     """The weight gradient."""
-    element, channels, taps = compute_type(x), g.channels, g.kernel[-1]
+    element, channels, taps = computed(x), g.channels, g.kernel[-1]
     chosen = _tile(machine, element, channels)
     vectors = max(1, min(chosen.vectors, (machine.vector_registers - 2) // (taps + 1)))
-    tile = RegisterTile(element, chosen.lanes, taps, vectors, machine.fma)
+    tile = RegisterTile(element, chosen.lanes, taps, vectors, machine.fma, machine.half)
     tiles = ceil_div(channels, tile.columns)
     kept_tap = tiles * tile.columns
     units = g.images * (g.places[0] if g.axes > 1 else 1)
@@ -111,7 +110,7 @@ def plan_depthwise_gradient(
         **window_slots(g, forward_walk(g), g.size, g.places, channels),
     )
     optional = {} if dw.output == 1 else {"c_column": dw.output}
-    row = RegisterTile(element, chosen.lanes, 1, vectors, machine.fma)
+    row = RegisterTile(element, chosen.lanes, 1, vectors, machine.fma, machine.half)
     total = AddParts(dw.element, row, dw.output == 1, epilogue).step(
         chunks=g.taps * tiles,
         c=Pointer("c"),

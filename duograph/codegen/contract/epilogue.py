@@ -21,7 +21,8 @@ from types import SimpleNamespace
 from typing import Protocol
 
 from .. import types
-from ..emitter import Function, Reg, vector
+from ..emitter import Function, Reg
+from ..halves import read, write
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Tile:
         offsets: For each row, where its column 0 lies in the result, counted in elements.
         masks: For each vector, the lanes that are part of the result, or None for all.
         column_step: How many elements the result's columns lie apart.
+        half: Whether the processor converts half precision.
         given: The block's slots; the epilogue's operands are among them.
     """
 
@@ -47,6 +49,7 @@ class Tile:
     offsets: Sequence[Reg]
     masks: Sequence[Reg | None]
     column_step: Reg | int
+    half: bool
     given: SimpleNamespace
 
     @property
@@ -57,25 +60,22 @@ class Tile:
     def per_column(self, operand: str, element: str, j: int) -> Reg:
         """Vector `j` of an operand that has one element for each column: a bias."""
         pointer = self.f.gep(getattr(self.given, operand), self.columns[j], element)
-        return self.f.load(pointer, vector(element, self.lanes), mask=self.masks[j], name=operand)
+        return read(self.f, pointer, element, self.lanes, native=self.half, mask=self.masks[j], name=operand)
 
     def per_row(self, operand: str, element: str, i: int) -> Reg:
         """The element of row `i` of an operand that has one for each row, in all lanes."""
-        value = self.f.load(self.f.gep(getattr(self.given, operand), self.rows[i], element), element, name=operand)
-        return self.f.splat(value, self.lanes)
+        pointer = self.f.gep(getattr(self.given, operand), self.rows[i], element)
+        return self.f.splat(read(self.f, pointer, element, native=self.half, name=operand), self.lanes)
 
     def load(self, operand: str, element: str, i: int, j: int) -> Reg:
         """What an operand of the result's shape and strides has in the place of `values[i][j]`: a residual."""
-        return self.f.load(
-            self.address(getattr(self.given, operand), element, i, j),
-            vector(element, self.lanes),
-            mask=self.masks[j],
-            name=operand,
-        )
+        pointer = self.address(getattr(self.given, operand), element, i, j)
+        return read(self.f, pointer, element, self.lanes, native=self.half, mask=self.masks[j], name=operand)
 
-    def store(self, value: Reg, pointer: Reg, i: int, j: int) -> None:
-        """Write to a buffer of the result's shape and strides, in the place of `values[i][j]`."""
-        self.f.store(value, self.address(pointer, types.element(value.type), i, j), mask=self.masks[j])
+    def store(self, value: Reg, pointer: Reg, element: str, i: int, j: int) -> None:
+        """Write to a buffer of the result's shape and strides, in the place of `values[i][j]`, as the element type."""
+        place = self.address(pointer, element, i, j)
+        write(self.f, value, place, element, native=self.half, mask=self.masks[j])
 
     def address(self, pointer: Reg, element: str, i: int, j: int) -> Reg:
         """Where `values[i][j]` lies in a buffer of the result's shape and strides."""
@@ -94,5 +94,5 @@ class Epilogue(Protocol):
     def operands(self) -> tuple[str, ...]: ...
 
     def emit(self, tile: Tile) -> Sequence[Sequence[Reg]]:
-        """What to store: vectors in the places of `tile.values`, of the same number of lanes, in any float type."""
+        """What to store: vectors in the places of `tile.values`, of the same number of lanes."""
         ...

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Machine:
-    """Vector registers, fused multiply-add and caches, in bytes."""
+    """Vector registers, caches in bytes, and whether there are instructions for a fused multiply-add and for the
+    conversion of half precision."""
 
     vector_bytes: int
     vector_registers: int
     fma: bool
+    half: bool = True
     l1: int = 32 << 10
     l2: int = 1 << 20
     l3: int = 8 << 20
@@ -23,5 +25,5 @@ class Machine:
     @classmethod
     def of(cls, target: Target, caches: Caches) -> Machine:
         """The machine that `runtime.targets` describes."""
-        fma = target.architecture != "x86_64" or target.has("fma")
-        return cls(target.vector_bytes, target.vector_registers, fma, caches.l1, caches.l2, caches.l3)
+        fma, half = (target.architecture != "x86_64" or target.has(feature) for feature in ("fma", "f16c"))
+        return cls(target.vector_bytes, target.vector_registers, fma, half, caches.l1, caches.l2, caches.l3)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import types
+from ..halves import computed
 from .cut import Kernels, Problem, outer_steps, split
 from .epilogue import Epilogue
 from .machine import Machine
 from .outer import MatrixDepth
 from .pack import Source, right_operand
-from .plan import Plan, Pointer, compute_type
+from .plan import Plan, Pointer
 from .product import MatrixRows, Product
 from .tile import choose
 
@@ -49,7 +50,7 @@ def plan_matmul(
         return Plan()
     if a.column != 1 and a.row == 1 and k > 1:
         return _plan_transposed(machine, a, b, c, m, n, k, batch, epilogue)
-    tile = choose(machine, compute_type(a.element), m, n)
+    tile = choose(machine, computed(a.element), m, n)
     right = right_operand(
         tile, Source(b.element, k=b.row, n=b.column, outer=b.outer, inner=b.inner), m=m, n=n, k=k, taps=1, batch=batch
     )
@@ -87,7 +88,7 @@ def _plan_transposed(
     epilogue: Epilogue | None,
 ) -> Plan:
     """The columns of `a` are contiguous: a sum of outer products."""
-    tile = choose(machine, compute_type(a.element), m, n)
+    tile = choose(machine, computed(a.element), m, n)
     source = Source(b.element, k=b.row, n=b.column, outer=b.outer, inner=b.inner)
     right = right_operand(tile, source, m=m, n=n, k=k, taps=1, batch=batch)
     problem = Problem(

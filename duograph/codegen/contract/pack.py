@@ -15,8 +15,9 @@ from types import SimpleNamespace
 from typing import Literal
 
 from .. import types
-from ..emitter import Function, Reg, vector
-from .plan import Kernel, Pointer, Step, ceil_div, compute_type, letter
+from ..emitter import Function, Reg
+from ..halves import computed, read
+from .plan import Kernel, Pointer, Step, ceil_div, letter
 from .tile import RegisterTile, divide
 
 BLOCK = 128
@@ -43,12 +44,14 @@ class Pack(Kernel):
     Attributes:
         element: Of the source.
         width: Columns of a panel, a multiple of the lanes.
+        half: Whether the processor converts half precision.
         unit: Along which index the source is contiguous.
     """
 
     element: str
     width: int
     lanes: int
+    half: bool
     unit: Literal["k", "n", "none"]
 
     @property
@@ -61,7 +64,7 @@ class Pack(Kernel):
         return {"source": "ptr", "packed": "ptr"} | dict.fromkeys(sizes, "i64")
 
     def body(self, f: Function, given: SimpleNamespace, chunk: Reg) -> None:
-        to = compute_type(self.element)
+        to = computed(self.element)
         batch, rest = divide(f, chunk, given.panels * given.blocks)
         panel, block = divide(f, rest, given.blocks)
         outer, inner = divide(f, batch, given.inner)
@@ -82,41 +85,44 @@ class Pack(Kernel):
             else:
                 self._element_by_element(f, given, origin, packed, column, start, stop)
 
+    def _load(self, f: Function, place: Reg, lanes: int, mask: Reg | None = None) -> Reg:
+        return read(f, place, self.element, lanes, native=self.half, mask=mask)
+
     def _copy(
         self, f: Function, given: SimpleNamespace, origin: Reg, packed: Reg, column: Reg, start: Reg, stop: Reg
     ) -> None:
-        to, lanes = compute_type(self.element), self.lanes
+        to, lanes = computed(self.element), self.lanes
         masks = [f.lane_mask(given.n - column - j * lanes, lanes) for j in range(self.width // lanes)]
         with f.loop(start, stop, name="k") as k:
             here = f.gep(f.gep(origin, k.index * given.by_k, self.element), column, self.element)
             there = f.gep(packed, k.index * self.width, to)
             for j, mask in enumerate(masks):
-                value = f.load(f.gep(here, j * lanes, self.element), vector(self.element, lanes), mask=mask)
-                f.store(f.cast(value, to), f.gep(there, j * lanes, to), align=types.size(to) * lanes)
+                value = self._load(f, f.gep(here, j * lanes, self.element), lanes, mask)
+                f.store(value, f.gep(there, j * lanes, to), align=types.size(to) * lanes)
 
     def _transpose(
         self, f: Function, given: SimpleNamespace, origin: Reg, packed: Reg, column: Reg, start: Reg, stop: Reg
     ) -> None:
         """Squares of as many `k` as lanes, turned in registers. Columns past the last repeat it: nobody looks."""
-        to, lanes = compute_type(self.element), self.lanes
+        to, lanes = computed(self.element), self.lanes
         with f.loop(0, self.width, lanes, name="column") as across:
             first = column + across.index
             rows = [f.gep(origin, f.minimum(first + i, given.n - 1) * given.by_n, self.element) for i in range(lanes)]
             there = f.gep(packed, across.index, to)
             with f.loop(start, stop, lanes, name="k") as k:
-                square = [f.load(f.gep(row, k.index, self.element), vector(self.element, lanes)) for row in rows]
-                square = transposed(f, [f.cast(value, to) for value in square])
+                square = [self._load(f, f.gep(row, k.index, self.element), lanes) for row in rows]
+                square = transposed(f, square)
                 for i, value in enumerate(square):
                     f.store(value, f.gep(there, (k.index + i) * self.width, to), align=types.size(to) * lanes)
 
     def _element_by_element(
         self, f: Function, given: SimpleNamespace, origin: Reg, packed: Reg, column: Reg, start: Reg, stop: Reg
     ) -> None:
-        to = compute_type(self.element)
+        to = computed(self.element)
         with f.loop(start, stop, name="k") as k, f.loop(0, self.width, name="column") as across:
             place = k.index * given.by_k + f.minimum(column + across.index, given.n - 1) * given.by_n
-            value = f.load(f.gep(origin, place, self.element), self.element)
-            f.store(f.cast(value, to), f.gep(packed, k.index * self.width + across.index, to))
+            value = self._load(f, f.gep(origin, place, self.element), 1)
+            f.store(value, f.gep(packed, k.index * self.width + across.index, to))
 
 
 def transposed(f: Function, square: list[Reg]) -> list[Reg]:
@@ -136,21 +142,22 @@ def transposed(f: Function, square: list[Reg]) -> list[Reg]:
 
 
 def plan_packing(
-    source: Source, *, n: int, k: int, taps: int, batch: tuple[int, int], width: int, lanes: int
+    tile: RegisterTile, source: Source, *, n: int, k: int, taps: int, batch: tuple[int, int]
 ) -> tuple[tuple[Step, ...], int]:
     """The step that packs role `"b"` into role `"packed"`, if there is anything to pack, and the bytes of the latter.
 
     Args:
+        tile: The tile that panels are as wide as.
         batch: Outer and inner batch sizes.
-        width: Columns of a panel.
     """
+    width = tile.columns
     panels, blocks = ceil_div(n, width), ceil_div(k, BLOCK)
     unit: Literal["k", "n", "none"] = "n" if source.n == 1 else "k" if source.k == 1 else "none"
     count = batch[0] * batch[1] * panels
-    size = count * taps * k * width * types.size(compute_type(source.element))
+    size = count * taps * k * width * types.size(computed(source.element))
     if not size:
         return (), 0
-    step = Pack(source.element, width, lanes, unit).step(
+    step = Pack(source.element, width, tile.lanes, tile.half, unit).step(
         chunks=count * blocks,
         source=Pointer("b", source.start * types.size(source.element)),
         packed=Pointer("packed"),
@@ -197,12 +204,12 @@ def right_operand(
 ) -> RightOperand:
     """Packed where its rows are not contiguous, or where many rows of a result, `m`, read it; else as it is."""
     if source.n != 1 or m >= PACKED_ROWS:
-        packing, packed = plan_packing(source, n=n, k=k, taps=taps, batch=batch, width=tile.columns, lanes=tile.lanes)
+        packing, packed = plan_packing(tile, source, n=n, k=k, taps=taps, batch=batch)
         if packed:
             size = taps * k * tile.columns * ceil_div(n, tile.columns)
             outer = size * batch[1] if batch[0] > 1 else 0
             slots = {"b": Pointer("packed"), "b_step": taps * k, "b_outer": outer, "b_inner": size}
-            return RightOperand(compute_type(source.element), slots, k * tile.columns, True, packing, packed)
+            return RightOperand(computed(source.element), slots, k * tile.columns, True, packing, packed)
     start = Pointer("b", source.start * types.size(source.element))
     slots = {"b": start, "b_step": source.k, "b_outer": source.outer, "b_inner": source.inner}
     return RightOperand(source.element, slots, source.tap, source.tap == k * source.k, (), 0)

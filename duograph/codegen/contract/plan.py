@@ -106,11 +106,6 @@ class Kernel(ABC):
         return Step(self, (*(values[name] for name in self.slots), *operands), chunks)
 
 
-def compute_type(element: str) -> str:
-    """What values of this type are multiplied and added in."""
-    return "float" if element in ("half", "bfloat") else element
-
-
 def ceil_div(x: int, y: int) -> int:
     """x / y, rounded up."""
     return -(-x // y)

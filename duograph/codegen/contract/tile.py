@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 from .. import types
 from ..emitter import Function, Reg, vector
+from ..halves import read
 from .epilogue import Epilogue, Tile
 from .machine import Machine
 from .plan import ceil_div
@@ -31,7 +32,14 @@ class RegisterTile:
     rows: int
     vectors: int
     fma: bool
+    half: bool
     unroll: int = 4
+
+    def load(
+        self, f: Function, pointer: Reg, element: str, *, align: int | None = None, mask: Reg | None = None
+    ) -> Reg:
+        """A vector of an operand, in the type that is summed."""
+        return read(f, pointer, element, self.lanes, native=self.half, align=align, mask=mask)
 
     @property
     def vector(self) -> str:
@@ -71,7 +79,7 @@ def choose(machine: Machine, element: str, rows: int | None, columns: int) -> Re
         for r in range(1, min(MAX_ROWS, (machine.vector_registers - v - 2) // v, rows or MAX_ROWS) + 1)
     ]
     lanes = machine.vector_bytes // types.size(element)
-    tiles = [RegisterTile(element, lanes, r, v, machine.fma) for r, v in shapes]
+    tiles = [RegisterTile(element, lanes, r, v, machine.fma, machine.half) for r, v in shapes]
     return min(tiles, key=lambda tile: (tile.cost(rows, columns), tile.vectors))
 
 
@@ -131,11 +139,10 @@ def accumulate(
             for j in range(tile.vectors):
                 place = f.gep(here, j * tile.lanes, right.element)
                 mask = masks[j] if masks else None
-                loaded = f.load(place, vector(right.element, tile.lanes), align=right.align, mask=mask, name="b")
-                columns.append(f.cast(loaded, tile.element))
+                columns.append(tile.load(f, place, right.element, align=right.align, mask=mask))
             for i, row in enumerate(starts):
-                value = f.load(f.gep(row, _times(f, left.step, step), left.element), left.element, name="a")
-                factor = f.splat(f.cast(value, tile.element), tile.lanes)
+                place = f.gep(row, _times(f, left.step, step), left.element)
+                factor = f.splat(read(f, place, left.element, native=tile.half), tile.lanes)
                 for j, column in enumerate(columns, i * tile.vectors):
                     sums[j] = multiply_add(f, tile.fma, factor, column, sums[j])
         return sums
@@ -198,12 +205,20 @@ def store(
         values: Sequence[Sequence[Reg]], i: Sequence[Reg | int], columns: list[Reg], masks: list[Reg | None]
     ) -> None:
         piece = Tile(
-            f, values, [to.row(r) for r in i], columns, [to.offset(r) for r in i], masks, to.column_step, given
+            f,
+            values,
+            [to.row(r) for r in i],
+            columns,
+            [to.offset(r) for r in i],
+            masks,
+            to.column_step,
+            tile.half,
+            given,
         )
         results = epilogue.emit(piece) if epilogue else values
         for at, row in enumerate(results):
             for j, value in enumerate(row):
-                piece.store(f.cast(value, to.element), to.pointer, at, j)
+                piece.store(value, to.pointer, to.element, at, j)
 
     def whole() -> None:
         values = [sums[i : i + tile.vectors] for i in range(0, len(sums), tile.vectors)]

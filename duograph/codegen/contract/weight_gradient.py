@@ -5,13 +5,14 @@ from __future__ import annotations
 from math import prod
 
 from .. import types
+from ..halves import computed
 from .cut import Kernels, Problem, outer_steps
 from .depthwise_plans import MOST_TAPS, plan_depthwise_gradient
 from .epilogue import Epilogue
 from .geometry import Geometry, Weight
 from .machine import Machine
 from .outer import MatrixDepth, WindowDepth
-from .plan import Plan, Pointer, compute_type
+from .plan import Plan, Pointer
 from .product import AXES
 from .tile import choose
 
@@ -27,7 +28,7 @@ def plan_weight_gradient(
         return Plan()
     if g.is_depthwise and g.kernel[-1] <= MOST_TAPS:
         return plan_depthwise_gradient(machine, g, x, dy, dw, epilogue)
-    element = compute_type(x)
+    element = computed(x)
     joined = g.groups == 1 and g.channels <= FEW_CHANNELS and g.kernel[-1] > 1 and g.dilation[-1] == 1
     swapped = not joined and _swapping_pays(machine, element, m, n, dw)
     operands = [(x, g.channels, m), (dy, g.filters, n)]
