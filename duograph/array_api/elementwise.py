@@ -11,17 +11,23 @@ from typing import Any
 
 from ..graph.dtype import promote
 from ..graph.errors import DTypeError
+from ..graph.node import PRIMITIVES
 from ..ops import FUNCTIONS as F
-from ..tensor.core import Tensor, cast
+from ..tensor.core import Tensor, apply, cast
 
 abs, ceil, floor, trunc, round = F["abs"], F["ceil"], F["floor"], F["trunc"], F["round"]
 negative, positive, reciprocal, square = F["negative"], F["positive"], F["reciprocal"], F["square"]
-sign, signbit, sqrt = F["sign"], F["signbit"], F["sqrt"]
+signbit, sqrt = F["signbit"], F["sqrt"]
 exp, expm1, log, log1p, log2, log10 = F["exp"], F["expm1"], F["log"], F["log1p"], F["log2"], F["log10"]
 acos, acosh, asin, asinh, atan, atanh = F["acos"], F["acosh"], F["asin"], F["asinh"], F["atan"], F["atanh"]
 cos, cosh, sin, sinh, tan, tanh = F["cos"], F["cosh"], F["sin"], F["sinh"], F["tan"], F["tanh"]
 isfinite, isinf, isnan = F["isfinite"], F["isinf"], F["isnan"]
 bitwise_invert, logical_not = F["bitwise_not"], F["logical_not"]
+
+
+def sign(x: Tensor, /) -> Tensor:
+    """-1, 0 or 1 by the sign of every element; NaN of NaN, where PyTorch has 0."""
+    return apply(PRIMITIVES["sign"], (x,))
 
 
 def alike(x1: Any, x2: Any) -> tuple[Any, Any]:

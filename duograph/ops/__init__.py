@@ -6,6 +6,7 @@
 from . import (
     casting,
     creation,
+    derived,
     diagonals,
     elementwise,
     gathering,

@@ -168,6 +168,10 @@ def arange(
         raise ArgumentError(f"arange: the step leads away from the end. Received: {start}, {end}, {step}")
     whole = all(isinstance(x, int | np.integer) for x in (start, end, step))
     found, place = _spec(dtype, device, None, dtypes.int64 if whole else None)
+    if found is dtypes.int64:  # as PyTorch: the arguments become whole numbers before they are counted
+        start, end, step, whole = int(start), int(end), int(step), True
+        if step == 0:
+            raise ArgumentError("arange: step must not be zero in int64")
     count = max(0, math.ceil((end - start) / step))
     array = (start + step * np.arange(count, dtype=np.int64 if whole else np.float64)).astype(found.numpy)
     return into(out, placed(array, place, requires_grad))
@@ -186,8 +190,13 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any
              out: Tensor | None = None) -> Tensor:  # fmt: skip
     """`steps` numbers at even distances from start to end, both included."""
     found, place = _spec(dtype, device)
-    start, end = (float(x) for x in (start, end))
-    return into(out, placed(np.linspace(start, end, int(steps)).astype(found.numpy), place, requires_grad))
+    return into(out, placed(_spaced(start, end, steps, found).astype(found.numpy), place, requires_grad))
+
+
+def _spaced(start: Any, end: Any, steps: int, dtype: DType) -> np.ndarray:
+    """Even distances; the ends are whole where the dtype is, as in PyTorch."""
+    kind = float if dtype.is_floating_point else int
+    return np.linspace(kind(start), kind(end), int(steps))
 
 
 @function(is_method=False)
@@ -197,7 +206,7 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any
     found, place = _spec(dtype, device)
     return into(
         out,
-        placed(np.logspace(float(start), float(end), int(steps), base=base).astype(found.numpy), place, requires_grad),
+        placed(np.power(float(base), _spaced(start, end, steps, found)).astype(found.numpy), place, requires_grad),
     )
 
 

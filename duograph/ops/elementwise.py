@@ -30,7 +30,6 @@ for _name, _long in {
     unary(_name, P[_name], f"Inverse {_name[1:]} of every element; integers become floats.", to_float, _long)
 
 unary("neg", P["negative"], "Minus every element.", None, "negative")
-unary("sign", P["sign"], "-1, 0 or 1 by the sign of every element.")
 unary("bitwise_not", P["bitwise_not"], "Every bit turned over; `not` for bools.")
 
 
@@ -84,7 +83,12 @@ unary("abs", absolute, "The absolute value of every element.", None, "absolute")
 _of("exp2", "2 to the power of every element.", lambda x: g.exp(x * math.log(2.0)), to_float, keeps_result=True)
 _of("log2", "The base-2 logarithm.", lambda x: g.log(x) * (1.0 / math.log(2.0)), to_float)
 _of("log10", "The base-10 logarithm.", lambda x: g.log(x) * (1.0 / math.log(10.0)), to_float)
-_of("square", "Every element times itself.", lambda x: x * x)
+_of(
+    "square",
+    "Every element times itself; bools count as 0 and 1.",
+    lambda x: x * x,
+    lambda dtype: dtypes.int64 if dtype is bool_ else dtype,
+)
 _of("reciprocal", "1 / x.", lambda x: 1.0 / x, to_float, keeps_result=True)
 _of("sigmoid", "1 / (1 + exp(-x)).", lambda x: sigmoid_stable(x), to_float, "expit", keeps_result=True)
 _of("frac", "What `trunc` leaves.", lambda x: x - g.trunc(x))
@@ -94,7 +98,8 @@ _of("rad2deg", "Radians to degrees.", lambda x: x * (180 / math.pi), to_float)
 _of("logical_not", "True where an element is zero.", lambda x: g.equal(x, 0) if x.dtype is not bool_ else ~x)
 _of("positive", "The tensor itself.", lambda x: g.apply("copy", x))
 _of("isnan", "True where an element is NaN.", lambda x: g.not_equal(x, x))
-_of("sgn", "-1, 0 or 1 by the sign.", lambda x: g.sign(x))
+_of("sign", "-1, 0 or 1 by the sign of every element; 0 of NaN.", lambda x: _sign(x))
+_of("sgn", "-1, 0 or 1 by the sign of every element; 0 of NaN.", lambda x: _sign(x))
 _of("signbit", "True where the sign bit is set.", lambda x: _signbit(x))
 _of("relu", "max(x, 0).", lambda x: g.select(x <= 0, 0, x), keeps_result=True)
 _of("isinf", "True where an element is infinite.", lambda x: _infinite(x))
@@ -114,6 +119,12 @@ _of(
 def sigmoid_stable(x: Node) -> Node:
     """Through tanh, which neither overflows nor loses digits: sigmoid(x) = (1 + tanh(x / 2)) / 2."""
     return g.tanh(x * 0.5) * 0.5 + 0.5
+
+
+def _sign(x: Node) -> Node:
+    if not x.dtype.is_floating_point:
+        return g.apply("copy", x) if x.dtype is bool_ else g.sign(x)
+    return g.select(g.not_equal(x, x), 0, g.sign(x))
 
 
 def _never(x: Node) -> Node:
@@ -169,7 +180,7 @@ _of_two("logical_xor", "True where just one is nonzero.", lambda x, y: _truth(x)
 _of_two("fmax", "The larger; a number wins over NaN.", lambda x, y: _ignoring_nan(g.maximum, x, y))
 _of_two("fmin", "The smaller; a number wins over NaN.", lambda x, y: _ignoring_nan(g.minimum, x, y))
 _of_two("hypot", "sqrt(x² + y²).", lambda x, y: g.sqrt(x * x + y * y), to_float)
-_of_two("logaddexp", "log(exp(x) + exp(y)).", lambda x, y: _logaddexp(x, y), to_float)
+_of_two("logaddexp", "log(exp(x) + exp(y)).", lambda x, y: logaddexp_stable(x, y), to_float)
 _of_two("xlogy", "x log(y), 0 where x is 0.", lambda x, y: _xlogy(x, y), to_float)
 _of_two(
     "heaviside", "0, other or 1 by the sign of input.", lambda x, y: g.select(g.equal(x, 0), y, g.cast(x > 0, x.dtype))
@@ -182,7 +193,8 @@ def _ignoring_nan(best: Any, x: Node, y: Node) -> Node:
     return g.select(g.not_equal(x, x), y, g.select(g.not_equal(y, y), x, best(x, y)))
 
 
-def _logaddexp(x: Node, y: Node) -> Node:
+def logaddexp_stable(x: Node, y: Node) -> Node:
+    """Scaled by the larger of the two, so that nothing overflows."""
     top = g.stop_gradient(g.maximum(x, y))
     top = g.select(g.equal(g.absolute(top), math.inf), 0.0, top)
     return g.log(g.exp(x - top) + g.exp(y - top)) + top

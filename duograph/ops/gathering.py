@@ -106,6 +106,9 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 @composite
 def combined_along(x: Node, indices: Node, updates: Node, *, axis: int, mode: str, include_self: bool) -> Node:
     """scatter_reduce: sum, prod, amax, amin or mean of what lands on an element."""
+    if not x.ndim:
+        x, indices, updates = (g.reshape(t, (1,)) for t in (x, indices, updates))
+        return g.reshape(combined_along(x, indices, updates, axis=0, mode=mode, include_self=include_self), ())
     updates = g.slice(updates, (0,) * updates.ndim, indices.shape)
     ones = g.full(indices.shape, 1, x.dtype)
     zeros = g.full(x.shape, 0, x.dtype)
@@ -210,7 +213,8 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
 @function(in_place=True)
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """`input` with elements of `source`, in order, where the mask holds."""
-    return apply(filled_in_order, (input, expand(mask, tuple(input.shape)), cast(source, input.dtype)))
+    shape = broadcast_shapes(tuple(input.shape), tuple(mask.shape))
+    return apply(filled_in_order, (expand(input, shape), expand(mask, shape), cast(source, input.dtype)))
 
 
 @composite

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from ..functional import linear
+from ..graph.dtype import bool_
 from ..graph.errors import ShapeError
-from ..tensor.core import Tensor, binary, method, promoted
+from ..tensor.core import Tensor, apply, binary, method, operand, promoted, result_type
 from .define import function, into
+from .elementwise import masked_fill
 
 
 @method
@@ -19,7 +21,7 @@ def __matmul__(self: Tensor, other: Any) -> Any:
 
 @method
 def __rmatmul__(self: Tensor, other: Any) -> Any:
-    return binary(linear.matmul, other, self) if isinstance(other, np.ndarray) else NotImplemented
+    return binary(linear.matmul, other, self) if isinstance(other, Tensor | np.ndarray) else NotImplemented
 
 
 @function()
@@ -67,11 +69,25 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
     return matmul(input, vec)
 
 
-@function("inner", "vdot")
+@function("vdot")
 def dot(input: Tensor, other: Tensor) -> Tensor:
     """The inner product of two vectors."""
     _dot(input, other)
     return matmul(input, other)
+
+
+@function()
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """Sums of products over the last axes of both; a number multiplies."""
+    if not input.ndim or not other.ndim:
+        return input * other
+    if input.shape[-1] != other.shape[-1]:
+        raise ShapeError(
+            f"inner: expected last axes of one size. Received: {tuple(input.shape)} and {tuple(other.shape)}"
+        )
+    dtype = result_type(input, other)
+    axes = (("axes", ((input.ndim - 1,), (other.ndim - 1,))),)
+    return apply(linear.tensordot, (operand(input, dtype), operand(other, dtype)), axes)
 
 
 @function("ger")
@@ -84,32 +100,38 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
 @function(in_place=True)
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """`beta * input + alpha * mat1 @ mat2`."""
-    return _scaled(input, beta) + _scaled(mm(mat1, mat2), alpha)
+    return _start(input, beta) + _scaled(mm(mat1, mat2), alpha)
 
 
 @function(in_place=True)
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """`beta * input + alpha * sum(batch1 @ batch2)`."""
-    return _scaled(input, beta) + _scaled(bmm(batch1, batch2).sum(0), alpha)
+    return _start(input, beta) + _scaled(bmm(batch1, batch2).sum(0), alpha)
 
 
 @function(in_place=True)
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """`beta * input + alpha * batch1 @ batch2`."""
-    return _scaled(input, beta) + _scaled(bmm(batch1, batch2), alpha)
+    return _start(input, beta) + _scaled(bmm(batch1, batch2), alpha)
 
 
 @function(in_place=True)
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """`beta * input + alpha * mat @ vec`."""
-    return _scaled(input, beta) + _scaled(mv(mat, vec), alpha)
+    return _start(input, beta) + _scaled(mv(mat, vec), alpha)
 
 
 @function(in_place=True)
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """`beta * input + alpha * outer(vec1, vec2)`."""
-    return _scaled(input, beta) + _scaled(outer(vec1, vec2), alpha)
+    return _start(input, beta) + _scaled(outer(vec1, vec2), alpha)
 
 
-def _scaled(x: Tensor, factor: Any) -> Any:
-    return x if factor == 1 else x * factor
+def _start(input: Tensor, beta: Any) -> Tensor:
+    """`beta * input`; with beta 0 its content counts for nothing, not even where it is NaN."""
+    return masked_fill(input, input.new_ones((), dtype=bool_), 0) if beta == 0 else _scaled(input, beta)
+
+
+def _scaled(x: Tensor, factor: Any) -> Tensor:
+    """A whole number tensor stays one: the factor is cut to its dtype, as in PyTorch."""
+    return x if factor == 1 else x * (factor if x.dtype.is_floating_point else x.new_tensor(factor))

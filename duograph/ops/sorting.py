@@ -134,7 +134,7 @@ def unique_consecutive(
     array = input._array()
     flat = array.reshape(-1) if dim is None else np.moveaxis(array, dim, 0)
     changed = np.ones(len(flat), bool)
-    if len(flat):
+    if len(flat) > 1:
         changed[1:] = (flat[1:] != flat[:-1]).reshape(len(flat) - 1, -1).any(-1)
     kept = flat[changed]
     results = [from_buffer(np.ascontiguousarray(kept if dim is None else np.moveaxis(kept, 0, dim)))]
@@ -155,6 +155,8 @@ def searchsorted(sorted_sequence: Tensor, values: Any, *, right: bool = False, s
     hand: Any = "right" if right or side == "right" else "left"
     if edges.ndim == 1:
         found = np.searchsorted(edges, wanted, hand)
+    elif not edges.size or not wanted.size:
+        found = np.zeros(wanted.shape)
     else:
         rows = zip(edges.reshape(-1, edges.shape[-1]), wanted.reshape(-1, wanted.shape[-1]), strict=True)
         found = np.stack([np.searchsorted(e, v, hand) for e, v in rows]).reshape(wanted.shape)

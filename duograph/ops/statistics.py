@@ -16,8 +16,9 @@ from ..graph.composite import composite
 from ..graph.errors import ArgumentError, DTypeError
 from ..graph.node import Node
 from ..graph.primitives.rules import normalize_axis
-from ..tensor.core import Tensor, apply, cast, operand, promoted, result_type
+from ..tensor.core import Tensor, apply, cast, get_default_dtype, operand, promoted, result_type
 from .define import axes_of, function, into
+from .elementwise import logaddexp_stable
 from .joining import cat
 from .manipulation import narrow
 
@@ -137,7 +138,7 @@ log_softmax = _soft("log_softmax", activation.log_softmax, "The logarithm of sof
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """The logarithm of the sum of exponentials over axes, without overflow."""
     if not input.dtype.is_floating_point:
-        input = cast(input, dtypes.float32)
+        input = cast(input, get_default_dtype())
     attributes = (("axis", axes_of(dim, input.ndim)), ("keepdims", bool(keepdim)))
     return into(out, apply(activation.logsumexp, (input,), attributes))
 
@@ -183,12 +184,16 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
 
 @composite
 def running_logsumexp(x: Node, *, axis: int) -> Node:
-    """Through the running maximum, so that nothing overflows: each block is scaled by its own largest element."""
-    if not x.ndim:
+    """By doubling: after each step an element holds the sum over twice as many before it. Each sum is scaled by its
+    own largest term, so that small beginnings before large numbers are kept."""
+    if not x.ndim or not x.size:
         return g.apply("copy", x)
-    top = g.stop_gradient(g.max(x, axis, keepdims=True))
-    top = g.select(g.equal(g.absolute(top), math.inf), 0.0, top)
-    return g.log(g.cumulative("cumsum", g.exp(x - top), axis)) + top
+    size, reach = x.shape[axis], 1
+    while reach < size:
+        rest = logaddexp_stable(g.narrow(x, axis, reach, size - reach), g.narrow(x, axis, 0, size - reach))
+        x = g.concatenate((g.narrow(x, axis, 0, reach), rest), axis)
+        reach *= 2
+    return x
 
 
 @function()
@@ -240,7 +245,7 @@ def quantile(
         raise ArgumentError(f"quantile: interpolation: not known. Received: {interpolation!r}")
     single = not isinstance(q, Tensor) or q.ndim == 0
     wanted = operand(q, input.dtype).reshape(-1)
-    flat = input.reshape(-1) if dim is None else input
+    flat = input.reshape(-1) if dim is None or not input.ndim else input
     axis = 0 if dim is None else normalize_axis(dim, input.ndim)
     result = apply(quantiles, (flat, wanted), (("axis", axis), ("interpolation", interpolation)))
     if keepdim:
@@ -254,9 +259,12 @@ def diff(
     input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
 ) -> Tensor:
     """Differences of neighbours along an axis, n times."""
+    if not n:
+        return input
     parts = [p for p in (prepend, input, append) if p is not None]
     x = cat(parts, dim) if len(parts) > 1 else input
-    for _ in range(n):
+    for _ in range(min(n, x.shape[dim])):
         size = x.shape[dim]
-        x = narrow(x, dim, 1, size - 1) - narrow(x, dim, 0, size - 1)
+        after, before = narrow(x, dim, 1, size - 1), narrow(x, dim, 0, size - 1)
+        x = after ^ before if x.dtype is dtypes.bool_ else after - before
     return x
