@@ -139,6 +139,8 @@ def _aligned(structure: Any, node: Node, other: Any) -> list[Any]:
     children = node.children(other)
     if len(children) != len(node.children(structure)):
         raise _differs(f"Node arity mismatch, expected {len(node.children(structure))} parts", other)
+    if isinstance(structure, dict) and list(node.keys(structure)) != list(node.keys(other)):
+        raise _differs(f"Node context mismatch, expected the keys {list(structure)}", other)
     return children
 
 
