@@ -227,11 +227,13 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
 
 @function(is_method=False)
 def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, dtype: Any = None,
-           device: Any = None, out: Tensor | None = None) -> Tensor:  # fmt: skip
+           layout: Any = None, device: Any = None, pin_memory: bool = False, requires_grad: bool = False,
+           out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Normal numbers of the given means and deviations (numbers, or tensors that broadcast)."""
     if size is not None:
         found, _ = _spec(dtype, device)
-        return into(out, draw(normal_numbers, sizes_of(size), found, (scalar(mean), scalar(std)), generator))
+        made = draw(normal_numbers, sizes_of(size), found, (scalar(mean), scalar(std)), generator)
+        return into(out, made.requires_grad_() if requires_grad else made)
     like = mean if isinstance(mean, Tensor) else std
     shape = np.broadcast_shapes(*(tuple(t.shape) for t in (mean, std) if isinstance(t, Tensor)))
     unit = draw(normal_numbers, shape, like.dtype, (scalar(0.0), scalar(1.0)), generator)
