@@ -106,7 +106,9 @@ def _plan(
         values |= window_slots(g, walk, size, result, channels)
         terms = k * prod(axis.taps for axis in walk)
         blocks = split(machine, tile, m, n, terms, outer * g.groups)
-        steps.append(kernel.step(m=m, n=n, k=k, inner=g.groups, **blocks, **right.slots, **values))
+        steps.append(
+            kernel.step(chunks=blocks.pop("chunks"), m=m, n=n, k=k, inner=g.groups, **blocks, **right.slots, **values)
+        )
     return Plan(tuple(steps), right.packing, right.packed)
 
 

@@ -111,7 +111,7 @@ def plan_depthwise_gradient(
     )
     optional = {} if dw.output == 1 else {"c_column": dw.output}
     row = RegisterTile(element, chosen.lanes, 1, vectors, machine.fma, machine.half)
-    total = AddParts(dw.element, row, dw.output == 1, epilogue).step(
+    total = AddParts(dw.element, row, dw.output == 1, epilogue=epilogue).step(
         chunks=g.taps * tiles,
         c=Pointer("c"),
         m=1,

@@ -72,7 +72,9 @@ def plan_matmul(
     if c.column != 1:
         values["c_column"] = c.column
     blocks = split(machine, tile, m, n, k, batch[0] * batch[1])
-    step = kernel.step(m=m, n=n, k=k, inner=batch[1], b_tap=0, **blocks, **right.slots, **values)
+    step = kernel.step(
+        chunks=blocks.pop("chunks"), m=m, n=n, k=k, inner=batch[1], b_tap=0, **blocks, **right.slots, **values
+    )
     return Plan((step,), right.packing, right.packed)
 
 

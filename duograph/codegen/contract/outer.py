@@ -29,7 +29,9 @@ from .tile import Left, RegisterTile, Right, Target, accumulate, divide, store
 class Run(Protocol):
     """Adds a run of outer products to a tile's sums."""
 
-    def __call__(self, sums: Sequence[Reg], a: Reg, b: Reg, length: Reg | int, shown: Reg | None = None) -> list[Reg]:
+    def __call__(
+        self, sums: Sequence[Reg], a: Reg, b: Reg, length: Reg | int, shown: Reg | None = None, /
+    ) -> list[Reg]:
         """The sums with `length` outer products added, the first at the offsets `a` and `b`.
 
         Args:

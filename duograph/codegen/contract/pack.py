@@ -208,7 +208,12 @@ def right_operand(
         if packed:
             size = taps * k * tile.columns * ceil_div(n, tile.columns)
             outer = size * batch[1] if batch[0] > 1 else 0
-            slots = {"b": Pointer("packed"), "b_step": taps * k, "b_outer": outer, "b_inner": size}
+            slots: dict[str, Pointer | int] = {
+                "b": Pointer("packed"),
+                "b_step": taps * k,
+                "b_outer": outer,
+                "b_inner": size,
+            }
             return RightOperand(computed(source.element), slots, k * tile.columns, True, packing, packed)
     start = Pointer("b", source.start * types.size(source.element))
     slots = {"b": start, "b_step": source.k, "b_outer": source.outer, "b_inner": source.inner}

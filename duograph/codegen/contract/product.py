@@ -270,8 +270,8 @@ class _WindowTile:
         kind, given = self.kind, self.given
         size = types.size(element)
         address = f.emit(f"ptrtoint {self.a} to i64", "i64", "a.address")
-        nothing = f.module.variable("zeros", f"i{8 * kind.zeros}")
-        nothing = f.emit(f"ptrtoint ptr {nothing} to i64", "i64", "zeros.address")
+        border = f.module.variable("zeros", f"i{8 * kind.zeros}")
+        nothing = f.emit(f"ptrtoint ptr {border} to i64", "i64", "zeros.address")
         start = f.splat(address, MAX_ROWS) + self.offset * size
         everywhere = f.const(vector("i1", MAX_ROWS), True)
         last = kind.names[-1]

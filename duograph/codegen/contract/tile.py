@@ -117,7 +117,13 @@ class Right:
 
 
 def accumulate(
-    f: Function, tile: RegisterTile, sums: Sequence[Reg], length: Reg, left: Left, right: Right, edge: Reg | None = None
+    f: Function,
+    tile: RegisterTile,
+    sums: Sequence[Reg],
+    length: Reg | int,
+    left: Left,
+    right: Right,
+    edge: Reg | bool | None = None,
 ) -> list[Reg]:
     """The sums with `left[i, k] * right[k, j]` added for `k` in `range(length)`, in this order.
 

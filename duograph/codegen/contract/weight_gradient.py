@@ -57,8 +57,9 @@ def plan_weight_gradient(
         m *= g.kernel[-1]
         values |= {"channels": g.channels, "c_last": dw.tap, "c_tap": dw.tap * g.kernel[-1]}
     pixels = g.images * prod(g.places)
+    depth: MatrixDepth | WindowDepth = MatrixDepth()
     if g.is_matmul:
-        units, unit, depth = pixels, 1, MatrixDepth()
+        units, unit = pixels, 1
         values |= {"a_step": left_pixel, "b_step": right_pixel}
     else:
         units, unit = g.images * (g.places[0] if g.axes > 1 else 1), prod(g.places[1:] or g.places)
