@@ -156,7 +156,7 @@ def searchsorted(sorted_sequence: Tensor, values: Any, *, right: bool = False, s
     if edges.ndim == 1:
         found = np.searchsorted(edges, wanted, hand)
     elif not edges.size or not wanted.size:
-        found = np.zeros(wanted.shape)
+        found = np.zeros(wanted.shape, np.int64)
     else:
         rows = zip(edges.reshape(-1, edges.shape[-1]), wanted.reshape(-1, wanted.shape[-1]), strict=True)
         found = np.stack([np.searchsorted(e, v, hand) for e, v in rows]).reshape(wanted.shape)

@@ -123,7 +123,7 @@ def accumulate(
     length: Reg | int,
     left: Left,
     right: Right,
-    edge: Reg | bool | None = None,
+    edge: Reg | Literal[True] | None = None,
 ) -> list[Reg]:
     """The sums with `left[i, k] * right[k, j]` added for `k` in `range(length)`, in this order.
 
@@ -157,7 +157,7 @@ def accumulate(
     whole: Reg | int = 0
     if tile.unroll > 1 and edge is not True:
         whole = f.binary("and", length, -tile.unroll)
-        if edge is not None:
+        if isinstance(edge, Reg):
             whole = f.select(edge, 0, whole)
         with f.loop(0, whole, tile.unroll, sums, name="k") as loop:
             loop.yield_(*turn(loop.carried, loop.index, tile.unroll, left.rows, None))
