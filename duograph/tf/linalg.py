@@ -113,5 +113,4 @@ def trace(x: Any, name: str | None = None) -> Tensor:
     return diag_part(x).sum(-1)
 
 
-
 __getattr__ = missing(__name__, globals())

@@ -123,7 +123,7 @@ def accumulate(
     length: Reg | int,
     left: Left,
     right: Right,
-    edge: Reg | Literal[True] | None = None,
+    edge: Reg | bool | None = None,
 ) -> list[Reg]:
     """The sums with `left[i, k] * right[k, j]` added for `k` in `range(length)`, in this order.
 
