@@ -22,6 +22,9 @@ MOST_CHUNKS = 64
 MOST_PARTS = 16
 """Parts that a sum of outer products is cut into."""
 
+ADDED = 1 << 14
+"""Elements that a chunk adds up from the parts of sums: some 5 us."""
+
 SHORTEST_BLOCK = 256
 """Terms between which sums are not put down into memory."""
 
@@ -133,7 +136,8 @@ def outer_steps(
         "n_blocks": ceil_div(p.n, cut.n_block),
     }
     chunks = cut.parts * p.batch * blocks["tap_blocks"] * blocks["m_blocks"] * blocks["n_blocks"]
-    if cut.parts == 1 and cut.block >= p.units:
+    scattered = kernels.c_column != 1 and p.taps > 1  # taps are neighbours in memory: best stored together
+    if cut.parts == 1 and cut.block >= p.units and not scattered:
         return (kernels.outer("stored").step(chunks=chunks, **blocks, **values, **result),), 0
     kept: dict[str, Pointer | int] = {
         "sums": Pointer("workspace"),
@@ -142,10 +146,19 @@ def outer_steps(
         "kept_part": kept_tap * p.taps * p.batch,
     }
     workspace = cut.parts * kept_tap * p.taps * p.batch * types.size(tile.element)
-    if cut.parts == 1:
+    if cut.parts == 1 and not scattered:
         return (kernels.outer("kept").step(chunks=chunks, **blocks, **values, **result, **kept),), workspace
+    together = max(1, ADDED // (cut.parts * p.taps * tile.rows * tile.columns))
+    m_blocks = ceil_div(tiles_m, together)
     total = kernels.add_parts().step(
-        chunks=p.batch * p.taps * tiles_n, parts=cut.parts, taps=p.taps, n_tiles=tiles_n, **result, **kept
+        chunks=p.batch * tiles_n * m_blocks,
+        parts=cut.parts,
+        taps=p.taps,
+        m_block=together * tile.rows,
+        m_blocks=m_blocks,
+        n_tiles=tiles_n,
+        **result,
+        **kept,
     )
     del result["c"]
     return (kernels.outer("parts").step(chunks=chunks, **blocks, **values, **result, **kept), total), workspace

@@ -112,9 +112,11 @@ def plan_depthwise_gradient(
     optional = {} if dw.output == 1 else {"c_column": dw.output}
     row = RegisterTile(element, chosen.lanes, 1, vectors, machine.fma, machine.half)
     total = AddParts(dw.element, row, dw.output == 1, epilogue=epilogue).step(
-        chunks=g.taps * tiles,
+        chunks=tiles,
         c=Pointer("c"),
         m=1,
+        m_block=1,
+        m_blocks=1,
         n=channels,
         batch=1,
         inner=1,

@@ -2,7 +2,8 @@
 
 A contraction hands each finished piece of its result, still in registers, to an `Epilogue`, and stores what that gives
 back. Most pieces are whole register tiles; at the edges of the result they are single vectors with some lanes masked
-off, and single elements where the result's columns are not contiguous. The same `emit` serves all three.
+off. Where the result's columns are not contiguous, pieces are single vectors, and single elements at the edges. The
+same `emit` serves all.
 
     @dataclass(frozen=True)
     class BiasAndReLU:
@@ -21,8 +22,8 @@ from types import SimpleNamespace
 from typing import Protocol
 
 from .. import types
-from ..emitter import Function, Reg
-from ..halves import read, write
+from ..emitter import Function, Reg, vector
+from ..halves import computed, read, write
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,33 @@ class Tile:
 
     def load(self, operand: str, element: str, i: int, j: int) -> Reg:
         """What an operand of the result's shape and strides has in the place of `values[i][j]`: a residual."""
-        pointer = self.address(getattr(self.given, operand), element, i, j)
-        return read(self.f, pointer, element, self.lanes, native=self.half, mask=self.masks[j], name=operand)
+        f, place = self.f, self.address(getattr(self.given, operand), element, i, j)
+        if self.contiguous:
+            return read(f, place, element, self.lanes, native=self.half, mask=self.masks[j], name=operand)
+        value = f.poison(vector(computed(element), self.lanes))
+        for lane, at in enumerate(self._lanes(place, element)):
+            value = f.insert(value, read(f, at, element, native=self.half, name=operand), lane)
+        return value
 
     def store(self, value: Reg, pointer: Reg, element: str, i: int, j: int) -> None:
         """Write to a buffer of the result's shape and strides, in the place of `values[i][j]`, as the element type."""
-        place = self.address(pointer, element, i, j)
-        write(self.f, value, place, element, native=self.half, mask=self.masks[j])
+        f, place = self.f, self.address(pointer, element, i, j)
+        if self.contiguous:
+            write(f, value, place, element, native=self.half, mask=self.masks[j])
+            return
+        for lane, at in enumerate(self._lanes(place, element)):
+            write(f, f.extract(value, lane), at, element, native=self.half)
+
+    @property
+    def contiguous(self) -> bool:
+        """Whether a vector's elements lie side by side in the result."""
+        return self.lanes == 1 or self.column_step == 1
+
+    def _lanes(self, place: Reg, element: str) -> list[Reg]:
+        """Where each lane's element lies."""
+        f, step = self.f, self.column_step
+        steps = [f.mul(step, lane) if isinstance(step, Reg) else step * lane for lane in range(self.lanes)]
+        return [f.gep(place, distance, element) for distance in steps]
 
     def address(self, pointer: Reg, element: str, i: int, j: int) -> Reg:
         """Where `values[i][j]` lies in a buffer of the result's shape and strides."""

@@ -306,7 +306,8 @@ class Place:
 
 @dataclass(frozen=True)
 class AddParts(Kernel):
-    """Adds the parts of the sums in their order, a row of tiles a chunk, and stores them as the result."""
+    """Adds the parts of the sums in their order and stores them as the result. A chunk is some rows of tiles of one
+    column, and all their taps, which may be neighbours in the result."""
 
     c: str
     tile: RegisterTile
@@ -321,15 +322,18 @@ class AddParts(Kernel):
 
     @property
     def slots(self) -> Mapping[str, str]:
-        names = (*result_sizes(self.sums, self.contiguous, self.joined), "parts", "taps", "n_tiles")
+        sizes = ("parts", "taps", "m_block", "m_blocks", "n_tiles")
+        names = (*result_sizes(self.sums, self.contiguous, self.joined), *sizes)
         return dict.fromkeys(result_pointers(self.sums), "ptr") | dict.fromkeys(names, "i64")
 
     def body(self, f: Function, given: SimpleNamespace, chunk: Reg) -> None:
-        rest, column = divide(f, chunk, given.n_tiles)
-        batch, tap = divide(f, rest, given.taps)
+        rest, block = divide(f, chunk, given.m_blocks)
+        batch, column = divide(f, rest, given.n_tiles)
         result = Result(self, f, given, f.const("i64", 0), batch)
-        with f.loop(0, given.m, self.tile.rows, name="m") as down:
-            place = result.tile(tap, down.index, column * self.tile.columns)
+        start = block * given.m_block
+        stop = f.minimum(start + given.m_block, given.m)
+        with f.loop(start, stop, self.tile.rows, name="m") as down, f.loop(0, given.taps, name="tap") as tap:
+            place = result.tile(tap.index, down.index, column * self.tile.columns)
             with f.loop(1, given.parts, 1, place.kept(None), name="part") as part:
                 part.yield_(*place.added(part.carried, part.index))
             place.store(part.results)

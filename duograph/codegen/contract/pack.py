@@ -9,7 +9,7 @@ rows. Half-precision numbers are widened on the way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Literal
@@ -22,6 +22,11 @@ from .tile import RegisterTile, divide
 
 BLOCK = 128
 """Values of `k` that one chunk packs: some 10 us of work."""
+
+
+Unit = Literal["k", "k and taps", "n", "none"]
+
+Line = Callable[[Reg, Reg], tuple[Reg, Reg]]
 
 
 @dataclass(frozen=True)
@@ -45,18 +50,18 @@ class Pack(Kernel):
         element: Of the source.
         width: Columns of a panel, a multiple of the lanes.
         half: Whether the processor converts half precision.
-        unit: Along which index the source is contiguous.
+        unit: Along which index the source is contiguous; `"k and taps"` where a tap's neighbour is the next one.
     """
 
     element: str
     width: int
     lanes: int
     half: bool
-    unit: Literal["k", "n", "none"]
+    unit: Unit
 
     @property
     def title(self) -> str:
-        return f"pack_{letter(self.element)}_{self.width}_by_{self.unit}"
+        return f"pack_{letter(self.element)}_{self.width}_by_{self.unit.replace(' ', '_')}"
 
     @property
     def slots(self) -> Mapping[str, str]:
@@ -73,56 +78,100 @@ class Pack(Kernel):
         start = f.minimum(block * BLOCK, given.k)
         stop = f.minimum(start + BLOCK, given.k)
         panel_start = (batch * given.panels + panel) * given.taps * given.k * self.width
-        with f.loop(0, given.taps, name="tap") as tap:
-            origin = f.gep(source, tap.index * given.by_tap, self.element)
-            packed = f.gep(given.packed, panel_start + tap.index * given.k * self.width, to)
-            if self.unit == "n":
-                self._copy(f, given, origin, packed, column, start, stop)
-            elif self.unit == "k":
+        packed = f.gep(given.packed, panel_start, to)
+
+        def line(k: Reg, tap: Reg) -> tuple[Reg, Reg]:
+            """Where the first column of a line of the panel comes from and goes to."""
+            here = f.gep(source, k * given.by_k + tap * given.by_tap + column * given.by_n, self.element)
+            return here, f.gep(packed, (tap * given.k + k) * self.width, to)
+
+        if self.unit == "k":
+            with f.loop(0, given.taps, name="tap") as tap:
                 squares = start + f.binary("and", stop - start, -self.lanes)
-                self._transpose(f, given, origin, packed, column, start, squares)
-                self._element_by_element(f, given, origin, packed, column, squares, stop)
-            else:
-                self._element_by_element(f, given, origin, packed, column, start, stop)
+                with f.loop(start, squares, self.lanes, name="k") as k:
+                    here, there = line(k.index, tap.index)
+                    self._transpose(f, given, column, here, there, lambda there: f.gep(there, self.width, to))
+                with f.loop(squares, stop, name="k") as k:
+                    self._element_by_element(f, given, column, *line(k.index, tap.index))
+        elif self.unit == "k and taps":
+            start, stop = start * given.taps, stop * given.taps
+            squares = start + f.binary("and", stop - start, -self.lanes)
+            self._transpose_with_taps(f, given, column, start, squares, line)
+            with f.loop(squares, stop, name="element") as element:
+                self._element_by_element(f, given, column, *line(*divide(f, element.index, given.taps)))
+        else:  # neighbouring taps are neighbours in memory, or no worse than neighbouring `k`
+            with f.loop(start, stop, name="k") as k, f.loop(0, given.taps, name="tap") as tap:
+                if self.unit == "n":
+                    self._copy(f, given, column, *line(k.index, tap.index))
+                else:
+                    self._element_by_element(f, given, column, *line(k.index, tap.index))
 
     def _load(self, f: Function, place: Reg, lanes: int, mask: Reg | None = None) -> Reg:
         return read(f, place, self.element, lanes, native=self.half, mask=mask)
 
-    def _copy(
-        self, f: Function, given: SimpleNamespace, origin: Reg, packed: Reg, column: Reg, start: Reg, stop: Reg
-    ) -> None:
-        to, lanes = computed(self.element), self.lanes
-        masks = [f.lane_mask(given.n - column - j * lanes, lanes) for j in range(self.width // lanes)]
-        with f.loop(start, stop, name="k") as k:
-            here = f.gep(f.gep(origin, k.index * given.by_k, self.element), column, self.element)
-            there = f.gep(packed, k.index * self.width, to)
-            for j, mask in enumerate(masks):
-                value = self._load(f, f.gep(here, j * lanes, self.element), lanes, mask)
-                f.store(value, f.gep(there, j * lanes, to), align=types.size(to) * lanes)
+    def _store(self, f: Function, value: Reg, place: Reg) -> None:
+        f.store(value, place, align=types.size(value.type) * self.lanes)
+
+    def _copy(self, f: Function, given: SimpleNamespace, column: Reg, here: Reg, there: Reg) -> None:
+        for j in range(self.width // self.lanes):
+            mask = f.lane_mask(given.n - column - j * self.lanes, self.lanes)
+            value = self._load(f, f.gep(here, j * self.lanes, self.element), self.lanes, mask)
+            self._store(f, value, f.gep(there, j * self.lanes, computed(self.element)))
 
     def _transpose(
-        self, f: Function, given: SimpleNamespace, origin: Reg, packed: Reg, column: Reg, start: Reg, stop: Reg
+        self,
+        f: Function,
+        given: SimpleNamespace,
+        column: Reg,
+        here: Reg,
+        there: Reg,
+        following: Callable[[Reg], Reg],
     ) -> None:
-        """Squares of as many `k` as lanes, turned in registers. Columns past the last repeat it: nobody looks."""
-        to, lanes = computed(self.element), self.lanes
-        with f.loop(0, self.width, lanes, name="column") as across:
-            first = column + across.index
-            rows = [f.gep(origin, f.minimum(first + i, given.n - 1) * given.by_n, self.element) for i in range(lanes)]
-            there = f.gep(packed, across.index, to)
-            with f.loop(start, stop, lanes, name="k") as k:
-                square = [self._load(f, f.gep(row, k.index, self.element), lanes) for row in rows]
-                square = transposed(f, square)
-                for i, value in enumerate(square):
-                    f.store(value, f.gep(there, (k.index + i) * self.width, to), align=types.size(to) * lanes)
+        """As many lines as lanes, in squares that are turned in registers. Columns past the last repeat it: nobody
+        looks.
 
-    def _element_by_element(
-        self, f: Function, given: SimpleNamespace, origin: Reg, packed: Reg, column: Reg, start: Reg, stop: Reg
+        Args:
+            following: Where the next line goes, from where one goes.
+        """
+        to, last = computed(self.element), given.n - 1 - column
+        with f.loop(0, self.width, self.lanes, name="column") as across:
+            rows = [f.minimum(across.index + i, last) * given.by_n for i in range(self.lanes)]
+            square = [self._load(f, f.gep(here, row, self.element), self.lanes) for row in rows]
+            place = f.gep(there, across.index, to)
+            for value in transposed(f, square):
+                self._store(f, value, place)
+                place = following(place)
+
+    def _transpose_with_taps(
+        self, f: Function, given: SimpleNamespace, column: Reg, start: Reg, stop: Reg, line: Line
     ) -> None:
+        """Squares along `k` and, within each `k`, its taps: a line's neighbour is the next tap's, or the first tap's of
+        the next `k`."""
         to = computed(self.element)
-        with f.loop(start, stop, name="k") as k, f.loop(0, self.width, name="column") as across:
-            place = k.index * given.by_k + f.minimum(column + across.index, given.n - 1) * given.by_n
-            value = self._load(f, f.gep(origin, place, self.element), 1)
-            f.store(value, f.gep(packed, k.index * self.width + across.index, to))
+        tap_step, k_step = given.k * self.width, self.width - (given.taps - 1) * given.k * self.width
+        with f.loop(start, stop, self.lanes, name="element") as element:
+            k, tap = divide(f, element.index, given.taps)
+            here, there = line(k, tap)
+
+            def following(place: Reg) -> Reg:
+                nonlocal tap
+                more = tap + 1 < given.taps
+                tap = f.select(more, tap + 1, 0)
+                return f.gep(place, f.select(more, tap_step, k_step), to)
+
+            self._transpose(f, given, column, here, there, following)
+
+    def _element_by_element(self, f: Function, given: SimpleNamespace, column: Reg, here: Reg, there: Reg) -> None:
+        to, last = computed(self.element), given.n - 1 - column
+        whole = f.binary("and", f.minimum(last + 1, self.width), -self.lanes)
+        with f.loop(0, whole, self.lanes, name="column") as across:
+            source, target = f.gep(here, across.index * given.by_n, self.element), f.gep(there, across.index, to)
+            for i in range(self.lanes):
+                value = self._load(f, f.gep(source, given.by_n * i, self.element), 1)
+                f.store(value, f.gep(target, i, to))
+        with f.loop(whole, self.width, name="column") as across:
+            value = self._load(f, f.gep(here, f.minimum(across.index, last) * given.by_n, self.element), 1)
+            f.store(value, f.gep(there, across.index, to))
 
 
 def transposed(f: Function, square: list[Reg]) -> list[Reg]:
@@ -152,7 +201,13 @@ def plan_packing(
     """
     width = tile.columns
     panels, blocks = ceil_div(n, width), ceil_div(k, BLOCK)
-    unit: Literal["k", "n", "none"] = "n" if source.n == 1 else "k" if source.k == 1 else "none"
+    unit: Unit = "none"
+    if source.n == 1:
+        unit = "n"
+    elif source.k == 1:
+        unit = "k"
+    elif source.tap == 1 and source.k == taps:
+        unit = "k and taps"
     count = batch[0] * batch[1] * panels
     size = count * taps * k * width * types.size(computed(source.element))
     if not size:

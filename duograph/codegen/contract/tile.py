@@ -231,28 +231,27 @@ def store(
         columns = [to.column + j * tile.lanes for j in range(tile.vectors)]
         write(values, range(tile.rows), columns, [None] * tile.vectors)
 
-    def in_pieces() -> None:
+    def in_pieces(lanes: int, columns: Reg | int, masked: bool) -> None:
         """From a copy on the stack, so that a few instructions serve every shape of edge."""
-        contiguous = to.column_step == 1
         kept = f.stack(tile.vector, len(sums), align=types.size(tile.element) * tile.lanes, name="edge")
         for at, value in enumerate(sums):
             f.store(value, f.gep(kept, at, tile.vector))
-        lanes = tile.lanes if contiguous else 1
         with f.loop(0, to.rows, name="edge.row") as row:
             from_row = f.gep(kept, row.index * tile.columns, tile.element)
-            with f.loop(0, to.columns, lanes, name="edge.column") as column:
+            with f.loop(0, columns, lanes, name="edge.column") as column:
                 value = f.load(f.gep(from_row, column.index, tile.element), vector(tile.element, lanes))
-                mask = f.lane_mask(to.columns - column.index, lanes) if contiguous else None
+                mask = f.lane_mask(to.columns - column.index, lanes) if masked else None
                 write([[value]], [row.index], [to.column + column.index], [mask])
 
-    if to.column_step != 1:
-        in_pieces()
-        return
+    contiguous = to.column_step == 1
     full = f.eq(to.rows, tile.rows) & f.eq(to.columns, tile.columns)
     with f.if_(full, name="whole", likely=True) as branch:
-        whole()
+        if contiguous:
+            whole()
+        else:
+            in_pieces(tile.lanes, tile.columns, masked=False)
     with branch.else_():
-        in_pieces()
+        in_pieces(tile.lanes if contiguous else 1, to.columns, masked=contiguous)
 
 
 def divide(f: Function, x: Reg, by: Reg) -> tuple[Reg, Reg]:
