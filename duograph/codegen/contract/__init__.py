@@ -5,12 +5,12 @@ types and give a `Plan`: kernels to emit, what to put in their argument blocks, 
 `docs/compiler.md` tells how it works.
 """
 
+from ..plan import Kernel, Plan, Pointer, Step
 from .convolution import plan_convolution, plan_input_gradient
 from .epilogue import Epilogue, Tile
 from .geometry import Geometry, Weight
 from .machine import Machine
 from .matmul import Matrix, plan_matmul
-from .plan import Kernel, Plan, Pointer, Step
 from .weight_gradient import plan_weight_gradient
 
 __all__ = [

@@ -7,6 +7,7 @@ from math import prod
 
 from .. import types
 from ..halves import computed
+from ..plan import Plan, Pointer
 from .cut import split
 from .depthwise_plans import plan_depthwise
 from .epilogue import Epilogue
@@ -14,7 +15,6 @@ from .geometry import Axis, Geometry, Weight, backward_walks, forward_walk, wind
 from .machine import Machine
 from .matmul import Matrix, plan_matmul
 from .pack import Source, right_operand
-from .plan import Plan, Pointer
 from .product import Product, WindowRows
 from .tile import MAX_ROWS, choose
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .. import types
+from ..plan import Pointer, Step, ceil_div
 from .epilogue import Epilogue
 from .machine import Machine
 from .outer import AddParts, Depth, Outer, result_sizes
-from .plan import Pointer, Step, ceil_div
 from .tile import RegisterTile
 
 SMALLEST_CHUNK = 1 << 18

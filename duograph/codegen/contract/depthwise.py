@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 from ..emitter import Function, Reg
+from ..plan import Kernel, letter
 from .epilogue import Epilogue
-from .plan import Kernel, letter
 from .product import AXES
 from .tile import RegisterTile, Target, multiply_add, store
 

@@ -7,13 +7,13 @@ from math import prod
 
 from .. import types
 from ..halves import computed
+from ..plan import Plan, Pointer, ceil_div
 from .depthwise import Depthwise, DepthwiseGradient
 from .epilogue import Epilogue
 from .geometry import Axis, Geometry, Weight, forward_walk, window_slots
 from .machine import Machine
 from .outer import AddParts
 from .pack import Source, plan_packing
-from .plan import Plan, Pointer, ceil_div
 from .tile import MAX_ROWS, RegisterTile
 
 BLOCK_WORK = 1 << 17

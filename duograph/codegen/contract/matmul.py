@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from .. import types
 from ..halves import computed
+from ..plan import Plan, Pointer
 from .cut import Kernels, Problem, outer_steps, split
 from .epilogue import Epilogue
 from .machine import Machine
 from .outer import MatrixDepth
 from .pack import Source, right_operand
-from .plan import Plan, Pointer
 from .product import MatrixRows, Product
 from .tile import choose
 

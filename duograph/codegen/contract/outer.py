@@ -20,8 +20,8 @@ from types import SimpleNamespace
 from typing import Literal, Protocol
 
 from ..emitter import Function, Reg
+from ..plan import Kernel, letter
 from .epilogue import Epilogue
-from .plan import Kernel, letter
 from .product import AXES
 from .tile import Left, RegisterTile, Right, Target, accumulate, divide, store
 

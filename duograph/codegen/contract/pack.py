@@ -17,7 +17,7 @@ from typing import Literal
 from .. import types
 from ..emitter import Function, Reg
 from ..halves import computed, read
-from .plan import Kernel, Pointer, Step, ceil_div, letter
+from ..plan import Kernel, Pointer, Step, ceil_div, letter
 from .tile import RegisterTile, divide
 
 BLOCK = 128

@@ -20,8 +20,8 @@ from typing import Protocol
 
 from .. import types
 from ..emitter import Function, Reg, vector
+from ..plan import Kernel, letter
 from .epilogue import Epilogue
-from .plan import Kernel, letter
 from .tile import MAX_ROWS, Left, RegisterTile, Right, Target, accumulate, divide, store
 
 Run = Callable[[Sequence[Reg], Left, Reg | int, Reg], list[Reg]]

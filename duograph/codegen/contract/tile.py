@@ -9,9 +9,9 @@ from types import SimpleNamespace
 from .. import types
 from ..emitter import Function, Reg, vector
 from ..halves import read
+from ..plan import ceil_div
 from .epilogue import Epilogue, Tile
 from .machine import Machine
-from .plan import ceil_div
 
 MAX_ROWS = 8
 """Rows of a tile each have a pointer, and a general-purpose register to hold it. More also collide in the first cache,

@@ -6,13 +6,13 @@ from math import prod
 
 from .. import types
 from ..halves import computed
+from ..plan import Plan, Pointer
 from .cut import Kernels, Problem, outer_steps
 from .depthwise_plans import MOST_TAPS, plan_depthwise_gradient
 from .epilogue import Epilogue
 from .geometry import Geometry, Weight
 from .machine import Machine
 from .outer import MatrixDepth, WindowDepth
-from .plan import Plan, Pointer
 from .product import AXES
 from .tile import choose
 

@@ -1,4 +1,4 @@
-"""What a contraction is once it is planned: kernels, what they are given, and in how many chunks they run.
+"""What a computation is once it is planned: kernels, what they are given, and in how many chunks they run.
 
     plan = plan_matmul(...)
     for step in plan.steps:                  # in order; each is one parallel region
@@ -17,18 +17,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
-from .. import types
-from ..emitter import Arg, Function, Module, Reg
-from .epilogue import Epilogue
+from . import types
+from .emitter import Arg, Function, Module, Reg
+
+if TYPE_CHECKING:
+    from .contract.epilogue import Epilogue
 
 
 @dataclass(frozen=True)
 class Pointer:
-    """A buffer by its part in the contraction, and a place in it.
+    """A buffer by its part in the computation, and a place in it.
 
     Attributes:
-        role: `"a"`, `"b"`, `"c"` (the result), `"packed"`, `"workspace"`, or a name that the epilogue gave.
+        role: `"a"`, `"b"`, `"c"` (the result), `"packed"`, `"workspace"`, `"error"` (see `Failure`), or another name that the
+            plan gives.
         offset: Bytes from the buffer's start.
     """
 
@@ -119,3 +123,19 @@ def round_up(x: int, multiple: int) -> int:
 def letter(element: str) -> str:
     """An element type in a kernel's title: f32."""
     return types.mangled(element)
+
+
+class Failure:
+    """How a kernel tells that its data are refused, such as an index out of range: role `"error"`, two `i64`.
+
+    The first becomes nonzero and the second what was refused, where that is a number. The kernel goes on with a harmless
+    value in its place: nothing is read or written out of bounds. Whoever runs the plan looks when it is done.
+    """
+
+    BYTES = 16
+
+    @staticmethod
+    def report(f: Function, error: Reg, refused: Reg) -> None:
+        """Note the refusal of an `i64`; call it under the condition."""
+        f.store(refused, f.gep(error, 1, "i64"), align=8)
+        f.store(f.const("i64", 1), error, align=8)
