@@ -61,7 +61,7 @@ def reason(step: Step, seen: set[Step]) -> str:
     parent = path[fork].parent
     assert parent is not None
     others = [s for s in parent.following.values() if s in seen]
-    if fork == 0 or not others:
+    if not others:
         what = "this program was not seen before" if fork == 0 else "the program went on where it ended before"
         return f"recorded anew because {what}: {_describe(path[fork])} ({_where(path[fork])})"
     return (

@@ -9,6 +9,7 @@ everywhere.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from . import types
@@ -48,8 +49,7 @@ def read(
     word = f.load(pointer, vector("i16", lanes), align=align, mask=mask, name=name)
     if element == "half" and native:
         return f.cast(f.bitcast(word, vector("half", lanes)), "float")
-    word = f.cast(word, "i32", signed=False)
-    return _from_half(f, word) if element == "half" else f.bitcast(word << 16, vector("float", lanes))
+    return from_word(f, word, element)
 
 
 def write(
@@ -68,11 +68,37 @@ def write(
         return
     value = f.cast(value, "float")
     if element == "half" and native:
+        # The fence keeps LLVM from joining this conversion to one from double before it, which nothing can do.
+        value = f.intrinsic("arithmetic.fence", value)
         word = f.bitcast(f.cast(value, "half"), types.like(value.type, "i16"))
     else:
-        word = _to_half(f, value) if element == "half" else _to_bfloat(f, value)
-        word = f.cast(word, "i16")
+        word = to_word(f, value, element)
     f.store(word, pointer, align=align, mask=mask)
+
+
+def from_word(f: Function, word: Reg, element: str) -> Reg:
+    """The float that an `i16` stands for."""
+    word = f.cast(word, "i32", signed=False)
+    return _from_half(f, word) if element == "half" else f.bitcast(word << 16, types.like(word.type, "float"))
+
+
+def to_word(f: Function, x: Reg, element: str) -> Reg:
+    """A float as the `i16` of the nearest number."""
+    return f.cast(_to_half(f, x) if element == "half" else _to_bfloat(f, x), "i16")
+
+
+def rounded(f: Function, x: Reg, element: str) -> Reg:
+    """A float rounded to what memory would hold of it, and still a float: cheaper than there and back."""
+    word = f.bitcast(x, types.like(x.type, "i32"))
+    lost = 16 if element == "bfloat" else 13  # bits of the fraction
+    odd = f.binary("lshr", word, lost) & 1
+    near = f.bitcast((word + ((1 << (lost - 1)) - 1) + odd) & -(1 << lost), x.type)
+    if element == "half":
+        a = f.intrinsic("fabs", x)
+        near = f.select(f.compare("ge", f.intrinsic("fabs", near), 2.0**16), math.inf, near)
+        near = f.select(a < 2.0**-14, (a + 0.5) - 0.5, near)  # subnormal ones are multiples of half's least number
+        near = f.intrinsic("copysign", near, x)
+    return f.select(f.ne(x, x), x, near)
 
 
 def _to_bfloat(f: Function, x: Reg) -> Reg:
@@ -100,6 +126,7 @@ def _to_half(f: Function, x: Reg) -> Reg:
     normal = f.binary("lshr", magnitude + (0xFFF - (112 << 23)) + (f.binary("lshr", magnitude, 13) & 1), 13)
     subnormal = f.bitcast(f.bitcast(magnitude, x.type) + 0.5, word.type) - 0x3F000000
     result = f.select(magnitude < 0x38800000, subnormal, normal)
-    infinite = f.select(f.compare("gt", magnitude, 0x7F800000), f.const(word.type, 0x7E00), 0x7C00)  # or a NaN
+    nan = (f.binary("lshr", magnitude, 13) & 0x3FF) | 0x7E00  # a quiet one with what fits of its payload
+    infinite = f.select(f.compare("gt", magnitude, 0x7F800000), nan, 0x7C00)
     result = f.select(f.compare("ge", magnitude, 0x47800000), infinite, result)
     return result | (f.binary("lshr", word, 16) & 0x8000)

@@ -268,9 +268,12 @@ class Instructions:
         to = to if to.startswith("<") else types.like(x.type, to)
         if x.type == to:
             return x
-        if x.literal is not None:
-            return self.const(to, float(x.literal) if types.is_float(to) else int(x.literal))
         source, target = types.is_float(x.type), types.is_float(to)
+        if x.literal is not None:
+            value = x.literal
+            if not source and not signed:  # literals are kept as signed integers
+                value = int(value) & ((1 << types.bits(x.type)) - 1)
+            return self.const(to, float(value) if target else int(value))
         narrower = types.bits(to) < types.bits(x.type)
         signed = signed and types.element(x.type) != "i1"
         if source and target:

@@ -11,7 +11,8 @@ import math
 import os
 import threading
 from collections.abc import Callable
-from typing import Any, ClassVar
+from functools import cache
+from typing import Any, ClassVar, Final, NamedTuple
 from weakref import ref
 
 from .composite import Operation
@@ -30,11 +31,14 @@ TREE_STEPS = 200_000
 class Number:
     """The buffer of a value that is a Python number: baked into the graph if `fixed`, a run-time input otherwise."""
 
-    __slots__ = ("fixed", "number")
+    __slots__ = ("fixed", "number", "simple")
+    order: Final = None  # of its axes in memory: it has none
+    exports: Final = ()
 
     def __init__(self, number: bool | int | float, fixed: bool) -> None:
         self.number = number
         self.fixed = fixed
+        self.simple = not fixed
 
     def snapshot(self) -> Number:
         return self
@@ -44,21 +48,25 @@ class Origin:
     """The tape: which operation a value came from. Shared by the results of one operation.
 
     `hooks` are called with the cotangent of an output (by index) when it is complete. `successor` is the class of the
-    origins of what is computed from here, `readable` whether `numpy()` reads such values without `detach()`.
+    origins of what is computed from here, `readable` whether `numpy()` reads such values without `detach()`. `step` is
+    where it was recorded in `trace`; None for what is on the tape alone.
     """
 
-    __slots__ = ("__weakref__", "attributes", "freed", "hooks", "inputs", "line", "op", "outputs")
+    __slots__ = ("attributes", "freed", "hooks", "inputs", "line", "op", "outputs", "step", "trace")
     readable = False
     successor: ClassVar[type[Origin]]
 
     def __init__(
-        self, op: Any, inputs: tuple[Value | None, ...], attributes: Attributes, outputs: int, line: str | None
-    ) -> None:
+        self, op: Any, inputs: tuple[Value | None, ...], attributes: Attributes, outputs: int, line: str | None,
+        step: Step | None = None, trace: Trace | None = None,
+    ) -> None:  # fmt: skip
         self.op = op
         self.inputs = inputs
         self.attributes = attributes
         self.outputs = outputs
         self.line = line
+        self.step = step
+        self.trace = trace
         self.freed = False
         self.hooks: dict[int, list[Callable[[Any], Any]]] | None = None
 
@@ -92,21 +100,40 @@ Origin.successor = Leaf.successor = Origin
 ReadableOrigin.successor = ReadableLeaf.successor = ReadableOrigin
 
 
+class Kind:
+    """The shape and dtype of a value, and whether gradients flow through it. One object for each: see `kind_of`."""
+
+    __slots__ = ("differentiable", "dtype", "shape")
+
+    def __init__(self, shape: Shape, dtype: DType) -> None:
+        self.shape = shape
+        self.dtype = dtype
+        self.differentiable = dtype.is_floating_point
+
+
+@cache
+def kind_of(shape: Shape, dtype: DType) -> Kind:
+    """The kind of a value."""
+    return Kind(shape, dtype)
+
+
 class Value:
-    """What a tensor holds. Pending: `buffer` is None and it is slot `slot` of `trace`. Realised: `buffer` is set.
+    """What a tensor holds. Pending: `buffer` is None and it is slot `slot` of `trace`. Realised: `buffer` is set; then
+    `trace` and `slot` say where it was used last.
 
     `origin` is None unless gradients flow through this value; `index` says which output of the origin it is.
     `overwritten` is set when the tensor that held the value was written in place: to the origin of what was written.
     """
 
-    __slots__ = ("__weakref__", "buffer", "dtype", "index", "origin", "overwritten", "shape", "slot", "trace")
+    __slots__ = ("__weakref__", "buffer", "dtype", "index", "kind", "origin", "overwritten", "shape", "slot", "trace")
 
     def __init__(
         self, shape: Shape, dtype: DType, buffer: Any = None, trace: Trace | None = None, slot: int = -1,
-        origin: Origin | Leaf | None = None, index: int = 0,
+        origin: Origin | Leaf | None = None, index: int = 0, kind: Kind | None = None,
     ) -> None:  # fmt: skip
         self.shape = shape
         self.dtype = dtype
+        self.kind = kind  # found when first used, if it is not given
         self.buffer = buffer
         self.trace = trace
         self.slot = slot
@@ -115,27 +142,53 @@ class Value:
         self.overwritten: Any = None
 
 
+class Snapshot(Value):
+    """The content that a value over memory which others may write had when an operation used it.
+
+    It stands for the value on the tape: gradients are those of what the operation saw.
+    """
+
+    __slots__ = ("source",)
+
+    def __init__(self, source: Value, buffer: Any) -> None:
+        self.source = source
+        super().__init__(source.shape, source.dtype, buffer, origin=source.origin, index=source.index)
+
+    @property
+    def overwritten(self) -> Any:  # type: ignore[override]
+        """Whether the tensor was written in place, of which this is the content before."""
+        return self.source.overwritten
+
+    @overwritten.setter
+    def overwritten(self, writer: Any) -> None:
+        pass
+
+
 class Step:
     """A node of the tree: the operation recorded there, and what is known about it.
 
-    `results` are the shape and the dtype of each result, and whether gradients flow through it; `first` is the slot of
-    the first. `following` are the steps that were seen to come next, `plans` what the traces that ended here computed,
-    by live slots. `slots`, `leaves`, `length` and `pending_bytes` count from the root.
+    `results` are the kinds of the results, `single` that of the only one if there is one; `first` is the slot of the
+    first. `following` are the steps that were seen to come next, `plans` what the traces that ended here computed,
+    by live slots. `slots`, `leaves`, `length` and `pending_bytes` count from the root. `shortcuts`
+    are steps that come after leaves which are entered with them, `passages` ways onwards that are walked as one.
     """
 
     __slots__ = (
-        "first", "following", "full", "leaves", "length", "line", "nodes", "numbers", "parent", "pending_bytes",
-        "plans", "results", "slots",
+        "first", "following", "full", "leaves", "length", "line", "nodes", "numbers", "parent", "passages",
+        "pending_bytes", "plans", "results", "shortcuts", "single", "slots",
     )  # fmt: skip
 
     def __init__(self, parent: Step | None, nodes: tuple[Node, ...], leaf: bool, line: str | None) -> None:
         self.parent = parent
         self.nodes = nodes
         self.line = line
-        self.results = tuple((n.shape, n.dtype, n.dtype.is_floating_point) for n in nodes)
+        self.results = tuple(kind_of(n.shape, n.dtype) for n in nodes)
+        self.single = self.results[0] if len(nodes) == 1 else None
         self.following: dict[Any, Step] = {}
         self.plans: dict[tuple[int, ...], Any] = {}
         self.numbers: dict[Any, Any] | None = None
+        self.shortcuts: dict[Any, Step] = {}
+        self.passages: dict[Any, Passage] | None = None
         self.first: int = parent.slots if parent else 0
         self.slots: int = self.first + len(nodes)
         self.leaves: int = (parent.leaves if parent else 0) + leaf
@@ -143,6 +196,15 @@ class Step:
         held = 0 if leaf else sum(n.nbytes for n in nodes)
         self.pending_bytes: int = (parent.pending_bytes if parent else 0) + held
         self.full = self.pending_bytes > PENDING_BYTES or self.length > PENDING_STEPS
+
+
+class Passage(NamedTuple):
+    """A way through the tree on which no leaf is entered: its end, the kinds and slots of the results that are taken
+    from it, and what whoever walked it first has to remember."""
+
+    end: Step
+    results: tuple[tuple[Any, int], ...]
+    notes: Any
 
 
 class Tree:
@@ -184,13 +246,12 @@ tree = Tree()
 class Trace:
     """What one thread has recorded since the last realisation."""
 
-    __slots__ = ("_nodes", "_synced", "leaf_slots", "leaves", "pending", "step")
+    __slots__ = ("_nodes", "_synced", "leaves", "pending", "step")
 
     def __init__(self) -> None:
         self.step = tree.root
         self.pending: list[ref[Value]] = []
         self.leaves: list[Any] = []  # buffers
-        self.leaf_slots: dict[Value, int] = {}
         self._nodes: list[Node] = []  # by slot, up to step `_synced`: only needed where the tree grows
         self._synced = tree.root
 
@@ -201,7 +262,9 @@ class Trace:
         one before it alive through its leaves.
         """
         local.trace = Trace()
-        self.pending, self.leaves, self.leaf_slots, self._nodes = [], [], {}, []
+        self.pending.clear()
+        self.leaves.clear()
+        self._nodes = []
         self._synced = tree.root
 
     def nodes(self) -> list[Node]:
@@ -242,56 +305,90 @@ class Trace:
                         stack.extend(node.inputs)
         return Graph(tuple(inputs), tuple(nodes[slot] for slot in live), lines)
 
-    def slot_of(self, value: Value) -> int:
-        """The slot of a value that this trace did not record: a leaf, entered at its first use."""
-        slot = self.leaf_slots.get(value)
-        if slot is not None:
-            return slot
-        if value.buffer is None:  # pending in another thread's trace, or failed there
+    def admit(self, value: Value) -> tuple[Value, Any]:
+        """A value that this trace did not record, and the buffer that enters as a leaf in its place.
+
+        That is a snapshot if others may write the value's memory: every use sees the memory as it is then. A constant
+        enters at once: then `value.trace` is this trace.
+        """
+        buffer = value.buffer
+        if buffer is None or type(buffer) is Failure:  # pending in another thread's trace, or failed there
             realise(value)
+            buffer = value.buffer
+        if type(buffer) is Number:
+            if buffer.fixed:
+                if self.step.parent is None:
+                    self.step = tree.entry(user_site())
+                self.step = self._constant_step(value)
+                value.trace, value.slot = self, self.step.first
+            return value, buffer
+        leaf = buffer.snapshot()
+        return (value if leaf is buffer or not buffer.shared else Snapshot(value, leaf)), leaf
+
+    def enter(self, values: list[Value], leaves: list[Any]) -> Step:
+        """Make `values` leaves, whose buffers are `leaves`. Returns the step they enter at: `step` does not move."""
         if self.step.parent is None:
             self.step = tree.entry(user_site())
-        is_number = type(value.buffer) is Number
-        step = self._number_step(value) if is_number else self._leaf_step(value.shape, value.dtype)
-        self.step = step
-        if len(self.leaves) < step.leaves:
-            leaf = value.buffer.snapshot()
-            self.leaves.append(leaf)
-            if leaf is not value.buffer:  # memory that others may write: every use sees the memory as it is then
-                return step.first
-        self.leaf_slots[value] = step.first
-        return step.first
+        slot = self.step.slots
+        for value in values:
+            value.trace = None  # another thread may be using the value: it must not find its trace with our slot
+            value.slot = slot
+            value.trace = self
+            slot += 1
+        self.leaves += leaves
+        return self.step
 
-    def _leaf_step(self, shape: Shape, dtype: DType) -> Step:
-        key = (shape, dtype)
+    def _leaf_step(self, kind: Kind, order: tuple[int, ...] | None = None) -> Step:
+        """The step that brings a leaf: its key is the kind, and how the leaf lies in memory if not row by row."""
+        key = kind if order is None else (kind, order)
         step = self.step.following.get(key)
         if step is None:
-            node = make(PRIMITIVES["input"], position=self.step.leaves, shape=shape, dtype=dtype)
+            node = make(PRIMITIVES["input"], position=self.step.leaves, shape=kind.shape, dtype=kind.dtype)
             step = tree.grow(self.step, key, (node,), leaf=True)
         return step
 
-    def _number_step(self, value: Value) -> Step:
+    def _constant_step(self, value: Value) -> Step:
         """A number is a constant until the same source line brings another one here: then it is a run-time input."""
         number, dtype, here = value.buffer.number, value.dtype, self.step
-        if not value.buffer.fixed:
-            return self._leaf_step((), dtype)
         key = (dtype, type(number), repr(number) if not number or number != number else number)
         step = here.following.get(key)
         if step is None:
             if here.numbers is None:
                 here.numbers = {}
             if here.numbers.setdefault(user_site(), key) != key:
-                return self._leaf_step((), dtype)
+                self.leaves.append(value.buffer)
+                return self._leaf_step(kind_of((), dtype))
             node = make(PRIMITIVES["constant"], value=dtype.numpy.type(number).item(), dtype=dtype)
             step = tree.grow(here, key, (node,), leaf=False)
         return step
 
-    def extend(self, key: tuple[Any, ...], op: Operation, attributes: Attributes) -> Step:
-        """Grow the tree by an operation not seen here before: build its nodes, which checks shapes and dtypes."""
-        nodes = self.nodes()
-        slots = key[2:]
-        built = op.build([None if s is None else nodes[s] for s in slots], attributes)
-        return tree.grow(self.step, key, built, leaf=False)
+    def follow(self, passage: Passage) -> list[Value]:
+        """Go on at the end of a passage. Returns its results, off the tape."""
+        self.step = passage.end
+        return [_pending(kind, self, slot, None, 0) for kind, slot in passage.results]
+
+    def extend(
+        self, key: tuple[Any, ...], op: Operation, inputs: tuple[Value | None, ...], attributes: Attributes,
+        values: list[Value], leaves: list[Any],
+    ) -> Step:  # fmt: skip
+        """Go on to an operation not seen here before: build its nodes, which checks shapes and dtypes.
+
+        `key` brings its new leaves with it; the tree has a step for each of them, and one for the operation.
+        """
+        here = self.step
+        for value, leaf in zip(values, leaves, strict=True):
+            assert value.kind is not None
+            self.step = self._leaf_step(value.kind, leaf.order)
+        slots = tuple([None if v is None else v.slot for v in inputs])
+        inner = (op, attributes, *slots)
+        step = self.step.following.get(inner)
+        if step is None:
+            nodes = self.nodes()
+            built = op.build([None if s is None else nodes[s] for s in slots], attributes)
+            step = tree.grow(self.step, inner, built, leaf=False)
+        if leaves:
+            here.shortcuts[key] = step
+        return step
 
 
 class _Local(threading.local):
@@ -321,34 +418,84 @@ def record(op: Operation, inputs: tuple[Value | None, ...], attributes: Attribut
     trace = local.trace
     key: Any = [op, attributes]
     taped: Any = None
-    for value in inputs:
-        if value is None:
-            key.append(None)
-            continue
-        key.append(value.slot if value.trace is trace else trace.slot_of(value))
-        if value.origin is not None:
-            taped = value.origin
+    values: list[Value] = []  # those that become leaves
+    leaves: list[Any] = []
+    swapped: dict[Value, Value] | None = None
+    try:
+        for value in inputs:
+            if value is None:
+                key.append(None)
+                continue
+            slot = value.slot  # read before the trace: see `Trace.enter`
+            if value.trace is not trace:
+                buffer = value.buffer
+                if buffer is None or not buffer.simple or buffer.exports:
+                    if swapped is not None and value in swapped:
+                        value = swapped[value]
+                    else:
+                        given = value
+                        value, buffer = trace.admit(value)
+                        if value is not given:
+                            swapped = swapped or {}
+                            swapped[given] = value
+                if value.trace is trace:
+                    slot = value.slot
+                else:
+                    slot = value.kind
+                    if slot is None:
+                        slot = value.kind = kind_of(value.shape, value.dtype)
+                    if buffer.order is not None:
+                        slot = (slot, buffer.order)
+                    value.slot = ~len(leaves)  # should it come again
+                    value.trace = trace
+                    values.append(value)
+                    leaves.append(buffer)
+            key.append(slot)
+            if value.origin is not None:
+                taped = value.origin
+    except BaseException:
+        for value in values:
+            value.trace = None
+        raise
+    if swapped is not None:
+        inputs = tuple([v if v is None else swapped.get(v, v) for v in inputs])
     key = tuple(key)
-    step = trace.step.following.get(key)
+    step = (trace.enter(values, leaves).shortcuts if leaves else trace.step.following).get(key)
     if step is None:
-        step = trace.extend(key, op, attributes)
+        step = trace.extend(key, op, inputs, attributes, values, leaves)
     trace.step = step
+    results = step.results
     if taped is not None:
-        taped = taped.successor(op, inputs, attributes, len(step.results), step.line) if local.gradients else None
-    if len(step.results) == 1:
-        shape, dtype, differentiable = step.results[0]
-        result: Any = Value(shape, dtype, None, trace, step.first, taped if differentiable else None)
-        trace.pending.append(ref(result))
+        taped = (
+            taped.successor(op, inputs, attributes, len(results), step.line, step, trace) if local.gradients else None
+        )
+    kind = step.single
+    if kind is not None:
+        result: Any = _pending(kind, trace, step.first, taped, 0)
     else:
-        values = []
-        for index, (shape, dtype, differentiable) in enumerate(step.results):
-            value = Value(shape, dtype, None, trace, step.first + index, taped if differentiable else None, index)
-            values.append(value)
-            trace.pending.append(ref(value))
-        result = tuple(values)
+        result = tuple([_pending(k, trace, step.first + index, taped, index) for index, k in enumerate(results)])
     if step.full or local.eager:
         realiser(trace)
     return result
+
+
+_new: Callable[[type[Value]], Value] = object.__new__
+
+
+def _pending(kind: Kind, trace: Trace, slot: int, origin: Origin | None, index: int) -> Value:
+    """A value that is to be computed. Each operation makes one, so its attributes are set here, without `__init__`."""
+    value = _new(Value)
+    value.shape = kind.shape
+    value.dtype = kind.dtype
+    value.kind = kind
+    value.buffer = None
+    value.trace = trace
+    value.slot = slot
+    value.origin = origin if kind.differentiable else None
+    value.index = index
+    value.overwritten = None
+    trace.pending.append(ref(value))
+    return value
 
 
 def realise(value: Value) -> None:
@@ -362,7 +509,7 @@ def realise(value: Value) -> None:
 
 def alias(value: Value, origin: Origin | Leaf | None, index: int = 0) -> Value:
     """The same content under another tape; pending content is computed once for both."""
-    twin = Value(value.shape, value.dtype, value.buffer, value.trace, value.slot, origin, index)
+    twin = Value(value.shape, value.dtype, value.buffer, value.trace, value.slot, origin, index, value.kind)
     if value.buffer is None:
         assert value.trace is not None
         value.trace.pending.append(ref(twin))
@@ -373,6 +520,7 @@ class Failure:
     """The buffer of a value whose computation failed: observing it raises the error again."""
 
     __slots__ = ("error",)
+    simple: Final = False
 
     def __init__(self, error: BaseException) -> None:
         self.error = error

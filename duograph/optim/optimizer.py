@@ -13,7 +13,7 @@ from typing import Any
 from ..autograd import RemovableHandle, enable_grad, no_grad
 from ..functional.update import Rule
 from ..graph import trace as tracing
-from ..graph.dtype import float32, float64
+from ..graph.dtype import DType, float32, float64
 from ..graph.errors import ArgumentError, NotSupported
 from ..graph.node import Attributes
 from ..graph.trace import Number, Value, local, record, scalar
@@ -135,6 +135,8 @@ class Optimizer:
             batch = batches.setdefault(tuple(counted.values()), _Batch(counted))
             batch.parameters.append(parameter)
             batch.states.append(state)
+        for batch in batches.values():
+            batch.share_counts(tuple(name for name in self.counters if name in batch.counted))
         return list(batches.values())
 
     def _begun(self, group: Group, parameter: Tensor) -> dict[str, Any]:
@@ -303,13 +305,21 @@ class Optimizer:
 class _Batch:
     """Parameters of a group that have counted the same, and so are updated by one operation."""
 
-    __slots__ = ("counted", "numbers", "parameters", "states")
+    __slots__ = ("counted", "counts", "numbers", "parameters", "states")
 
     def __init__(self, counted: dict[str, float]) -> None:
         self.counted = counted
         self.parameters: list[Tensor] = []
         self.states: list[dict[str, Any]] = []
-        self.numbers: list[tuple[Any, Value | None]] = []
+        self.numbers: list[_RunTimeNumber] = []
+        self.counts: dict[str, _RunTimeNumber] = {}
+
+    def share_counts(self, names: tuple[str, ...]) -> None:
+        """Let the counters in all states be one value: people read them, and no view of one is kept up to date."""
+        for name in names:
+            count = self.counts[name] = _RunTimeNumber(self.counted[name], float32)
+            for state in self.states:
+                state[name]._value = count.value
 
     def update(self, optimizer: Optimizer, group: Group) -> None:
         """Record the update of all parameters, and make its results their content and that of their states."""
@@ -328,26 +338,35 @@ class _Batch:
         results = record(rule, tuple(inputs), attributes)
         overwrite(tensors, results if type(results) is tuple else (results,))
         counted["first"] = False
-        for name in optimizer.counters:
-            value = scalar(counted[name], float32)
-            for state in self.states:
-                state[name]._value = value  # read by people only: no view of it is kept up to date
+        for name, count in self.counts.items():
+            count.become(counted[name])
 
-    def _inputs(self, numbers: tuple[Any, ...]) -> list[Value | None]:
+    def _inputs(self, numbers: tuple[Any, ...]) -> list[Value]:
         """The numbers as run-time inputs; one that has not changed is the same value as in the last step."""
-        held = self.numbers
-        if len(held) != len(numbers):
-            held = self.numbers = [(None, None)] * len(numbers)
-        inputs = []
-        for place, number in enumerate(numbers):
-            last, value = held[place]
-            if isinstance(number, Tensor):
-                value = cast(number, float64)._value
-            elif number != last:
-                value = scalar(number, float64)
-                held[place] = (number, value)
-            inputs.append(value)
-        return inputs
+        if len(self.numbers) != len(numbers):
+            self.numbers = [_RunTimeNumber(0.0, float64) for _ in numbers]
+        return [
+            cast(number, float64)._value if isinstance(number, Tensor) else held.become(number)
+            for number, held in zip(numbers, self.numbers, strict=True)
+        ]
+
+
+class _RunTimeNumber:
+    """A number that changes from step to step, and the value it enters a trace as."""
+
+    __slots__ = ("number", "value")
+
+    def __init__(self, number: float, dtype: DType) -> None:
+        self.number = number
+        self.value = scalar(number, dtype)
+
+    def become(self, number: float) -> Value:
+        """The value with another content."""
+        if number != self.number:
+            self.number = number
+            self.value.buffer = Number(float(number), fixed=False)
+            self.value.trace = None  # where it entered, it was the number before
+        return self.value
 
 
 def _read(counter: Any) -> float:

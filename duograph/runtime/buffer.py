@@ -23,19 +23,49 @@ class _Exporter:
         self.__array_interface__ = array.__array_interface__
 
 
+STRIDED: tuple[int, ...] = ()
+"""The order of an array that has gaps, or repeats elements, or runs backwards: no leaf of a trace has it."""
+
+
+def order_of(array: np.ndarray) -> tuple[int, ...] | None:
+    """In which order the axes of an array lie in memory.
+
+    None if it is C-contiguous. If it is a C-contiguous array whose axes were permuted, the axes from the outermost to
+    the innermost; those of size 1, whose strides mean nothing, come first. Anything else is `STRIDED`.
+    """
+    if array.flags.c_contiguous:
+        return None
+    shape, strides = array.shape, array.strides
+    order = sorted(range(array.ndim), key=lambda axis: (shape[axis] != 1, -strides[axis]))
+    packed = array.transpose(order).flags.c_contiguous
+    return tuple(order) if packed else STRIDED
+
+
 class Buffer:
     """One block of memory: a NumPy array (any strides), shared with the outside or not.
 
     While the outside can see the memory, `snapshot` gives recorded operations a copy, so that a later write from
-    outside does not change what was computed from it.
+    outside does not change what was computed from it. `order` says how the array lies in memory: see `order_of`.
+    `address` is where it begins: arrays never move. A `simple` buffer is its own snapshot while it has no `exports`.
     """
 
-    __slots__ = ("__weakref__", "_exports", "array", "foreign")
+    __slots__ = ("__weakref__", "address", "array", "exports", "foreign", "order", "simple")
+
+    address: int
 
     def __init__(self, array: np.ndarray, foreign: bool = False) -> None:
         self.array = array
         self.foreign = foreign
-        self._exports: list[ref[np.ndarray]] = []
+        self.order = None if array.flags.c_contiguous else order_of(array)
+        self.simple = not foreign and self.order is None
+        self.exports: list[ref[np.ndarray]] = []
+
+    def __getattr__(self, name: str) -> int:
+        """The address is found when first asked for, and kept: asking NumPy takes a microsecond."""
+        if name != "address":
+            raise AttributeError(name, name=name, obj=self)
+        self.address = address = self.array.__array_interface__["data"][0]
+        return address
 
     @property
     def shared(self) -> bool:
@@ -43,18 +73,20 @@ class Buffer:
         if self.foreign:
             # our attribute and the argument of getrefcount; more means the caller still has the array
             return not self.array.flags.owndata or sys.getrefcount(self.array) > 2
-        if self._exports:
-            self._exports = [e for e in self._exports if e() is not None]
-        return bool(self._exports)
+        if self.exports:
+            self.exports[:] = [e for e in self.exports if e() is not None]  # views of this memory share the list
+        return bool(self.exports)
 
     def snapshot(self) -> Buffer:
-        """This buffer, or a private copy of it if the outside could change it."""
-        return Buffer(self.array.copy()) if self.shared else self
+        """This buffer, or a private copy of it if the outside could change it or it is `STRIDED`."""
+        if self.order is STRIDED or self.shared:
+            return Buffer(self.array.copy())
+        return self
 
     def view(self, array: np.ndarray) -> Buffer:
         """A buffer over part of this memory, `array` being a view of it."""
         part = Buffer(array, self.foreign)
-        part._exports = self._exports
+        part.exports = self.exports
         return part
 
     def export(self) -> np.ndarray:
@@ -64,10 +96,10 @@ class Buffer:
         array = self.array
         if array.dtype.kind == "V" or array.dtype.name == "bfloat16" or array.size == 0:
             exported = array.view()
-            self._exports.append(ref(exported))
+            self.exports.append(ref(exported))
             return exported
         exported = np.asarray(_Exporter(array))
-        self._exports.append(ref(exported))
+        self.exports.append(ref(exported))
         return exported
 
 

@@ -55,7 +55,7 @@ def realise(trace: Trace) -> None:
     live = [v for r in list(trace.pending) if (v := r()) is not None and v.buffer is None]
     step = trace.step
     if live:
-        key = tuple(dict.fromkeys(v.slot for v in live))
+        key = tuple(dict.fromkeys([v.slot for v in live]))
         plan = step.plans.get(key)
         if plan is None:
             plan = Interpretation(trace.graph(key))
@@ -70,9 +70,13 @@ def realise(trace: Trace) -> None:
             if trace is tracing.local.trace:
                 trace.retire()
             raise
-        made = dict(zip(key, buffers, strict=True))
-        for value in live:
-            value.buffer = made[value.slot]
+        if len(key) == len(live):
+            for value, buffer in zip(live, buffers, strict=True):
+                value.buffer = buffer
+        else:  # some values are the same slot under another tape
+            made = dict(zip(key, buffers, strict=True))
+            for value in live:
+                value.buffer = made[value.slot]
     if trace is tracing.local.trace:
         trace.retire()
 

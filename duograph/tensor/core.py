@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ class Size(tuple[int, ...]):
 
     def numel(self) -> int:
         """Number of elements."""
-        return int(np.prod(self, dtype=np.int64))
+        return math.prod(self)
 
     def __repr__(self) -> str:
         return f"torch.Size({list(self)})"
@@ -56,6 +57,7 @@ class Tensor:
     _views: list[ref[Tensor]] | None = None  # live views of this base
     _version = 0
     _hooks: Any = None
+    _accumulated_hooks: Any = None
     _retains = False  # keeps its gradient though it is no leaf
 
     is_cuda = is_sparse = is_quantized = False
@@ -115,7 +117,7 @@ class Tensor:
 
     def numel(self) -> int:
         """Number of elements."""
-        return self.shape.numel()
+        return math.prod(self._value.shape)
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size of one axis."""

@@ -185,7 +185,7 @@ def overwrite(tensors: Sequence[Tensor], results: Sequence[Value]) -> None:
     for tensor, new in zip(tensors, results, strict=True):
         old = tensor._value
         buffer = old.buffer
-        seen = buffer.__class__ is Buffer and (buffer.foreign or buffer._exports) and buffer.shared
+        seen = buffer is not None and (not buffer.simple or buffer.exports) and _is_shared(buffer)
         if seen or tensor._views or tensor._base is not None:
             mode, local.gradients = local.gradients, False
             try:
@@ -197,6 +197,10 @@ def overwrite(tensors: Sequence[Tensor], results: Sequence[Value]) -> None:
             new.origin, new.index = old.origin, old.index
             tensor._value = new
             tensor._version += 1
+
+
+def _is_shared(buffer: Any) -> bool:
+    return type(buffer) is Buffer and buffer.shared
 
 
 def _rebuild(value: Value, path: tuple[Step, ...], new: Value) -> Value:
@@ -215,12 +219,7 @@ def _rebind(base: Tensor, new: Value, taped: bool, writer: Any) -> None:
     if not taped and old.origin is not None:
         # what is written without tape takes the place of the old content on the tape
         new = alias(new, old.origin, old.index)
-    if (
-        old.buffer is not None
-        and type(old.buffer) is not tracing.Number
-        and not _failed(old.buffer)
-        and old.buffer.shared
-    ):
+    if _is_shared(old.buffer):
         new = _write_back(old, new)
     elif new is old or (new.buffer is not None and new.origin is None and not taped):
         new = alias(new, new.origin, new.index)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from .. import language as lang
-from ..dtype import int64
-from ..errors import ShapeError
+from ..dtype import DType, int64
+from ..errors import DTypeError, IndexOutOfRange, ShapeError
 from ..node import Node, Primitive, Sample, Shape, register
 from .rules import gives, same_dtype, zero_gradient
 from .samples import integers, uniform
@@ -47,8 +47,24 @@ def _spread_shape(dy: Shape, *, size: Sizes, **geometry: Any) -> Shape:
     x = (*dy[: max(lead, 0)], *size)
     expected = _window_shape(x, **geometry)
     if dy != expected:
-        raise ShapeError(f"window_sum_gradient to sizes {size}: expected an input of shape {expected}. Received: {dy}")
+        raise ShapeError(f"windows over sizes {size}: expected a gradient of shape {expected}. Received: {dy}")
     return x
+
+
+def _returned_shape(dy: Shape, positions: Shape, *, size: Sizes, **geometry: Any) -> Shape:
+    x = _spread_shape(dy, size=size, **geometry)
+    check_no_window_of_padding(size, **geometry)
+    if positions != dy:
+        raise ShapeError(
+            f"expected a position for each element of shape {dy}. Received: positions of shape {positions}"
+        )
+    return x
+
+
+def _returned_dtype(dy: DType, positions: DType, **_: Any) -> DType:
+    if positions is not int64:
+        raise DTypeError(f"expected positions of int64. Received: {positions.name}")
+    return same_dtype("int float")(dy)
 
 
 def _places(x: np.ndarray, window: Sizes, stride: Sizes, padding: Padding, dilation: Sizes) -> Sizes:
@@ -105,21 +121,50 @@ def _spread(
     return cropped(result, padding, size)
 
 
+def _return(
+    dy: np.ndarray,
+    positions: np.ndarray,
+    *,
+    size: Sizes,
+    window: Sizes,
+    stride: Sizes,
+    padding: Padding,
+    dilation: Sizes,
+) -> np.ndarray:
+    lead = dy.ndim - len(size)
+    flat = padded(np.arange(prod(size)).reshape(size), padding, -1)
+    result = np.zeros(padded_shape(dy.shape[:lead], size, padding), dy.dtype)
+    found = np.zeros(dy.shape, np.bool_)
+    for where in offsets(window, dy.shape[lead:], stride, dilation):
+        chosen = (positions == flat[where]) & (positions >= 0)
+        result[where] += np.where(chosen, dy, 0)
+        found |= chosen
+    if not found.all():
+        lost = int(positions[~found].flat[0])
+        raise IndexOutOfRange(f"expected positions that the windows of their places see. Received: {lost} among them")
+    return cropped(result, padding, size)
+
+
 def _geometry(node: Node) -> dict[str, Any]:
     return {name: node[name] for name in _GEOMETRY}
 
 
 def _window_max_gradient(node: Node, dy: Node) -> Sequence[Node]:
-    (x,), n = node.inputs, len(node["window"])
-    lead, size, places = (
-        x.shape[: x.ndim - n],
-        x.shape[x.ndim - n :],
-        node.shape[x.ndim - n :],
+    (x,), geometry = node.inputs, _geometry(node)
+    positions = lang.apply("window_argmax", x, **geometry)
+    size = x.shape[x.ndim - len(node["window"]) :]
+    return (lang.apply("window_max_gradient", dy, positions, size=size, **geometry),)
+
+
+def _return_gradient(node: Node, dx: Node) -> Sequence[Node | None]:
+    """Each element of dy went to one place: its gradient is taken from there."""
+    dy, positions = node.inputs
+    lead = dy.shape[: dy.ndim - len(node["size"])]
+    places = dy.shape[len(lead) :]
+    taken = lang.take_along(
+        lang.reshape(dx, (*lead, prod(node["size"]))), lang.reshape(positions, (*lead, prod(places))), len(lead)
     )
-    chosen = lang.reshape(lang.apply("window_argmax", x, **_geometry(node)), (*lead, prod(places)))
-    zeros = lang.full((*lead, prod(size)), 0, x.dtype)
-    dx = lang.put_along(zeros, chosen, lang.reshape(dy, (*lead, prod(places))), len(lead), "add")
-    return (lang.reshape(dx, x.shape),)
+    return lang.reshape(taken, dy.shape), None
 
 
 def _window_sum_gradient(node: Node, dy: Node) -> Sequence[Node]:
@@ -151,6 +196,13 @@ def _spread_samples() -> Iterable[Sample]:
     for x, geometry in _cases():
         size = x[len(x) - len(geometry["window"]) :]
         yield Sample((uniform(-2, 3, *_window_shape(x, **geometry)),), {"size": size, **geometry})
+
+
+def _return_samples() -> Iterable[Sample]:
+    for sample, (x, geometry) in zip(_argmax_samples(), [*_cases(), *_cases()], strict=True):
+        positions = _window_argmax(sample.inputs[0], **geometry)
+        size = x[len(x) - len(geometry["window"]) :]
+        yield Sample((uniform(-2, 3, *positions.shape), positions), {"size": size, **geometry})
 
 
 def _argmax_samples() -> Iterable[Sample]:
@@ -206,6 +258,13 @@ def _torch_spread(torch: Any, dy: Any, *, size: Sizes, **geometry: Any) -> Any:
     return torch.autograd.grad(_torch_window_sum(torch, x, **geometry), x, dy, create_graph=True)[0]
 
 
+def _torch_return(torch: Any, dy: Any, positions: Any, *, size: Sizes, **geometry: Any) -> Any:
+    lead, places = dy.shape[: dy.ndim - len(size)], dy.shape[dy.ndim - len(size) :]
+    zeros = torch.zeros((*lead, prod(size)), dtype=dy.dtype)
+    flat = (*lead, prod(places))
+    return zeros.scatter_add(-1, positions.reshape(flat), dy.reshape(flat)).reshape(*lead, *size)
+
+
 def _window(name: str, evaluate: Callable[..., np.ndarray], **rest: Any) -> None:
     record = {
         "kind": "window",
@@ -253,4 +312,17 @@ _window(
     gradient=lambda node, dx: (lang.apply("window_sum", dx, **_geometry(node)),),
     torch=_torch_spread,
     samples=_spread_samples,
+)
+# The adjoint of window_max: zeros of the spatial sizes `size`, with each element of dy added at its flat position among
+# them. The positions are those that window_argmax gives with the same geometry; others are refused.
+_window(
+    "window_max_gradient",
+    _return,
+    arity=2,
+    attributes=("size", *_GEOMETRY),
+    shape=_returned_shape,
+    dtype=_returned_dtype,
+    gradient=_return_gradient,
+    torch=_torch_return,
+    samples=_return_samples,
 )

@@ -1,0 +1,111 @@
+"""The epilogue of a contraction, from the nest that the compiler fused with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..compiler.nest import Instruction
+from . import scalar, storage, types
+from .contract.epilogue import Tile
+from .emitter import Reg
+
+Reach = Literal["tile", "column", "number"]
+"""How an operand lies: as the result does; one element for each column; one element."""
+
+
+@dataclass(frozen=True)
+class Fused:
+    """Instructions on each element of a contraction's result.
+
+    Attributes:
+        instructions: As a nest has them; `sum` is the contraction's own result.
+        reaches: How each access lies, by its number.
+        primary: The store that becomes the contraction's own.
+    """
+
+    instructions: tuple[Instruction, ...]
+    reaches: tuple[Reach, ...]
+    primary: int
+    operands: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        own = self.instructions[self.primary].number
+        numbers = dict.fromkeys(i.number for i in self.instructions if i.number >= 0)
+        also_read = {i.number for k, i in enumerate(self.instructions) if i.number >= 0 and k != self.primary}
+        object.__setattr__(self, "operands", tuple(f"x{n}" for n in numbers if n != own or n in also_read))
+
+    def emit(self, tile: Tile) -> Sequence[Sequence[Reg]]:
+        """All elements, vector by vector."""
+        numbers: dict[int, Reg] = {}
+        columns: list[dict[int, Reg]] = [{} for _ in tile.columns]
+        needs = self._needs()
+        result = []
+        for i in range(len(tile.values)):
+            row = []
+            for j in range(len(tile.columns)):
+                own: dict[int, Reg] = {}
+                for k, instruction in enumerate(self.instructions):
+                    memo = (numbers, columns[j], own)[needs[k]]
+                    if k not in memo:
+                        given = {**numbers, **columns[j], **own}
+                        memo[k] = self._value(tile, instruction, k, given, i, j, needs[k])
+                row.append(own[self.primary])
+            result.append(row)
+        return result
+
+    def _needs(self) -> list[int]:
+        """For each instruction: 0 where one number serves all elements, 1 one for each column, 2 one for each."""
+        found: list[int] = []
+        for i in self.instructions:
+            if i.op in ("sum", "store"):
+                found.append(2)
+            elif i.op == "load":
+                found.append(("number", "column", "tile").index(self.reaches[i.number]))
+            else:
+                found.append(max((found[arg] for arg in i.args), default=0))
+        return found
+
+    def _value(
+        self, tile: Tile, instruction: Instruction, k: int, given: dict[int, Reg], i: int, j: int, need: int
+    ) -> Reg:
+        f, lanes = tile.f, tile.lanes if need else 1
+        match instruction.op:
+            case "sum":
+                return tile.values[i][j]
+            case "constant":
+                return f.const(storage.held(instruction.dtype), dict(instruction.attributes)["value"])
+            case "load":
+                return self._load(tile, instruction, i, j)
+            case "store":
+                return self._store(tile, instruction, k, f.operand(given[instruction.args[0]], self._type(tile, k)), i, j)
+        args = [f.operand(given[arg], storage.held(self.instructions[arg].dtype, lanes)) for arg in instruction.args]
+        dtypes = [self.instructions[arg].dtype for arg in instruction.args]
+        return scalar.emit(
+            f, instruction.op, args, dtypes, instruction.dtype, dict(instruction.attributes), lambda *_: None
+        )
+
+    def _type(self, tile: Tile, k: int) -> str:
+        (arg,) = self.instructions[k].args
+        return storage.held(self.instructions[arg].dtype, tile.lanes)
+
+    def _load(self, tile: Tile, instruction: Instruction, i: int, j: int) -> Reg:
+        f, dtype, name = tile.f, instruction.dtype, f"x{instruction.number}"
+        match self.reaches[instruction.number]:
+            case "number":
+                return storage.read(f, getattr(tile.given, name), dtype, native=tile.half, name=name)
+            case "column":
+                value = tile.per_column(name, storage.stored(dtype), j)
+            case _:
+                value = tile.load(name, storage.stored(dtype), i, j)
+        return f.ne(value, 0) if dtype.category == "bool" else value
+
+    def _store(self, tile: Tile, instruction: Instruction, k: int, value: Reg, i: int, j: int) -> Reg:
+        f = tile.f
+        if instruction.dtype.category == "bool":
+            value = f.cast(value, types.like(value.type, "i8"), signed=False)
+        if k != self.primary:
+            pointer = getattr(tile.given, f"x{instruction.number}")
+            tile.store(value, pointer, storage.stored(instruction.dtype), i, j)
+        return value

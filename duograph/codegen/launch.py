@@ -1,0 +1,42 @@
+"""A kernel and what it is given: addresses in blocks of memory, and numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ..compiler.arrays import Block
+from ..graph.node import Node
+from .plan import Kernel, Failure
+
+ERROR = Block(Failure.BYTES, "kept")
+"""Stands for the place where a launch tells that its data are refused: each has its own."""
+
+
+class Address(NamedTuple):
+    """A place in a block, in bytes."""
+
+    block: Block
+    offset: int = 0
+
+
+@dataclass(eq=False)
+class Launch:
+    """One kernel over all its chunks.
+
+    Attributes:
+        title: For people.
+        replaces: Pairs (written, read) of blocks that may share memory.
+        bytes, operations: What it moves and computes, by count of the graph.
+    """
+
+    kernel: Kernel
+    arguments: tuple[int | Address, ...]
+    chunks: int
+    title: str
+    reads: list[Block] = field(default_factory=list)
+    writes: list[Block] = field(default_factory=list)
+    replaces: list[tuple[Block, Block]] = field(default_factory=list)
+    nodes: tuple[Node, ...] = ()
+    bytes: int = 0
+    operations: int = 0

@@ -1,0 +1,282 @@
+"""From the compiler's steps to launches of kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from ..compiler.affine import inner_product
+from ..compiler.arrays import Array, Block, reshaped_strides
+from ..compiler.group import Group, Operation
+from ..compiler.layout import channels_last
+from ..compiler.nest import Builder, Nest
+from ..compiler.schedule import CONTRACTIONS, Schedule
+from ..graph.node import Node
+from . import storage
+from .contract import (
+    Geometry,
+    Machine,
+    Matrix,
+    Weight,
+    plan_convolution,
+    plan_input_gradient,
+    plan_matmul,
+    plan_weight_gradient,
+)
+from .fused import Fused, Reach
+from .kernels import KERNELS
+from .launch import ERROR, Address, Launch
+from .loops import plan_nest
+from .plan import Plan, Pointer, Step
+
+
+@dataclass(eq=False)
+class Host:
+    """A node that no kernel computes: the interpreter does, between launches."""
+
+    node: Node
+    operands: tuple[Array, ...]
+    result: Array
+
+    @property
+    def reads(self) -> list[Block]:
+        return [array.block for array in self.operands]
+
+    @property
+    def writes(self) -> list[Block]:
+        return [self.result.block]
+
+
+def lower(machine: Machine, schedule: Schedule) -> list[Launch | Host]:
+    """The launches of a schedule, in their order."""
+    packings: dict[Any, Block] = {}
+    found: list[Launch | Host] = []
+    for step in schedule.steps:
+        if isinstance(step, Group):
+            if step.root is None and step.stores:
+                found += plan_nest(machine, Builder(schedule, step).nest())
+        elif isinstance(step, Operation):
+            if step.node.op.name in CONTRACTIONS and step.epilogue is not None:
+                found += _contraction(machine, schedule, step, packings)
+            elif step.node.size or step.node.op.name in ("put", "put_along"):
+                found += _operation(machine, step)
+    return found
+
+
+def _operation(machine: Machine, step: Operation) -> list[Launch | Host]:
+    lowering = KERNELS.get(step.node.op.name)
+    if lowering is None:
+        return [Host(step.node, step.operands, step.result)]
+    plan, roles = lowering(machine, step)
+    return launches(plan, roles, step.node)
+
+
+def launches(plan: Plan, roles: dict[str, Array], node: Node, packings: dict[Any, Block] | None = None) -> list[Launch]:
+    """The steps of a plan with addresses for roles."""
+    found: list[Launch] = []
+    blocks: dict[str, Block] = {}
+    if plan.workspace:
+        blocks["workspace"] = Block(plan.workspace, "temporary")
+    packing = plan.packing
+    if plan.packed:
+        key: Any = None
+        if packings is not None:
+            b = roles["b"]
+            key = (b.block, b.offset, b.strides, packing)
+            known = packings.get(key)
+            if known is not None:
+                packing = ()
+            blocks["packed"] = packings[key] = known or Block(plan.packed, "temporary")
+        else:
+            blocks["packed"] = Block(plan.packed, "temporary")
+    for step in (*packing, *plan.steps):
+        found.append(_launch(step, roles, blocks, node))
+    return found
+
+
+READ_ONLY = frozenset(("a", "b", "indices", "updates", "seed", "offset"))
+
+
+def _launch(step: Step, roles: dict[str, Array], blocks: dict[str, Block], node: Node) -> Launch:
+    arguments: list[int | Address] = []
+    launch = Launch(step.kernel, (), step.chunks, step.kernel.title)
+    for value in step.arguments:
+        if not isinstance(value, Pointer):
+            arguments.append(value)
+            continue
+        if value.role == "error":
+            arguments.append(Address(ERROR, value.offset))
+            continue
+        array = roles.get(value.role)
+        block = array.block if array is not None else blocks[value.role]
+        start = array.offset * array.dtype.itemsize if array is not None else 0
+        arguments.append(Address(block, start + value.offset))
+        reads = value.role in READ_ONLY
+        written = value.role in WRITTEN or value.role in roles and roles[value.role] is roles.get(f"{value.role}.written")
+        if not written or value.role in ("workspace", "packed", "c"):
+            launch.reads.append(block)
+        if not reads and (written or value.role in ("workspace", "packed", "c", "positions")):
+            launch.writes.append(block)
+    launch.arguments = tuple(arguments)
+    launch.nodes = (node,)
+    return launch
+
+
+WRITTEN = frozenset(("c", "positions"))
+
+
+def _contraction(
+    machine: Machine, schedule: Schedule, step: Operation, packings: dict[Any, Block]
+) -> list[Launch | Host]:
+    node, group = step.node, step.epilogue
+    assert group is not None
+    if not group.stores:
+        return []
+    epilogue, primary, extra = _epilogue(schedule, group)
+    roles: dict[str, Array] = {"a": step.operands[0], "b": step.operands[1], "c": primary, **extra}
+    plan = PLANS[node.op.name](machine, node, step.operands, primary, epilogue)
+    found = launches(plan, roles, node, packings)
+    stored = {array.block for _, array in group.stores}
+    for launch in found[-len(plan.steps) :] if plan.steps else ():
+        launch.nodes = tuple(group.maps)
+        names = [n for n in extra]
+        if epilogue is None:
+            continue
+        for name in names:
+            block = extra[name].block
+            if block in stored:
+                launch.writes.append(block)
+    if found:
+        found[-1].operations = work(node)
+        found[-1].title = "+".join([found[-1].title, *dict.fromkeys(n.op.name for n in list(group.maps)[1:])])
+    return list(found)
+
+
+def work(node: Node) -> int:
+    """Floating-point operations of a contraction."""
+    if node.op.name == "matmul":
+        return 2 * node.size * node.inputs[0].shape[-1]
+    x, w = node.inputs
+    if node.op.name == "convolution":
+        return 2 * node.size * prod(w.shape[1:])
+    if node.op.name == "convolution_input_gradient":
+        return 2 * x.size * prod(w.shape[1:])
+    return 2 * w.size * prod(node.shape[1:])
+
+
+def _epilogue(schedule: Schedule, group: Group) -> tuple[Fused | None, Array, dict[str, Array]]:
+    """The epilogue, the array that the contraction writes itself, and the arrays of its other operands."""
+    root = group.root
+    assert root is not None
+    if len(group.stores) == 1 and group.stores[0][0] is root:
+        return None, group.stores[0][1], {}
+    builder = Builder(schedule, group)
+    for node, array in group.stores:
+        builder.store(array, group.maps[node], builder.value(node, group.maps[node], None))
+    stores = [k for k, i in enumerate(builder.instructions) if i.op == "store"]
+    primary = next((k for k, (node, _) in zip(stores, group.stores, strict=True) if node is root), stores[0])
+    own = group.stores[stores.index(primary)][1]
+    order = channels_last(root.ndim) if root.op.name in ("convolution", "convolution_input_gradient") else None
+    column = group.maps[root][1 if order else -1]
+    reaches: list[Reach] = []
+    extra: dict[str, Array] = {}
+    for number, (form, access) in enumerate(builder.forms):
+        assert access.block is not None
+        itemsize = next(i.dtype for i in builder.instructions if i.number == number).itemsize
+        dtype = next(i.dtype for i in builder.instructions if i.number == number)
+        reach: Reach = "number" if not form.terms else "column" if _is_column(form, column, group, root) else "tile"
+        reaches.append(reach)
+        extra[f"x{number}"] = Array(access.block, dtype, (), (), access.offset // itemsize)
+    fused = Fused(tuple(builder.instructions), tuple(reaches), primary)
+    return fused, own, {name: extra[name] for name in fused.operands}
+
+
+def _is_column(form: Any, column: Any, group: Group, root: Node) -> bool:
+    return form.terms == column.terms and form.terms != inner_product(group.maps[root], _row_strides(root)).terms
+
+
+def _row_strides(root: Node) -> tuple[int, ...]:
+    from ..compiler.arrays import ordered_strides
+
+    order = channels_last(root.ndim) if root.op.name in ("convolution", "convolution_input_gradient") else range(root.ndim)
+    return ordered_strides(root.shape, tuple(order))
+
+
+# Contractions.
+
+
+def _matmul(machine: Machine, node: Node, operands: Sequence[Array], c: Array, epilogue: Fused | None) -> Plan:
+    a, b = operands
+    *batch, m, n = node.shape
+    k = a.shape[-1]
+    wide = storage.stored(node.dtype)
+    sizes = [a.strides[:-2], b.strides[:-2]]
+    rows = reshaped_strides(tuple([*batch, m]), a.strides[:-1], (prod(batch) * m,))
+    if batch and rows is not None and not any(s for s, size in zip(b.strides, batch, strict=False) if size != 1):
+        m, batch, sizes = m * prod(batch), [], [(), ()]
+        a_row = rows[0]
+    else:
+        a_row = a.strides[-2]
+    if len(batch) > 2:
+        merged = [reshaped_strides(tuple(batch), strides, (prod(batch),)) for strides in sizes]
+        assert merged[0] is not None and merged[1] is not None
+        sizes, batch = [merged[0], merged[1]], [prod(batch)]
+    while len(batch) < 2:
+        batch, sizes = [1, *batch], [(0, *strides) for strides in sizes]
+    outer, inner = batch
+    return plan_matmul(
+        machine,
+        Matrix(storage.stored(a.dtype), a_row, a.strides[-1], *sizes[0]),
+        Matrix(storage.stored(b.dtype), b.strides[-2], b.strides[-1], *sizes[1]),
+        Matrix(storage.stored(c.dtype), n, 1, m * n * inner, m * n),
+        m=m,
+        n=n,
+        k=k,
+        batch=(outer, inner),
+        epilogue=epilogue,
+    ) if wide else Plan()
+
+
+def _geometry(node: Node, x: Array | Any, filters: int, size: tuple[int, ...], channels: int, images: int, kernel: Any) -> Geometry:
+    return Geometry(
+        images, channels, filters, size, tuple(kernel), node["stride"], node["padding"], node["dilation"], node["groups"]
+    )
+
+
+def _weight(array: Array) -> Weight:
+    taps = array.shape[2:]
+    tap = reshaped_strides(taps, array.strides[2:], (prod(taps),))
+    assert tap is not None
+    return Weight(storage.stored(array.dtype), tap[0], array.strides[1], array.strides[0])
+
+
+def _convolution(machine: Machine, node: Node, operands: Sequence[Array], c: Array, epilogue: Fused | None) -> Plan:
+    x, w = operands
+    geometry = _geometry(node, x, node.shape[1], x.shape[2:], x.shape[1], x.shape[0], w.shape[2:])
+    return plan_convolution(machine, geometry, storage.stored(x.dtype), _weight(w), storage.stored(c.dtype), epilogue)
+
+
+def _input_gradient(machine: Machine, node: Node, operands: Sequence[Array], c: Array, epilogue: Fused | None) -> Plan:
+    dy, w = operands
+    geometry = _geometry(node, dy, dy.shape[1], node.shape[2:], node.shape[1], node.shape[0], w.shape[2:])
+    return plan_input_gradient(machine, geometry, storage.stored(dy.dtype), _weight(w), storage.stored(c.dtype), epilogue)
+
+
+def _weight_gradient(machine: Machine, node: Node, operands: Sequence[Array], c: Array, epilogue: Fused | None) -> Plan:
+    x, dy = operands
+    geometry = _geometry(node, x, dy.shape[1], x.shape[2:], x.shape[1], x.shape[0], node.shape[2:])
+    return plan_weight_gradient(
+        machine, geometry, storage.stored(x.dtype), storage.stored(dy.dtype), _weight(c), epilogue
+    )
+
+
+PLANS: dict[str, Callable[..., Plan]] = {
+    "matmul": _matmul,
+    "convolution": _convolution,
+    "convolution_input_gradient": _input_gradient,
+    "convolution_weight_gradient": _weight_gradient,
+}
+
+__all__ = ["Host", "Nest", "lower"]

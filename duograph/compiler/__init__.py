@@ -1,0 +1,1 @@
+"""The compiler: from a graph of nodes to plans of kernels."""

@@ -1,0 +1,840 @@
+"""Fusion: which nodes are computed in one loop nest, in which order the nests run, and what they write to memory.
+
+Nodes are visited inputs first. Each step has a position; a node joins a nest only if all it reads from memory is
+written by steps before that one, so the order of positions is a schedule by construction.
+
+An elementwise node with one user waits until its user is placed, and is then computed where the user is. A node that
+several want, or that something else than an elementwise node wants, is placed at once: into the nest of what it needs
+last, if the elements that it needs are in registers there; else into a nest that reads the same; else into a new one.
+Reductions join the nest of their input. Views (reshape, permute, broadcast, slice) are never computed: they are read
+through, or, for kernels that want an array, described by strides, or at last copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import prod
+from typing import Any
+
+from ..graph.node import Graph, Node, Shape
+from .affine import VIEWS, ZERO, Index, Split, inner_product, reshaped_index, source_index
+from .arrays import Array, Block, order_of, ordered_strides, packed, reshaped_strides, row_major
+from .group import Group, Operation, Step, axes_of
+from .layout import channels_last, preferred
+
+Strides = tuple[int, ...]
+
+CHEAP = frozenset("add subtract multiply divide negative cast sqrt rsqrt select less less_equal equal not_equal".split())
+"""Operations that are computed anew by every user where their operands are single numbers."""
+
+CONTRACTIONS = frozenset(
+    ("matmul", "convolution", "convolution_input_gradient", "convolution_weight_gradient")
+)
+
+
+class Schedule:
+    """The steps that compute a graph.
+
+    Args:
+        graph: A simplified graph.
+        inputs: The arrays of the graph's inputs.
+        fusible: Names of elementwise operations that nests can compute.
+    """
+
+    def __init__(self, graph: Graph, inputs: Sequence[Array], fusible: frozenset[str]) -> None:
+        self.graph = graph
+        self.fusible = fusible
+        self.nodes = graph.nodes()
+        self.arrays: dict[Node, Array] = dict(zip(graph.inputs, inputs, strict=True))
+        self.home: dict[Node, Step] = {}
+        self.steps: list[Step] = []
+        self.notes: dict[Node, str] = {}  # why a node did not join the nest of what it needs
+        self.waiting: set[Node] = set()
+        self.inline = self._inline()
+        self.users = self._users()
+        self.outputs = dict.fromkeys(graph.outputs)
+        self.wanted = preferred(self.nodes)
+        self.readers: dict[Node, list[Group]] = {}
+        self._views: dict[Node, Array | None] = {}
+        self.blocks_of_outputs: list[Block] = []
+        self._bound: dict[Node, Block] = {}
+        self._bind_outputs()
+        for node in self.nodes:
+            self._visit(node)
+        self._write_outputs()
+        self.steps.sort(key=lambda step: step.position)
+
+    # What the graph looks like.
+
+    def _inline(self) -> set[Node]:
+        """Nodes that every user computes anew: constants, counters, and cheap functions of single numbers."""
+        found: set[Node] = set()
+        for node in self.nodes:
+            name = node.op.name
+            if name in ("constant", "iota"):
+                found.add(node)
+            elif node.size == 1 and name in CHEAP and name in self.fusible:
+                if all(self._is_number(operand, found) for operand in node.inputs):
+                    found.add(node)
+        return found - set(self.graph.outputs)
+
+    def _is_number(self, node: Node, inline: set[Node]) -> bool:
+        while node.op.name in VIEWS and node.inputs[0].size == 1:
+            node = node.inputs[0]
+        return node in inline or (node.op.name == "input" and node.size == 1)
+
+    def _users(self) -> dict[Node, list[Node]]:
+        """The nodes that compute with each node, views looked through."""
+        users: dict[Node, dict[Node, None]] = {node: {} for node in self.nodes}
+        for node in reversed(self.nodes):
+            mine = users[node] if node.op.name in VIEWS else {node: None}
+            for operand in node.inputs:
+                users[operand].update(mine)
+        return {node: list(found) for node, found in users.items()}
+
+    def base(self, node: Node) -> Node:
+        """What a chain of views looks at."""
+        while node.op.name in VIEWS:
+            node = node.inputs[0]
+        return node
+
+    def kind(self, node: Node) -> str:
+        """How a node is computed: "view", "pointwise", "reduction", "pieces" or "kernel"."""
+        name = node.op.name
+        if name in VIEWS:
+            return "view"
+        if name in self.fusible or name in ("take", "take_along"):
+            return "pointwise"
+        if name == "pad":
+            return "pieces" if any(node["interior"]) else "pointwise"
+        if node.op.kind == "reduction" and "axes" in node.op.attributes:
+            return "reduction"
+        return "pieces" if name == "concatenate" else "kernel"
+
+    # Visiting.
+
+    def _visit(self, node: Node) -> None:
+        if node.op.name == "input" or node in self.inline or node in self.home:
+            return
+        match self.kind(node):
+            case "view":
+                return
+            case "pointwise":
+                if self._may_wait(node):
+                    self.waiting.add(node)
+                else:
+                    self._place(node)
+            case "reduction":
+                self._place_reduction(node)
+            case "pieces":
+                self._place_pieces(node)
+            case "kernel":
+                self._place_kernel(node)
+
+    def _may_wait(self, node: Node) -> bool:
+        users = self.users[node]
+        if len(users) != 1 or self.is_output(node) or self.kind(users[0]) not in ("pointwise", "reduction"):
+            return False
+        (user,) = users
+        if user.op.name in ("take", "take_along") and self.base(user.inputs[0]) is node:
+            return False
+        space = user if self.kind(user) == "pointwise" else user.inputs[0]
+        if space.size > node.size > 1:
+            return False  # it would be computed several times
+        # two values of one nest in registers become one: better there than twice through memory
+        homes = [self.home.get(self.base(operand)) for operand in node.inputs if operand.size == node.size]
+        crowded = {id(home) for home in homes if home is not None and homes.count(home) > 1}
+        return not crowded
+
+    def is_output(self, node: Node) -> bool:
+        """Whether a node, or a view of it, leaves the plan."""
+        return node in self._bound or node in self.outputs
+
+    # Memory.
+
+    def _bind_outputs(self) -> None:
+        """Give each output a block, and let what is computed for it be written there at once where that is possible."""
+        for place, output in enumerate(self.graph.outputs):
+            block = Block(output.nbytes, "output", place)
+            self.blocks_of_outputs.append(block)
+            node = output
+            while node.op.name == "reshape":
+                node = node.inputs[0]
+            free = node not in self._bound and node.op.name != "input" and node not in self.inline
+            if free and node.op.name not in VIEWS and node.dtype is output.dtype:
+                self._bound[node] = block
+
+    def _write_outputs(self) -> None:
+        for output, block in zip(self.graph.outputs, self.blocks_of_outputs, strict=True):
+            source = output
+            while source.op.name == "reshape":
+                source = source.inputs[0]
+            if self._bound.get(source) is block:
+                if source in self.waiting:
+                    self._place(source)
+                if self.array(source).block is not block:
+                    self._copy(output, Array(block, output.dtype, output.shape, row_major(output.shape)))
+            elif output.size:
+                target = Array(block, output.dtype, output.shape, row_major(output.shape))
+                self._copy(output, target)
+
+    def _allocate(self, node: Node, order: Sequence[int], epilogue: bool = False) -> Array:
+        """Memory for a node whose axes shall lie in this order; an output lies in row-major order, unless an epilogue
+        writes it, which writes as its contraction does."""
+        block = self._bound.get(node)
+        if block is not None and not (epilogue and not packed(node.shape, row_major(node.shape), order)):
+            return Array(block, node.dtype, node.shape, row_major(node.shape))
+        strides = ordered_strides(node.shape, order)
+        return Array(Block(node.nbytes, "temporary"), node.dtype, node.shape, strides)
+
+    def array(self, node: Node) -> Array:
+        """Where a computed node lies in memory; the nest that computes it will write it."""
+        found = self.arrays.get(node)
+        if found is None:
+            group = self.home[node]
+            assert isinstance(group, Group)
+            found = self._allocate(node, self._order_in(group, node), epilogue=group.root is not None)
+            self.arrays[node] = found
+            group.stores.append((node, found))
+        return found
+
+    def _order_in(self, group: Group, node: Node) -> tuple[int, ...]:
+        """A node's axes in the order in which the nest walks them."""
+        rank = {axis: k for k, axis in enumerate(group.order)}
+        return tuple(
+            sorted(
+                range(node.ndim),
+                key=lambda k: (min((rank[axis] for axis, _ in group.maps[node][k].terms), default=-1), k),
+            )
+        )
+
+    def view(self, node: Node) -> Array | None:
+        """A node as an array, where it or what it is a view of is in memory and strides can say so."""
+        if node in self._views:
+            return self._views[node]
+        found: Array | None
+        if node.op.name in VIEWS:
+            inner = self.view(node.inputs[0])
+            found = None if inner is None else inner.moved(node)
+        elif node in self.inline:
+            return None
+        else:
+            found = self.array(node)
+        self._views[node] = found
+        return found
+
+    def in_memory(self, node: Node, wanted: Any = None) -> Array:
+        """A node as an array; it is computed, or copied, where it must be.
+
+        Args:
+            wanted: Tells whether an array will do.
+        """
+        base = self.base(node)
+        if base in self.waiting:
+            self._place(base)
+        found = self.view(node)
+        if found is not None and (wanted is None or wanted(found)):
+            return found
+        return self._copied(node, tuple(range(node.ndim)))
+
+    def _copied(self, node: Node, order: tuple[int, ...]) -> Array:
+        """A copy of a node in a given order; one for all who want it."""
+        known = self._copies.get((node, order))
+        if known is None:
+            block = Block(node.nbytes, "temporary")
+            known = Array(block, node.dtype, node.shape, ordered_strides(node.shape, order))
+            self._copies[node, order] = known
+            self._copy(node, known)
+        return known
+
+    @property
+    def _copies(self) -> dict[tuple[Node, tuple[int, ...]], Array]:
+        return self.__dict__.setdefault("_copies_made", {})
+
+    def _copy(self, node: Node, target: Array) -> None:
+        """Write a node to a place in memory: by the nest that computes it, or by one that reads it."""
+        if not node.size:
+            return
+        base = self.base(node)
+        if base in self.waiting:
+            self._place(base)
+        home = self.home.get(node)
+        if isinstance(home, Group) and home.root is None and node in home.maps:
+            home.stores.append((node, target))
+            return
+        group = self._new_group(node, self._last(node), order_of(target.shape, target.strides))
+        if not self._join(group, node, group.maps[node], copying=True):
+            source = self._row_major_source(node)
+            group.maps[source] = group.maps.pop(node)
+            assert self._join(group, source, group.maps[source], copying=True)
+            node = source
+        group.stores.append((node, target))
+
+    def _row_major_source(self, node: Node) -> Node:
+        raise AssertionError(f"{node!r}: no affine index reads it")
+
+    # Nests.
+
+    def _last(self, node: Node) -> float:
+        """The position of the last step that must be over before a node can be read from memory or computed."""
+        found, stack, seen = -1.0, [node], set[Node]()
+        while stack:
+            current = self.base(stack.pop())
+            if current in seen:
+                continue
+            seen.add(current)
+            home = self.home.get(current)
+            if home is not None:
+                found = max(found, home.position)
+            elif current in self.waiting or current in self.inline or current is node:
+                stack.extend(current.inputs)
+        return found
+
+    def _new_group(self, node: Node, after: float, order: Sequence[int], small: bool = False) -> Group:
+        """A nest over the elements of a node, at the end of the schedule or, if `small`, as early as can be."""
+        position = max((step.position for step in self.steps), default=-1.0) + 1
+        if small:
+            following = min((step.position for step in self.steps if step.position > after), default=position)
+            middle = (after + following) / 2
+            if after < middle < following:
+                position = middle
+        group = Group(position)
+        group.maps[node] = group.axes_for(node.shape, order)
+        self.steps.append(group)
+        return group
+
+    def _order_for(self, node: Node) -> tuple[int, ...]:
+        """The order in memory that suits a node: what its users want, or that of the largest array it is made of."""
+        wanted = self.wanted.get(node)
+        if wanted is not None:
+            return wanted
+        stack, seen = list(node.inputs), set[Node]()
+        while stack:
+            operand = stack.pop(0)
+            if operand in seen:
+                continue
+            seen.add(operand)
+            if operand in self.waiting:
+                stack.extend(operand.inputs)
+            elif operand.shape == node.shape and operand not in self.inline:
+                base = self.base(operand)
+                if base not in self.inline and base not in self.waiting and (base in self.home or base in self.arrays):
+                    array = self.view(operand)
+                    if array is not None and 0 not in (s for s, n in zip(array.strides, node.shape, strict=True) if n != 1):
+                        return order_of(array.shape, array.strides)
+        return tuple(range(node.ndim))
+
+    def _place(self, node: Node) -> None:
+        """Compute a pointwise node somewhere, and with it those it needs that have waited."""
+        self.waiting.discard(node)
+        if not node.size:
+            self.home[node] = Group(-1.0)
+            self.arrays[node] = self._allocate(node, tuple(range(node.ndim)))
+            return
+        after = self._last(node)
+        for group in self._candidates(node, after):
+            for index in self._indices(group, node):
+                if self._join(group, node, index):
+                    return
+        group = self._new_group(node, after, self._order_for(node), small=node.size <= 4096)
+        if not self._join(group, node, group.maps.pop(node)):
+            self._settle(group, node)
+
+    def _settle(self, group: Group, node: Node) -> None:
+        """A new nest that cannot read an operand as it lies: the operand is copied first."""
+        for operand in self._operands_in_tree(node):
+            base = self.base(operand)
+            if operand.op.name in VIEWS and base not in self.inline and self.view(operand) is None:
+                self._views[operand] = self._row_major(operand)
+        group.position = max(group.position, self._last(node), *(self._homes_of_copies())) + 1
+        group.sizes.clear()
+        group.order.clear()
+        index = group.axes_for(node.shape, self._order_for(node))
+        if not self._join(group, node, index):
+            raise AssertionError(f"{node!r} cannot be placed")
+
+    def _homes_of_copies(self) -> Iterator[float]:
+        yield max((step.position for step in self.steps), default=-1.0)
+
+    def _operands_in_tree(self, node: Node) -> Iterator[Node]:
+        stack = list(node.inputs)
+        while stack:
+            operand = stack.pop()
+            yield operand
+            if operand in self.waiting or operand in self.inline or operand.op.name in VIEWS:
+                stack.extend(operand.inputs)
+
+    def _row_major(self, node: Node) -> Array:
+        """A reshaped node in memory: what it is made of, copied into row-major order, has its elements as they are."""
+        chain = node
+        while self.view(chain) is None:
+            chain = chain.inputs[0]
+            if chain.op.name not in VIEWS:
+                break
+        found = self._copied(chain, tuple(range(chain.ndim)))
+        path = []
+        walk = node
+        while walk is not chain:
+            path.append(walk)
+            walk = walk.inputs[0]
+        for view in reversed(path):
+            moved = found.moved(view)
+            if moved is None:
+                self._views[view.inputs[0]] = found
+                block = Block(view.inputs[0].nbytes, "temporary")
+                packed = Array(block, view.dtype, view.inputs[0].shape, row_major(view.inputs[0].shape))
+                self._copy_array(found, packed, view.inputs[0])
+                moved = packed.moved(view)
+                assert moved is not None
+            found = moved
+        return found
+
+    def _copy_array(self, source: Array, target: Array, node: Node) -> None:
+        self._views[node] = source
+        group = self._new_group(node, self._last(node), order_of(target.shape, target.strides))
+        assert self._join(group, node, group.maps[node], copying=True)
+        group.stores.append((node, target))
+
+    def _candidates(self, node: Node, after: float) -> list[Group]:
+        """Nests that a node might join, the best first."""
+        found = [step for step in self.steps if step.position == after and isinstance(step, Group)]
+        for operand in self._operands_in_tree(node):
+            for group in self.readers.get(self.base(operand), ()):
+                if group.position > after and group not in found and operand.size == node.size:
+                    found.append(group)
+        return found
+
+    def _indices(self, group: Group, node: Node) -> Iterator[Index]:
+        """Indices that a node may have in a nest: those of operands that are in registers there, then of equal shapes."""
+        tried: set[Index] = set()
+        for operand in self._operands_in_tree(node):
+            base = self.base(operand)
+            if base in group.maps and operand.size == node.size:
+                index = self._outward(group, operand)
+                if index is not None and operand.shape != node.shape:
+                    index = self._attempt(group, index, operand.shape, node.shape)
+                if index is not None and index not in tried:
+                    tried.add(index)
+                    yield index
+        for shape, index in group.spaces():
+            if shape == node.shape and index not in tried:
+                tried.add(index)
+                yield index
+
+    def _attempt(self, group: Group, index: Index, shape: Shape, target: Shape) -> Index | None:
+        if prod(shape) != prod(target):
+            return None
+        while True:
+            try:
+                return reshaped_index(index, shape, target, group.sizes)
+            except Split as request:
+                outer, inner = group.split(request)
+                index = tuple(e.split(request.axis, outer, inner, request.inner) for e in index)
+
+    def _outward(self, group: Group, node: Node) -> Index | None:
+        """The index of a view of a member, where the view is a bijection."""
+        if node in group.maps:
+            return group.maps[node]
+        (x,) = node.inputs
+        index = self._outward(group, x)
+        if index is None:
+            return None
+        match node.op.name:
+            case "permute":
+                return tuple(index[axis] for axis in node["axes"])
+            case "reshape":
+                return self._attempt(group, index, x.shape, node.shape)
+            case "broadcast_to":
+                if x.size == node.size:
+                    return (ZERO,) * (node.ndim - x.ndim) + index
+        return None
+
+    def _join(self, group: Group, node: Node, index: Index, copying: bool = False) -> bool:
+        """Compute a node in a nest at this index, if all it needs can be had there."""
+        while True:
+            attempt = _Attempt(self, group)
+            try:
+                fits = attempt.copy(node, index) if copying else attempt.add(node, index)
+            except Split as request:
+                outer, inner = group.split(request)
+                index = tuple(e.split(request.axis, outer, inner, request.inner) for e in index)
+                continue
+            if fits:
+                attempt.commit()
+            elif attempt.reason and group.position >= 0:
+                self.notes[node] = attempt.reason
+            return fits
+
+    def _place_reduction(self, node: Node) -> None:
+        (x,) = node.inputs
+        if not node.size:
+            self.home[node] = Group(-1.0)
+            self.arrays[node] = self._allocate(node, tuple(range(node.ndim)))
+            return
+        base = self.base(x)
+        after = self._last(node)
+        for group in self._candidates(node, after):
+            if group.root is None:
+                for index in self._input_indices(group, x):
+                    if self._reduce(group, node, index):
+                        return
+        order = self._order_for(x) if base in self.waiting or base is not x else self._order_of_base(x)
+        group = self._new_group(x, after, order, small=x.size <= 4096)
+        index = group.maps.pop(x)
+        if not self._reduce(group, node, index):
+            if base in self.waiting:
+                self._place(base)
+            self._views[x] = self._row_major(x) if self.view(x) is None else self.view(x)
+            group.position = max(step.position for step in self.steps) + 1
+            group.sizes.clear()
+            group.order.clear()
+            index = group.axes_for(x.shape, tuple(range(x.ndim)))
+            if not self._reduce(group, node, index):
+                raise AssertionError(f"{node!r} cannot be placed")
+
+    def _order_of_base(self, x: Node) -> tuple[int, ...]:
+        array = self.view(x)
+        return tuple(range(x.ndim)) if array is None else array.order
+
+    def _input_indices(self, group: Group, x: Node) -> Iterator[Index]:
+        base = self.base(x)
+        if base in group.maps:
+            index = self._outward(group, x)
+            if index is not None:
+                yield index
+        elif base in self.waiting:
+            yield from self._indices(group, x)
+        else:
+            for shape, index in group.spaces():
+                if shape == x.shape and group.full(index):
+                    yield index
+
+    def _reduce(self, group: Group, node: Node, index: Index) -> bool:
+        """Let a nest sum up (or the like) what stands at `index` of the reduction's input."""
+        while True:
+            attempt = _Attempt(self, group)
+            try:
+                fits = attempt.reduce(node, index)
+            except Split as request:
+                outer, inner = group.split(request)
+                index = tuple(e.split(request.axis, outer, inner, request.inner) for e in index)
+                continue
+            if fits:
+                attempt.commit()
+            return fits
+
+    # Concatenations, and paddings between elements: pieces that are written to their places.
+
+    def _place_pieces(self, node: Node) -> None:
+        order = self.wanted.get(node)
+        if order is None:
+            arrays = [self.view(p) for p in node.inputs if self.base(p) in self.arrays]
+            order = next((a.order for a in arrays if a is not None and a.shape[:0] == ()), tuple(range(node.ndim)))
+            order = tuple(range(node.ndim)) if len(order) != node.ndim else order
+        target = self._allocate(node, order)
+        self.arrays[node] = target
+        if node.op.name == "concatenate":
+            axis, start = node["axis"], 0
+            for piece in node.inputs:
+                offset = target.offset + start * target.strides[axis]
+                self._copy(piece, Array(target.block, node.dtype, piece.shape, target.strides, offset))
+                start += piece.shape[axis]
+        else:
+            self._place_spread(node, target)
+        self.home[node] = Step(max((s.position for s in self.steps), default=-1.0))
+
+    def _place_spread(self, node: Node, target: Array) -> None:
+        """A padding with elements between: fill, then write what is there. Negative edges cut elements off."""
+        from ..graph import language as lang
+
+        x, value = node.inputs
+        steps = [i + 1 for i in node["interior"]]
+        first, stop = [], []
+        for n, size, low, step in zip(x.shape, node.shape, node["low"], steps, strict=True):
+            begin = max(0, -(low // step))
+            first.append(begin)
+            stop.append(max(begin, min(n, (size - 1 - low) // step + 1)))
+        self._copy(lang.broadcast_to(value, node.shape), target)
+        part = lang.slice(x, first, stop)
+        self._adopt(part)
+        offset = target.offset + sum(
+            (low + begin * step) * stride
+            for low, begin, step, stride in zip(node["low"], first, steps, target.strides, strict=True)
+        )
+        strides = tuple(stride * step for stride, step in zip(target.strides, steps, strict=True))
+        # behind the filling, whatever nest has the part in registers
+        group = self._new_group(part, self._last(part), order_of(part.shape, strides))
+        if part.size:
+            if not self._join(group, part, group.maps[part], copying=True):
+                raise AssertionError(f"{part!r} cannot be copied")
+            group.stores.append((part, Array(target.block, node.dtype, part.shape, strides, offset)))
+
+    def _adopt(self, node: Node) -> None:
+        """Know a node that a rule made."""
+        for operand in node.inputs:
+            if operand not in self.users:
+                self._adopt(operand)
+        if node not in self.users:
+            self.users[node] = []
+            if node.op.name in ("constant", "iota"):
+                self.inline.add(node)
+
+    # Operations with kernels of their own.
+
+    def _place_kernel(self, node: Node) -> None:
+        operands, order = self._operands(node)
+        result = self._allocate(node, order)
+        position = max((step.position for step in self.steps), default=-1.0) + 1
+        if node.op.name in CONTRACTIONS and node.size:
+            group = Group(position, root=node)
+            group.maps[node] = group.axes_for(node.shape, order)
+            step = Operation(position, node, operands, result, group)
+            self.steps += [step, group]
+            self.home[node] = group
+            if node in self._bound:
+                self.array(node)
+        else:
+            self.steps.append(Operation(position, node, operands, result))
+            self.home[node] = self.steps[-1]
+            self.arrays[node] = result
+
+    def _operands(self, node: Node) -> tuple[tuple[Array, ...], tuple[int, ...]]:
+        """The operands of a kernel as it wants them, and the order of its result."""
+        name, ndim = node.op.name, node.ndim
+        plain = tuple(range(ndim))
+        if name == "matmul":
+            return tuple(self.in_memory(x, _matrix) for x in node.inputs), plain
+        if name.startswith("convolution"):
+            x, other = node.inputs
+            if name == "convolution_weight_gradient":
+                return (self._last_channels(x), self._last_channels(other)), plain
+            return (self._last_channels(x), self.in_memory(other, _filters)), channels_last(ndim)
+        if name.startswith("window"):
+            lead = ndim - len(node["window"])
+            last = lead == 2 and node in self.wanted
+            operands = []
+            for x in node.inputs:
+                if lead == 2 and not last and self.view(x) is not None if self.base(x) in self.arrays else False:
+                    array = self.view(x)
+                    last = last or (array is not None and array.order == channels_last(ndim) and not array.contiguous)
+            for x in node.inputs:
+                operands.append(self._last_channels(x) if last else self._contiguous(x))
+            return tuple(operands), channels_last(ndim) if last else plain
+        return tuple(self._contiguous(x) for x in node.inputs), plain
+
+    def _contiguous(self, node: Node) -> Array:
+        return self.in_memory(node, lambda array: array.contiguous)
+
+    def _last_channels(self, node: Node) -> Array:
+        order = channels_last(node.ndim)
+        base = self.base(node)
+        if base in self.waiting:
+            self._place(base)
+        array = self.view(node)
+        if array is not None and ordered_strides(node.shape, order) == _normal(array, order):
+            return array
+        return self._copied(node, order)
+
+
+def _normal(array: Array, order: Sequence[int]) -> Strides:
+    """The strides, with those of axes of one element as they would be in this order."""
+    ideal = ordered_strides(array.shape, order)
+    return tuple(i if n == 1 else s for i, s, n in zip(ideal, array.strides, array.shape, strict=True))
+
+
+def _matrix(array: Array) -> bool:
+    """Whether a product can read its operand as it lies: at most two batch axes that do not join."""
+    *batch, _, _ = array.shape
+    if len(batch) <= 2:
+        return True
+    return reshaped_strides(tuple(batch), array.strides[:-2], (prod(batch),)) is not None
+
+
+def _filters(array: Array) -> bool:
+    """Whether a convolution can read its weight as it lies: evenly spaced taps."""
+    taps = array.shape[2:]
+    return reshaped_strides(taps, array.strides[2:], (prod(taps),)) is not None
+
+
+class _Attempt:
+    """What joining a node to a nest takes, before anything is changed."""
+
+    def __init__(self, schedule: Schedule, group: Group) -> None:
+        self.schedule = schedule
+        self.group = group
+        self.added: dict[Node, Index] = {}
+        self.inputs: dict[Node, Index] = {}
+        self.later: set[Node] = set()
+        self.reads: set[Node] = set()
+        self.reduced: frozenset[int] | None = None
+        self.reason = ""
+
+    def commit(self) -> None:
+        group, schedule = self.group, self.schedule
+        group.maps.update(self.added)
+        group.inputs.update(self.inputs)
+        group.later |= self.later
+        group.reads |= self.reads
+        if self.reduced is not None:
+            group.reduced = self.reduced
+        for node in self.reads:
+            schedule.readers.setdefault(node, []).append(group)
+        for node in self.added:
+            schedule.home[node] = group
+            schedule.waiting.discard(node)
+
+    def copy(self, node: Node, index: Index) -> bool:
+        """Read a node, to write it elsewhere."""
+        return self._get(node, index) is not None
+
+    def add(self, node: Node, index: Index) -> bool:
+        """Compute a pointwise node at this index."""
+        self.added[node] = index
+        later = False
+        for operand, place in operand_indices(node, index):
+            if place is None:  # a table that is looked up by computed indices: it must be in memory
+                if self.schedule.base(operand) in self.group.maps or self.schedule.base(operand) in self.added:
+                    return self._fail("a table that it looks up is computed in this nest")
+                if self.group.root is not None:
+                    return self._fail("an epilogue looks nothing up")
+                if self.schedule.view(operand) is None:
+                    return self._fail("a table that it looks up is not in memory")
+                continue
+            needs = self._get(operand, place)
+            if needs is None:
+                return False
+            later = later or needs
+        if node.op.name == "pad" and self.group.root is not None:
+            return self._fail("an epilogue has no padding")
+        if later:
+            self.later.add(node)
+            if axes_of(index) & (self.group.reduced or frozenset()) and not self.group.rows:
+                return self._fail("it needs the whole of a reduction whose rows do not fit a cache")
+        return True
+
+    def reduce(self, node: Node, index: Index) -> bool:
+        """Reduce what stands at this index of the input."""
+        later = self._get(node.inputs[0], index)
+        if later is None:
+            return False
+        axes = node["axes"]
+        reduced = axes_of(index[axis] for axis in axes)
+        kept = tuple(entry for axis, entry in enumerate(index) if axis not in axes)
+        if reduced & axes_of(kept) or not self.group.full(index):
+            return self._fail("an axis is in part reduced")
+        if self.group.reduced is not None and self.group.reduced != reduced:
+            return self._fail("the nest reduces other axes")
+        if self.group.reduced is None and reduced:
+            self.reduced = reduced
+            before, self.group.reduced = self.group.reduced, reduced
+            rows = self.group.rows
+            self.group.reduced = before
+        else:
+            rows = self.group.rows
+        if later and not rows:
+            return self._fail("it needs the whole of a reduction whose rows do not fit a cache")
+        self.added[node] = kept
+        self.inputs[node] = index
+        self.later.add(node)
+        return True
+
+    def _get(self, node: Node, index: Index) -> bool | None:
+        """Whether the element at `index` needs a reduction of this nest; None if it cannot be had here."""
+        schedule, group = self.schedule, self.group
+        while True:
+            known = self.added.get(node) or group.maps.get(node)
+            if known is not None and (node in self.added or schedule.home.get(node) is group):
+                if known != index:
+                    self._fail("it needs another element of a value that this nest computes")
+                    return None
+                return node in self.later or node in group.later
+            if node in schedule.inline:
+                return self._inline(node, index)
+            if node in schedule.waiting:
+                return (node in self.later) if self.add(node, index) else None
+            base = schedule.base(node)
+            inside = base in self.added or schedule.home.get(base) is group
+            if node.op.name in VIEWS and (inside or base in schedule.waiting or base in schedule.inline):
+                found = source_index(node, index, group.sizes)
+                if found is None:
+                    self._fail("no affine index reads a view")
+                    return None
+                node, index = node.inputs[0], found
+                continue
+            return self._read(node, index)
+
+    def _inline(self, node: Node, index: Index) -> bool | None:
+        if self.group.root is not None and node.op.name == "iota":
+            self._fail("an epilogue has no counters")
+            return None
+        for operand, place in operand_indices(node, index):
+            if self._get(operand, place or ()) is None:
+                return None
+        return False
+
+    def _read(self, node: Node, index: Index) -> bool | None:
+        """From memory."""
+        schedule, group = self.schedule, self.group
+        base = schedule.base(node)
+        home = schedule.home.get(base)
+        if home is not None and home.position >= group.position:
+            self._fail("what it reads is written later")
+            return None
+        while schedule.view(node) is None:
+            if node.op.name not in VIEWS:
+                return None
+            found = source_index(node, index, group.sizes)
+            if found is None:
+                self._fail("no affine index reads a view")
+                return None
+            node, index = node.inputs[0], found
+        array = schedule.view(node)
+        assert array is not None
+        if group.root is not None and not self._suits_epilogue(array, index):
+            self._fail("an epilogue cannot read an operand of this layout")
+            return None
+        self.reads.add(base)
+        return False
+
+    def _suits_epilogue(self, array: Array, index: Index) -> bool:
+        """Scalars, what lies as the result does, and one element for each column."""
+        group, root = self.group, self.group.root
+        assert root is not None
+        place = inner_product(index, array.strides)
+        if not place.terms:
+            return True
+        if root.op.name == "convolution_weight_gradient":
+            return False
+        order = tuple(range(root.ndim)) if root.op.name == "matmul" else channels_last(root.ndim)
+        if place.terms == inner_product(group.maps[root], ordered_strides(root.shape, order)).terms:
+            return True
+        columns = group.maps[root][order[-1]]
+        return place.terms == columns.terms and root.op.name != "convolution_input_gradient" or place.terms == columns.terms
+
+    def _fail(self, reason: str) -> bool:
+        self.reason = reason
+        return False
+
+
+def operand_indices(node: Node, index: Index) -> Iterator[tuple[Node, Index | None]]:
+    """The operands of a pointwise node and where their elements are; None for a table that is looked up."""
+    match node.op.name:
+        case "take":
+            table, indices = node.inputs
+            axis = node["axis"]
+            yield table, None
+            yield indices, index[axis : axis + indices.ndim]
+        case "take_along":
+            table, indices = node.inputs
+            yield table, None
+            yield indices, index
+        case "pad":
+            x, value = node.inputs
+            yield x, tuple(entry.shifted(-low) for entry, low in zip(index, node["low"], strict=True))
+            yield value, ()
+        case "iota" | "constant":
+            return
+        case _:
+            for operand in node.inputs:
+                aligned = index[len(index) - operand.ndim :] if operand.ndim else ()
+                yield operand, tuple(ZERO if n == 1 else i for i, n in zip(aligned, operand.shape, strict=True))

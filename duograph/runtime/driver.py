@@ -1,0 +1,98 @@
+"""The native function that runs a plan: the same for all plans, which are tables to it.
+
+    void duograph_run(ptr plan)
+
+First the addresses of this run are put into the kernels' argument blocks, then the waves run one after another. A wave
+is a number of launches that do not depend on one another: their chunks are one parallel region. After a wave that may
+refuse data, the places where kernels tell so are looked at, and the run ends there if one did.
+
+All numbers are `i64`:
+
+| table | rows |
+| --- | --- |
+| plan | relocations, their number, waves, their number, bases, failures, their number, status |
+| relocation | where an address goes, which base, bytes from it |
+| wave | launches, their number, chunks of all, flags (1: one thread is enough, 2: look at the failures) |
+| launch | kernel, argument block, the number of the first chunk after it |
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from ..codegen.emitter import Arg, Function, Module, Reg
+from . import jit, pool
+
+PLAN_SLOTS = 8
+SERIAL, CHECKED = 1, 2
+
+
+def _word(f: Function, pointer: Reg, slot: int, type: str = "i64") -> Reg:
+    return f.load(f.gep(pointer, slot, "i64"), type, align=8)
+
+
+def _module() -> Module:
+    module = Module("driver")
+    parallel_for = module.declare(pool.PARALLEL_FOR, "void", ["ptr", "ptr", "i64"])
+    with module.function("duograph_chunk", [Arg("launches", "ptr"), Arg("chunk", "i64")], linkage="internal") as f:
+        launches, chunk = f.args
+        with f.while_([launches, f.const("i64", 0)], names=["launch", "first"]) as loop:
+            launch, first = loop.carried
+            loop.test(f.compare("ge", chunk, _word(f, launch, 2)))
+            loop.yield_(f.gep(launch, 3, "i64"), _word(f, launch, 2))
+        launch, first = loop.results
+        f.call(_word(f, launch, 0, "ptr"), _word(f, launch, 1, "ptr"), chunk - first)
+    body = module.declare("duograph_chunk", "void", ["ptr", "i64"])
+    with module.function("duograph_run", [Arg("plan", "ptr")]) as f:
+        (plan,) = f.args
+        relocations, bases = _word(f, plan, 0, "ptr"), _word(f, plan, 4, "ptr")
+        with f.loop(0, _word(f, plan, 1), name="relocation") as loop:
+            row = f.gep(relocations, loop.index * 3, "i64")
+            base = f.load(f.gep(bases, _word(f, row, 1), "i64"), "i64", align=8)
+            f.store(base + _word(f, row, 2), _word(f, row, 0, "ptr"), align=8)
+        waves = _word(f, plan, 2, "ptr")
+        failures, failure_count = _word(f, plan, 5, "ptr"), _word(f, plan, 6)
+        zero = f.const("i64", 0)
+        with f.while_([zero, zero], names=["wave", "status"]) as loop:
+            index, status = loop.carried
+            more = f.compare("lt", index, _word(f, plan, 3)) & f.eq(status, 0)
+            loop.test(more)
+            wave = f.gep(waves, index * 4, "i64")
+            launches, count, chunks, flags = (_word(f, wave, k, "ptr" if k == 0 else "i64") for k in range(4))
+            with f.if_(f.ne(flags & SERIAL, 0)) as serial:
+                with f.loop(0, count, name="launch") as each:
+                    launch = f.gep(launches, each.index * 3, "i64")
+                    previous = f.gep(launches, each.index * 3 - 1, "i64")
+                    with f.if_(f.compare("gt", each.index, 0)) as later:
+                        later.yield_(f.load(previous, "i64", align=8))
+                    with later.else_():
+                        later.yield_(zero)
+                    kernel, block = _word(f, launch, 0, "ptr"), _word(f, launch, 1, "ptr")
+                    with f.loop(0, _word(f, launch, 2) - later.results[0], name="chunk") as chunk:
+                        f.call(kernel, block, chunk.index)
+                serial.yield_()
+            with serial.else_():
+                with f.if_(f.eq(count, 1)) as single:
+                    f.call(parallel_for, _word(f, launches, 0, "ptr"), _word(f, launches, 1, "ptr"), chunks)
+                    single.yield_()
+                with single.else_():
+                    f.call(parallel_for, f.address(body), launches, chunks)
+            with f.if_(f.ne(flags & CHECKED, 0)) as checked:
+                with f.loop(0, failure_count, carried=[zero], name="failure") as look:
+                    look.yield_(look.carried[0] | f.load(f.gep(failures, look.index * 2, "i64"), "i64", align=8))
+                checked.yield_(look.results[0])
+            with checked.else_():
+                checked.yield_(zero)
+            loop.yield_(index + 1, checked.results[0])
+        f.store(loop.results[1], f.gep(plan, 7, "i64"), align=8)
+    return module
+
+
+@functools.cache
+def entry() -> tuple[Any, Any]:
+    """The image of the driver, and `run(address of a plan)`: 0.15 us from Python."""
+    import ctypes
+
+    image = jit.load(_module(), using=[pool.image()])
+    return image, image.function("duograph_run", None, ctypes.c_int64)
