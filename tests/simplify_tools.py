@@ -175,8 +175,8 @@ class Builder:
         return lang.cumulative(self.choose(["cumsum", "cummax"]), x, self.integer(0, max(x.ndim - 1, 0)))
 
     def reshape(self, x: Node) -> Node:
-        fitting = [s for s in [*SHAPES, (x.size,), (1, *x.shape), (*x.shape, 1), tuple(n for n in x.shape if n != 1)]]
-        fitting = [s for s in fitting if int(np.prod(s)) == x.size]
+        shapes = [*SHAPES, (x.size,), (1, *x.shape), (*x.shape, 1), tuple(n for n in x.shape if n != 1)]
+        fitting = [s for s in shapes if int(np.prod(s)) == x.size]
         if x.ndim > 1 and x.size:
             fitting.append((x.shape[0] * x.shape[1], *x.shape[2:]))
         return lang.apply("reshape", x, shape=self.choose(fitting))
@@ -222,8 +222,7 @@ class Builder:
             rest = n.shape[:axis] + n.shape[axis + 1 :]
             return n.dtype is x.dtype and n.ndim == x.ndim and rest == x.shape[:axis] + x.shape[axis + 1 :]
 
-        for _ in range(self.integer(0, 3)):
-            pieces.append(self.node(fits) or x)
+        pieces += [self.node(fits) or x for _ in range(self.integer(0, 3))]
         if self.integer(0, 2) == 0 and x.shape[axis] > 1:  # the parts of an array
             cut = self.integer(1, x.shape[axis] - 1)
             pieces = [lang.narrow(x, axis, 0, cut), lang.narrow(x, axis, cut, x.shape[axis] - cut)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,6 +12,10 @@ import pytest
 import duograph
 import duograph.torch as torch
 from duograph.graph import trace as tracing
+from duograph.graph.errors import GradientError
+from duograph.graph.node import Graph
+from duograph.runtime import execute
+from duograph.runtime.buffer import STRIDED, Buffer
 
 
 def test_a_repeated_program_is_one_trace() -> None:
@@ -123,6 +128,92 @@ def test_pending_bytes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     ys = [x + k for k in range(10)]
     assert sum(y._value.buffer is not None for y in ys) >= 6
     assert [y[0].item() for y in ys] == list(range(10))
+
+
+def inputs_of_the_next_plan() -> tuple[list[Graph], Callable[[], None]]:
+    seen: list[Graph] = []
+
+    def observe(_: object, graph: Graph) -> None:
+        seen.append(graph)
+
+    execute.observers.append(observe)
+    return seen, lambda: execute.observers.remove(observe)
+
+
+def test_memory_of_others_enters_a_trace_once_for_forward_and_backward() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.ReLU(), torch.nn.Linear(4, 3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    images, labels = np.ones((2, 5), np.float32), np.array([0, 2])
+    x, y = torch.from_numpy(images), torch.from_numpy(labels)
+    seen, stop = inputs_of_the_next_plan()
+    try:
+        torch.nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    finally:
+        stop()
+    shapes = [node.shape for node in seen[-1].inputs]
+    assert shapes.count((2, 5)) == 1, "x"
+    assert shapes.count((2,)) == 1, "labels"
+
+
+def test_gradients_are_those_of_what_the_forward_pass_saw() -> None:
+    array = np.array([1.0, 2.0], np.float32)
+    x = torch.from_numpy(array).requires_grad_()
+    w = torch.ones(2, requires_grad=True)
+    loss = (w * x * x).sum()
+    array[:] = 10
+    again = (w.detach() * x.detach()).sum()
+    loss.backward()
+    assert w.grad is not None and w.grad.tolist() == [1, 4]
+    assert x.grad is not None and x.grad.tolist() == [2, 4]
+    assert again.item() == 20, "a later use sees the memory as it is then"
+
+
+def test_an_in_place_write_to_memory_of_others_is_noticed_by_backward() -> None:
+    array = np.ones(2, np.float32)
+    x = torch.from_numpy(array)
+    w = torch.ones(2, requires_grad=True)
+    loss = (w * x).sum()
+    x.mul_(2)
+    assert array.tolist() == [2, 2]
+    with pytest.raises(GradientError, match="in-place"):
+        loss.backward()
+
+
+def test_a_write_through_an_exported_array_does_not_reach_what_is_pending() -> None:
+    x = torch.ones(3) * 2
+    duograph.realize()
+    y, z = x + 1, x[1:] + 1
+    array = x.numpy()
+    array[1] = 5
+    assert y.tolist() == [3, 3, 3] and z.tolist() == [3, 3] and x.tolist() == [2, 5, 2]
+
+
+def test_how_a_leaf_lies_in_memory_is_part_of_the_trace() -> None:
+    array = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    permuted = Buffer(array.transpose(1, 2, 0))
+    assert permuted.order == (2, 0, 1) and Buffer(array).order is None
+    assert Buffer(np.zeros((4, 1, 3)).transpose(2, 1, 0)).order == (1, 2, 0)
+    assert Buffer(array[:, ::2]).order is STRIDED and Buffer(array[::-1]).order is STRIDED
+    assert Buffer(array).address == array.ctypes.data
+    rows, columns = torch.ones(3, 4), torch.ones(4, 3).T
+    duograph.realize()
+
+    def program(x: torch.Tensor) -> tracing.Step:
+        duograph.realize()
+        total = (x * 2).sum()
+        step = tracing.local.trace.step
+        assert total.item() == 24
+        return step
+
+    assert columns._value.buffer.order == (1, 0)
+    first = program(rows)
+    assert program(columns) is not first and program(rows) is first
+    strided = torch.ones(3, 8)[:, ::2]
+    program(strided)
+    seen = tracing.local.trace
+    (strided * 2).exp()
+    assert tracing.local.trace is seen and seen.leaves[-1].order is None
 
 
 def test_debug_finds_the_first_nan() -> None:

@@ -88,7 +88,7 @@ def pull(
     trace = local.trace
     here = trace.step
     shape = None if create_graph or local.eager else _shape(trace, roots, seeds, wanted, retain)
-    passage = None if shape is None or here.passages is None else here.passages.get(shape.key)
+    passage = None if shape is None else here.passages.get(shape.key)
     if passage is None:
         found = _walk(roots, seeds, wanted, retain, create_graph)
         if shape is not None and local.trace is trace and trace.step.leaves == here.leaves:
@@ -125,8 +125,6 @@ class _Shape:
         results = tuple((value.kind, value.slot) for value in found.values())
         places = tuple((self.numbers[place], index) for place, index in found)
         freed = tuple(origin.freed for origin in self.operations)
-        if here.passages is None:
-            here.passages = {}
         here.passages[self.key] = Passage(trace.step, results, (places, freed))
 
     def follow(self, trace: Trace, passage: Passage) -> dict[Place, Value]:

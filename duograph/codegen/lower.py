@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -75,7 +75,6 @@ def _operation(machine: Machine, step: Operation) -> list[Launch | Host]:
 
 def launches(plan: Plan, roles: dict[str, Array], node: Node, packings: dict[Any, Block] | None = None) -> list[Launch]:
     """The steps of a plan with addresses for roles."""
-    found: list[Launch] = []
     blocks: dict[str, Block] = {}
     if plan.workspace:
         blocks["workspace"] = Block(plan.workspace, "temporary")
@@ -91,17 +90,19 @@ def launches(plan: Plan, roles: dict[str, Array], node: Node, packings: dict[Any
             blocks["packed"] = packings[key] = known or Block(plan.packed, "temporary")
         else:
             blocks["packed"] = Block(plan.packed, "temporary")
-    for step in (*packing, *plan.steps):
-        found.append(_launch(step, roles, blocks, node))
-    return found
+    found = [_launch(step, roles, blocks, node, {"packed"}) for step in packing]
+    return found + [_launch(step, roles, blocks, node, WRITTEN) for step in plan.steps]
 
 
-READ_ONLY = frozenset(("a", "b", "indices", "updates", "seed", "offset"))
+WRITTEN = frozenset(("c", "positions", "workspace"))
+"""Roles that the steps of a plan write, and may read."""
 
 
-def _launch(step: Step, roles: dict[str, Array], blocks: dict[str, Block], node: Node) -> Launch:
+def _launch(
+    step: Step, roles: dict[str, Array], blocks: dict[str, Block], node: Node, written: Set[str]
+) -> Launch:
     arguments: list[int | Address] = []
-    launch = Launch(step.kernel, (), step.chunks, step.kernel.title)
+    launch = Launch(step.kernel, (), step.chunks, step.kernel.title, nodes=(node,))
     for value in step.arguments:
         if not isinstance(value, Pointer):
             arguments.append(value)
@@ -113,18 +114,11 @@ def _launch(step: Step, roles: dict[str, Array], blocks: dict[str, Block], node:
         block = array.block if array is not None else blocks[value.role]
         start = array.offset * array.dtype.itemsize if array is not None else 0
         arguments.append(Address(block, start + value.offset))
-        reads = value.role in READ_ONLY
-        written = value.role in WRITTEN or value.role in roles and roles[value.role] is roles.get(f"{value.role}.written")
-        if not written or value.role in ("workspace", "packed", "c"):
-            launch.reads.append(block)
-        if not reads and (written or value.role in ("workspace", "packed", "c", "positions")):
+        launch.reads.append(block)
+        if value.role in written:
             launch.writes.append(block)
     launch.arguments = tuple(arguments)
-    launch.nodes = (node,)
     return launch
-
-
-WRITTEN = frozenset(("c", "positions"))
 
 
 def _contraction(
@@ -141,13 +135,7 @@ def _contraction(
     stored = {array.block for _, array in group.stores}
     for launch in found[-len(plan.steps) :] if plan.steps else ():
         launch.nodes = tuple(group.maps)
-        names = [n for n in extra]
-        if epilogue is None:
-            continue
-        for name in names:
-            block = extra[name].block
-            if block in stored:
-                launch.writes.append(block)
+        launch.writes += [array.block for array in extra.values() if array.block in stored]
     if found:
         found[-1].operations = work(node)
         found[-1].title = "+".join([found[-1].title, *dict.fromkeys(n.op.name for n in list(group.maps)[1:])])

@@ -52,6 +52,10 @@ class Array:
     offset: int = 0
 
     @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
     def contiguous(self) -> bool:
         """Whether the elements lie in row-major order without gaps."""
         return packed(self.shape, self.strides, tuple(range(len(self.shape))))

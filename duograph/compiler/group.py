@@ -99,11 +99,17 @@ class Group(Step):
 
 @dataclass(eq=False)
 class Operation(Step):
-    """One node with a kernel of its own, its operands in memory, and where its result goes."""
+    """One node with a kernel of its own, its operands in memory, and where its result goes.
+
+    Attributes:
+        also: Other nodes that the same kernel computes, and where they go.
+        epilogue: What is done to a contraction's result in registers.
+    """
 
     node: Node
     operands: tuple[Array, ...]
     result: Array
+    also: dict[Node, Array] = field(default_factory=dict)
     epilogue: Group | None = None
 
 

@@ -148,10 +148,11 @@ class Builder:
         member = schedule.home.get(node) is group and group.maps.get(node) == index
         if node is group.root:
             return self.add(Instruction("sum", node.dtype))
-        if not member and node not in schedule.inline:
+        own = schedule.has_own_array(node)
+        if own or (not member and node not in schedule.inline):
             base = schedule.base(node)
             pulled = schedule.home.get(base) is group or base in schedule.inline
-            if not pulled:
+            if own or not pulled:
                 array = schedule.view(node)
                 if array is not None:
                     return self._load(array, index, guard)

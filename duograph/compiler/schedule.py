@@ -56,6 +56,8 @@ class Schedule:
         self.wanted = preferred(self.nodes)
         self.readers: dict[Node, list[Group]] = {}
         self._views: dict[Node, Array | None] = {}
+        self._owned: dict[Node, Array] = {}
+        self._copies: dict[tuple[Node, tuple[int, ...]], Array] = {}
         self.blocks_of_outputs: list[Block] = []
         self._bound: dict[Node, Block] = {}
         self._bind_outputs()
@@ -247,10 +249,6 @@ class Schedule:
             self._copy(node, known)
         return known
 
-    @property
-    def _copies(self) -> dict[tuple[Node, tuple[int, ...]], Array]:
-        return self.__dict__.setdefault("_copies_made", {})
-
     def _copy(self, node: Node, target: Array) -> None:
         """Write a node to a place in memory: by the nest that computes it, or by one that reads it."""
         if not node.size:
@@ -264,14 +262,18 @@ class Schedule:
             return
         group = self._new_group(node, self._last(node), order_of(target.shape, target.strides))
         if not self._join(group, node, group.maps[node], copying=True):
-            source = self._row_major_source(node)
-            group.maps[source] = group.maps.pop(node)
-            assert self._join(group, source, group.maps[source], copying=True)
-            node = source
+            self.steps.remove(group)
+            if node.op.name != "reshape":
+                raise _Unreadable(node)
+            self._row_major(node)
+            group = self._new_group(node, self._last_of_array(node), order_of(target.shape, target.strides))
+            if not self._join(group, node, group.maps[node], copying=True):
+                raise AssertionError(f"{node!r} cannot be copied")
         group.stores.append((node, target))
 
-    def _row_major_source(self, node: Node) -> Node:
-        raise AssertionError(f"{node!r}: no affine index reads it")
+    def _last_of_array(self, node: Node) -> float:
+        """The position of the last step so far."""
+        return max((step.position for step in self.steps), default=-1.0)
 
     # Nests.
 
@@ -341,20 +343,17 @@ class Schedule:
             self._settle(group, node)
 
     def _settle(self, group: Group, node: Node) -> None:
-        """A new nest that cannot read an operand as it lies: the operand is copied first."""
-        for operand in self._operands_in_tree(node):
-            base = self.base(operand)
-            if operand.op.name in VIEWS and base not in self.inline and self.view(operand) is None:
+        """Compute a node in a new nest that could not have all it needs: put its operands into memory first."""
+        self.steps.remove(group)
+        for operand in list(self._operands_in_tree(node)):
+            if operand in self.waiting:
+                self._place(operand)
+        for operand in node.inputs:
+            if self.view(operand) is None:
                 self._views[operand] = self._row_major(operand)
-        group.position = max(group.position, self._last(node), *(self._homes_of_copies())) + 1
-        group.sizes.clear()
-        group.order.clear()
-        index = group.axes_for(node.shape, self._order_for(node))
-        if not self._join(group, node, index):
-            raise AssertionError(f"{node!r} cannot be placed")
-
-    def _homes_of_copies(self) -> Iterator[float]:
-        yield max((step.position for step in self.steps), default=-1.0)
+        group = self._new_group(node, self._last(node), self._order_for(node))
+        if not self._join(group, node, group.maps.pop(node)):
+            raise AssertionError(f"{node!r} cannot be placed: {self.notes.get(node)}")
 
     def _operands_in_tree(self, node: Node) -> Iterator[Node]:
         stack = list(node.inputs)
@@ -365,35 +364,27 @@ class Schedule:
                 stack.extend(operand.inputs)
 
     def _row_major(self, node: Node) -> Array:
-        """A reshaped node in memory: what it is made of, copied into row-major order, has its elements as they are."""
-        chain = node
-        while self.view(chain) is None:
-            chain = chain.inputs[0]
-            if chain.op.name not in VIEWS:
-                break
-        found = self._copied(chain, tuple(range(chain.ndim)))
-        path = []
-        walk = node
-        while walk is not chain:
-            path.append(walk)
-            walk = walk.inputs[0]
-        for view in reversed(path):
-            moved = found.moved(view)
-            if moved is None:
-                self._views[view.inputs[0]] = found
-                block = Block(view.inputs[0].nbytes, "temporary")
-                packed = Array(block, view.dtype, view.inputs[0].shape, row_major(view.inputs[0].shape))
-                self._copy_array(found, packed, view.inputs[0])
-                moved = packed.moved(view)
-                assert moved is not None
-            found = moved
-        return found
+        """A node in memory that no strides can describe where it lies: copied, or made of a copy in row-major order."""
+        if node.op.name != "reshape" or self.view(node.inputs[0]) is None:
+            try:
+                return self._own(node, self._copied(node, tuple(range(node.ndim))))
+            except _Unreadable:
+                pass
+        (x,) = node.inputs
+        inner = self.view(x) or self._row_major(x)
+        if not inner.contiguous:
+            inner = self._copied(x, tuple(range(x.ndim)))
+        moved = inner.moved(node)
+        assert moved is not None, f"{node!r} of a row-major array"
+        return self._own(node, moved)
 
-    def _copy_array(self, source: Array, target: Array, node: Node) -> None:
-        self._views[node] = source
-        group = self._new_group(node, self._last(node), order_of(target.shape, target.strides))
-        assert self._join(group, node, group.maps[node], copying=True)
-        group.stores.append((node, target))
+    def _own(self, node: Node, array: Array) -> Array:
+        self._views[node] = self._owned[node] = array
+        return array
+
+    def has_own_array(self, node: Node) -> bool:
+        """Whether a view, or a number computed by every user, has been put into memory as it is."""
+        return node in self._owned
 
     def _candidates(self, node: Node, after: float) -> list[Group]:
         """Nests that a node might join, the best first."""
@@ -582,21 +573,39 @@ class Schedule:
     # Operations with kernels of their own.
 
     def _place_kernel(self, node: Node) -> None:
+        name = node.op.name
+        if name in ("put", "put_along"):
+            self._place_writes(node)
+            return
         operands, order = self._operands(node)
         result = self._allocate(node, order)
         position = max((step.position for step in self.steps), default=-1.0) + 1
-        if node.op.name in CONTRACTIONS and node.size:
+        if name in CONTRACTIONS and node.size:
             group = Group(position, root=node)
             group.maps[node] = group.axes_for(node.shape, order)
-            step = Operation(position, node, operands, result, group)
-            self.steps += [step, group]
+            self.steps += [Operation(position, node, operands, result, epilogue=group), group]
             self.home[node] = group
-            if node in self._bound:
-                self.array(node)
-        else:
-            self.steps.append(Operation(position, node, operands, result))
-            self.home[node] = self.steps[-1]
-            self.arrays[node] = result
+            return
+        step = Operation(position, node, operands, result)
+        self.steps.append(step)
+        self.home[node] = step
+        self.arrays[node] = result
+        if name == "window_max":  # the positions of the maxima, where they are wanted, are found on the way
+            for twin in self.users[node.inputs[0]]:
+                if twin.op.name == "window_argmax" and twin.attributes == node.attributes and twin not in self.home:
+                    step.also[twin] = self.arrays[twin] = self._allocate(twin, order)
+                    self.home[twin] = step
+
+    def _place_writes(self, node: Node) -> None:
+        """Writing at positions that are data: a copy of what is there, and then in place."""
+        x, indices, updates = node.inputs
+        operands = (self._contiguous(indices), self._contiguous(updates))
+        result = self._allocate(node, tuple(range(node.ndim)))
+        self._copy(x, result)
+        position = max((step.position for step in self.steps), default=-1.0) + 1
+        self.steps.append(Operation(position, node, operands, result))
+        self.home[node] = self.steps[-1]
+        self.arrays[node] = result
 
     def _operands(self, node: Node) -> tuple[tuple[Array, ...], tuple[int, ...]]:
         """The operands of a kernel as it wants them, and the order of its result."""
@@ -610,17 +619,17 @@ class Schedule:
                 return (self._last_channels(x), self._last_channels(other)), plain
             return (self._last_channels(x), self.in_memory(other, _filters)), channels_last(ndim)
         if name.startswith("window"):
-            lead = ndim - len(node["window"])
-            last = lead == 2 and node in self.wanted
-            operands = []
-            for x in node.inputs:
-                if lead == 2 and not last and self.view(x) is not None if self.base(x) in self.arrays else False:
-                    array = self.view(x)
-                    last = last or (array is not None and array.order == channels_last(ndim) and not array.contiguous)
-            for x in node.inputs:
-                operands.append(self._last_channels(x) if last else self._contiguous(x))
-            return tuple(operands), channels_last(ndim) if last else plain
+            last = ndim - len(node["window"]) == 2 and (node in self.wanted or any(map(self._lies_last, node.inputs)))
+            if last:
+                return tuple(map(self._last_channels, node.inputs)), channels_last(ndim)
         return tuple(self._contiguous(x) for x in node.inputs), plain
+
+    def _lies_last(self, node: Node) -> bool:
+        """Whether a node lies in memory channels last, and not row-major as well."""
+        array = self.view(node) if self.base(node) in self.arrays else None
+        if array is None or array.contiguous:
+            return False
+        return packed(array.shape, array.strides, channels_last(node.ndim))
 
     def _contiguous(self, node: Node) -> Array:
         return self.in_memory(node, lambda array: array.contiguous)
@@ -631,15 +640,9 @@ class Schedule:
         if base in self.waiting:
             self._place(base)
         array = self.view(node)
-        if array is not None and ordered_strides(node.shape, order) == _normal(array, order):
+        if array is not None and packed(array.shape, array.strides, order):
             return array
         return self._copied(node, order)
-
-
-def _normal(array: Array, order: Sequence[int]) -> Strides:
-    """The strides, with those of axes of one element as they would be in this order."""
-    ideal = ordered_strides(array.shape, order)
-    return tuple(i if n == 1 else s for i, s, n in zip(ideal, array.strides, array.shape, strict=True))
 
 
 def _matrix(array: Array) -> bool:
@@ -654,6 +657,10 @@ def _filters(array: Array) -> bool:
     """Whether a convolution can read its weight as it lies: evenly spaced taps."""
     taps = array.shape[2:]
     return reshaped_strides(taps, array.strides[2:], (prod(taps),)) is not None
+
+
+class _Unreadable(Exception):
+    """No affine index reads a view of something that is not in memory as an array."""
 
 
 class _Attempt:
@@ -748,12 +755,14 @@ class _Attempt:
                     self._fail("it needs another element of a value that this nest computes")
                     return None
                 return node in self.later or node in group.later
-            if node in schedule.inline:
+            if node in schedule.inline and not schedule.has_own_array(node):
                 return self._inline(node, index)
             if node in schedule.waiting:
                 return (node in self.later) if self.add(node, index) else None
             base = schedule.base(node)
             inside = base in self.added or schedule.home.get(base) is group
+            if schedule.has_own_array(node):
+                return self._read(node, index)
             if node.op.name in VIEWS and (inside or base in schedule.waiting or base in schedule.inline):
                 found = source_index(node, index, group.sizes)
                 if found is None:

@@ -18,18 +18,20 @@ def hide(directory: str) -> None:
 
 
 def _is_internal(code: CodeType) -> bool:
-    known = _internal.get(code)
-    if known is None:
-        known = _internal[code] = code.co_filename.startswith(tuple(_OURS))
+    known = _internal[code] = code.co_filename.startswith(tuple(_OURS))
     return known
 
 
 def user_frame() -> FrameType | None:
     """The innermost frame that is not the framework's own."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _is_internal(frame.f_code):
+    while frame is not None:
+        code = frame.f_code
+        known = _internal.get(code)
+        if not (_is_internal(code) if known is None else known):
+            return frame
         frame = frame.f_back
-    return frame
+    return None
 
 
 def user_site() -> tuple[str, int, int] | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, ClassVar, Final, NamedTuple
 from weakref import ref
@@ -133,7 +133,7 @@ class Value:
     ) -> None:  # fmt: skip
         self.shape = shape
         self.dtype = dtype
-        self.kind = kind  # found when first used, if it is not given
+        self.kind = kind or kind_of(shape, dtype)
         self.buffer = buffer
         self.trace = trace
         self.slot = slot
@@ -152,7 +152,7 @@ class Snapshot(Value):
 
     def __init__(self, source: Value, buffer: Any) -> None:
         self.source = source
-        super().__init__(source.shape, source.dtype, buffer, origin=source.origin, index=source.index)
+        super().__init__(source.shape, source.dtype, buffer, None, -1, source.origin, source.index, source.kind)
 
     @property
     def overwritten(self) -> Any:  # type: ignore[override]
@@ -169,13 +169,14 @@ class Step:
 
     `results` are the kinds of the results, `single` that of the only one if there is one; `first` is the slot of the
     first. `following` are the steps that were seen to come next, `plans` what the traces that ended here computed,
-    by live slots. `slots`, `leaves`, `length` and `pending_bytes` count from the root. `shortcuts`
-    are steps that come after leaves which are entered with them, `passages` ways onwards that are walked as one.
+    by live slots. `slots`, `leaves`, `length` and `pending_bytes` count from the root. `passages`
+    are ways onwards that are walked as one: to a step, by the key of an operation that brings new leaves with it, and
+    whole `Passage`s.
     """
 
     __slots__ = (
         "first", "following", "full", "leaves", "length", "line", "nodes", "numbers", "parent", "passages",
-        "pending_bytes", "plans", "results", "shortcuts", "single", "slots",
+        "pending_bytes", "plans", "results", "single", "slots",
     )  # fmt: skip
 
     def __init__(self, parent: Step | None, nodes: tuple[Node, ...], leaf: bool, line: str | None) -> None:
@@ -187,8 +188,7 @@ class Step:
         self.following: dict[Any, Step] = {}
         self.plans: dict[tuple[int, ...], Any] = {}
         self.numbers: dict[Any, Any] | None = None
-        self.shortcuts: dict[Any, Step] = {}
-        self.passages: dict[Any, Passage] | None = None
+        self.passages: dict[Any, Any] = {}
         self.first: int = parent.slots if parent else 0
         self.slots: int = self.first + len(nodes)
         self.leaves: int = (parent.leaves if parent else 0) + leaf
@@ -199,12 +199,12 @@ class Step:
 
 
 class Passage(NamedTuple):
-    """A way through the tree on which no leaf is entered: its end, the kinds and slots of the results that are taken
-    from it, and what whoever walked it first has to remember."""
+    """A way through the tree that was walked before: its end, the kinds and slots of the results that are taken from
+    it, and what else is to be remembered of it."""
 
     end: Step
-    results: tuple[tuple[Any, int], ...]
-    notes: Any
+    results: tuple[tuple[Kind, int], ...]
+    notes: Any = None
 
 
 class Tree:
@@ -323,7 +323,8 @@ class Trace:
                 value.trace, value.slot = self, self.step.first
             return value, buffer
         leaf = buffer.snapshot()
-        return (value if leaf is buffer or not buffer.shared else Snapshot(value, leaf)), leaf
+        is_seen = leaf is not buffer and (buffer.foreign or buffer.exports)
+        return (Snapshot(value, leaf) if is_seen else value), leaf
 
     def enter(self, values: list[Value], leaves: list[Any]) -> Step:
         """Make `values` leaves, whose buffers are `leaves`. Returns the step they enter at: `step` does not move."""
@@ -337,6 +338,21 @@ class Trace:
             slot += 1
         self.leaves += leaves
         return self.step
+
+    def holds(self, values: Sequence[Value]) -> bool:
+        """Whether all `values` are in this trace."""
+        return [v.trace for v in values].count(self) == len(values)
+
+    def entrants(self, values: Sequence[Value]) -> list[Any] | None:
+        """The buffers of `values` if all would enter as leaves just as they are; else None."""
+        buffers = [v.buffer for v in values]
+        is_plain = (
+            None not in buffers
+            and self not in [v.trace for v in values]
+            and False not in [b.simple for b in buffers]
+            and not any([b.exports for b in buffers])
+        )
+        return buffers if is_plain else None
 
     def _leaf_step(self, kind: Kind, order: tuple[int, ...] | None = None) -> Step:
         """The step that brings a leaf: its key is the kind, and how the leaf lies in memory if not row by row."""
@@ -362,9 +378,10 @@ class Trace:
             step = tree.grow(here, key, (node,), leaf=False)
         return step
 
-    def follow(self, passage: Passage) -> list[Value]:
-        """Go on at the end of a passage. Returns its results, off the tape."""
+    def follow(self, passage: Passage, leaves: Sequence[Any] = ()) -> list[Value]:
+        """Go on at the end of a passage, on which these leaves enter. Returns its results, off the tape."""
         self.step = passage.end
+        self.leaves += leaves
         return [_pending(kind, self, slot, None, 0) for kind, slot in passage.results]
 
     def extend(
@@ -377,7 +394,6 @@ class Trace:
         """
         here = self.step
         for value, leaf in zip(values, leaves, strict=True):
-            assert value.kind is not None
             self.step = self._leaf_step(value.kind, leaf.order)
         slots = tuple([None if v is None else v.slot for v in inputs])
         inner = (op, attributes, *slots)
@@ -387,7 +403,7 @@ class Trace:
             built = op.build([None if s is None else nodes[s] for s in slots], attributes)
             step = tree.grow(self.step, inner, built, leaf=False)
         if leaves:
-            here.shortcuts[key] = step
+            here.passages[key] = step
         return step
 
 
@@ -410,6 +426,9 @@ realiser: Callable[[Trace], None] = _no_realiser
 """Computes the live pending values of a trace and gives the thread a new one. Installed by `runtime`."""
 
 
+_NOTHING: dict[Value, Value] = {}
+
+
 def record(op: Operation, inputs: tuple[Value | None, ...], attributes: Attributes = ()) -> Any:
     """Record one operation. Returns its pending result, a Value, or a tuple of them where it has several.
 
@@ -420,32 +439,23 @@ def record(op: Operation, inputs: tuple[Value | None, ...], attributes: Attribut
     taped: Any = None
     values: list[Value] = []  # those that become leaves
     leaves: list[Any] = []
-    swapped: dict[Value, Value] | None = None
+    swapped = _NOTHING  # snapshots that take the place of inputs
     try:
         for value in inputs:
             if value is None:
                 key.append(None)
                 continue
-            slot = value.slot  # read before the trace: see `Trace.enter`
+            slot: Any = value.slot  # read before the trace: see `Trace.enter`
             if value.trace is not trace:
                 buffer = value.buffer
+                slot = value.kind
                 if buffer is None or not buffer.simple or buffer.exports:
-                    if swapped is not None and value in swapped:
-                        value = swapped[value]
-                    else:
-                        given = value
-                        value, buffer = trace.admit(value)
-                        if value is not given:
-                            swapped = swapped or {}
-                            swapped[given] = value
-                if value.trace is trace:
-                    slot = value.slot
-                else:
-                    slot = value.kind
-                    if slot is None:
-                        slot = value.kind = kind_of(value.shape, value.dtype)
-                    if buffer.order is not None:
-                        slot = (slot, buffer.order)
+                    given = value
+                    value, buffer = (swapped[given], None) if given in swapped else trace.admit(given)
+                    if value is not given:
+                        swapped = {**swapped, given: value}
+                    slot = value.slot if value.trace is trace else (slot, buffer.order)
+                if value.trace is not trace:
                     value.slot = ~len(leaves)  # should it come again
                     value.trace = trace
                     values.append(value)
@@ -457,10 +467,10 @@ def record(op: Operation, inputs: tuple[Value | None, ...], attributes: Attribut
         for value in values:
             value.trace = None
         raise
-    if swapped is not None:
+    if swapped:
         inputs = tuple([v if v is None else swapped.get(v, v) for v in inputs])
     key = tuple(key)
-    step = (trace.enter(values, leaves).shortcuts if leaves else trace.step.following).get(key)
+    step = (trace.enter(values, leaves).passages if leaves else trace.step.following).get(key)
     if step is None:
         step = trace.extend(key, op, inputs, attributes, values, leaves)
     trace.step = step

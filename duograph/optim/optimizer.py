@@ -6,7 +6,7 @@ import copy
 import functools
 import itertools
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import is_
 from typing import Any
 
@@ -16,7 +16,7 @@ from ..graph import trace as tracing
 from ..graph.dtype import DType, float32, float64
 from ..graph.errors import ArgumentError, NotSupported
 from ..graph.node import Attributes
-from ..graph.trace import Number, Value, local, record, scalar
+from ..graph.trace import Number, Passage, Value, local, record, scalar
 from ..nn.module import clear_grad
 from ..tensor.core import Tensor, cast, wrap
 from ..tensor.views import overwrite
@@ -305,7 +305,7 @@ class Optimizer:
 class _Batch:
     """Parameters of a group that have counted the same, and so are updated by one operation."""
 
-    __slots__ = ("counted", "counts", "numbers", "parameters", "states")
+    __slots__ = ("counted", "counts", "made", "numbers", "parameters", "states")
 
     def __init__(self, counted: dict[str, float]) -> None:
         self.counted = counted
@@ -313,6 +313,7 @@ class _Batch:
         self.states: list[dict[str, Any]] = []
         self.numbers: list[_RunTimeNumber] = []
         self.counts: dict[str, _RunTimeNumber] = {}
+        self.made: list[Value] = []  # the states as the last update left them
 
     def share_counts(self, names: tuple[str, ...]) -> None:
         """Let the counters in all states be one value: people read them, and no view of one is kept up to date."""
@@ -327,16 +328,13 @@ class _Batch:
         if "step" in counted:
             counted["step"] += 1
         rule, numbers, attributes = optimizer.rule(group, counted)
-        inputs = self._inputs(numbers)
-        tensors = list(self.parameters)
-        inputs += [p._value for p in tensors]
-        inputs += [p._grad._value for p in tensors]  # type: ignore[union-attr]
-        for name in rule.states:
-            column = [state[name] for state in self.states]
-            tensors += column
-            inputs += [s._value for s in column]
-        results = record(rule, tuple(inputs), attributes)
-        overwrite(tensors, results if type(results) is tuple else (results,))
+        parameters = self.parameters
+        columns = [state[name] for name in rule.states for state in self.states]
+        known = [p._value for p in parameters] + [p._grad._value for p in parameters]  # type: ignore[union-attr]
+        states = [s._value for s in columns]
+        results = self._recorded(rule, self._inputs(numbers), known, states, attributes)
+        overwrite(parameters + columns, results)
+        self.made = list(results[len(parameters) :])
         counted["first"] = False
         for name, count in self.counts.items():
             count.become(counted[name])
@@ -349,6 +347,29 @@ class _Batch:
             cast(number, float64)._value if isinstance(number, Tensor) else held.become(number)
             for number, held in zip(numbers, self.numbers, strict=True)
         ]
+
+    def _recorded(
+        self, rule: Rule, numbers: list[Value], known: list[Value], states: list[Value], attributes: Attributes
+    ) -> Sequence[Value]:
+        """The results of the rule, recorded.
+
+        In a loop this is the same passage in each step: parameters and gradients are in the trace already, in the same
+        slots, and the numbers and the states, which are those that the last step made, enter as leaves.
+        """
+        trace = local.trace
+        here = trace.step
+        entering = numbers + states
+        passage = key = None
+        if states == self.made and trace.holds(known) and (leaves := trace.entrants(entering)) is not None:
+            key = ("update", rule, attributes, *[v.slot for v in known], *[v.kind for v in states])
+            passage = here.passages.get(key)
+            if passage is not None:
+                return trace.follow(passage, leaves)
+        results = record(rule, (*numbers, *known, *states), attributes)
+        made = results if type(results) is tuple else (results,)
+        if key is not None and local.trace is trace:
+            here.passages[key] = Passage(trace.step, tuple([(v.kind, v.slot) for v in made]))
+        return made
 
 
 class _RunTimeNumber:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..graph import trace as tracing
+from ..graph.errors import ArgumentError
 from ..graph.node import Graph
 from ..graph.trace import Failure, Number, Step, Trace
 from .buffer import Buffer
@@ -17,6 +19,71 @@ observers: list[Callable[[Step, Graph], Any]] = []
 """Called with the last step and the graph of each new plan: how `duograph.debug` explains what was recorded anew."""
 watch: Callable[..., Any] | None = None
 """If set, shown every intermediate result (by the interpreter): how `duograph.debug.nans` hunts."""
+
+TIERS = ("auto", "compiled", "interpreted")
+PATIENCE = 0.1
+"""Seconds that the interpreter may take for a graph seen for the first time. What takes longer is compiled at once."""
+
+
+def tier() -> str:
+    """Who runs plans: `DUOGRAPH_TIER`, `"auto"` by default.
+
+    Raises:
+        ArgumentError: It is none of `TIERS`.
+    """
+    wanted = os.environ.get("DUOGRAPH_TIER", "").strip().lower() or "auto"
+    if wanted not in TIERS:
+        raise ArgumentError(f"DUOGRAPH_TIER must be one of {', '.join(TIERS)}. Received: {wanted!r}")
+    return wanted
+
+
+class Plan:
+    """How a graph is computed: by the reference interpreter when it is small and new, as machine code otherwise.
+
+    Which of them is decided by a rule and never by a clock, so that a program gives the same bits every time: a graph
+    is compiled at its second sighting, or at once if the interpreter would take long for it.
+    """
+
+    __slots__ = ("_interpretation", "_native", "_sightings", "_tier", "graph", "orders")
+
+    def __init__(self, graph: Graph, orders: Sequence[tuple[int, ...] | None]) -> None:
+        self.graph = graph
+        self.orders = tuple(orders)
+        self._tier = tier()
+        self._native: Any = None
+        self._interpretation: Interpretation | None = None
+        self._sightings = 0
+
+    def __call__(self, leaves: Sequence[Any]) -> list[Buffer]:
+        """The outputs as fresh buffers: none shares memory with a leaf or another output."""
+        if self._native is not None and watch is None:
+            return self._native(leaves)
+        self._sightings += 1
+        if watch is None and self._compiles():
+            from .native import Native
+
+            self._native = Native(self.graph, self.orders)
+            self._interpretation = None
+            return self._native(leaves)
+        if self._interpretation is None:
+            self._interpretation = Interpretation(self.graph)
+        return interpreted(self._interpretation, leaves)
+
+    def _compiles(self) -> bool:
+        if self._tier == "auto":
+            return self._sightings > 1 or patience(self.graph) > PATIENCE
+        return self._tier == "compiled"
+
+
+def patience(graph: Graph) -> float:
+    """About how many seconds the interpreter takes: 4 us a node, 1 ns an element, and 10 GFLOP/s in products."""
+    seconds = 0.0
+    for node in graph.nodes():
+        seconds += 4e-6 + 1e-9 * node.size
+        if node.op.kind == "contraction":
+            first, second = (operand.size for operand in node.inputs)
+            seconds += 2e-10 * (first * second * max(1, node.size)) ** 0.5
+    return seconds
 
 
 def array_of(leaf: Any, dtype: np.dtype) -> np.ndarray:
@@ -32,17 +99,22 @@ def memory_of(array: np.ndarray) -> int:
     return id(owner)
 
 
-def run(plan: Interpretation, leaves: Sequence[Any]) -> list[Buffer]:
-    """The outputs of a plan as fresh buffers: none shares memory with a leaf or another output."""
+def interpreted(plan: Interpretation, leaves: Sequence[Any]) -> list[Buffer]:
+    """The outputs of the interpreter as fresh buffers in row-major order."""
     arrays = [array_of(leaf, node.dtype.numpy) for leaf, node in zip(leaves, plan.graph.inputs, strict=True)]
     taken = set(map(memory_of, arrays))
     buffers = []
     for result in plan(arrays, watch):
-        if not result.flags.writeable or memory_of(result) in taken:
+        if not result.flags.writeable or not result.flags.c_contiguous or memory_of(result) in taken:
             result = result.copy()
         taken.add(memory_of(result))
         buffers.append(Buffer(result))
     return buffers
+
+
+def run(plan: Plan, leaves: Sequence[Any]) -> list[Buffer]:
+    """The outputs of a plan for these leaves."""
+    return plan(leaves)
 
 
 def realise(trace: Trace) -> None:
@@ -55,28 +127,26 @@ def realise(trace: Trace) -> None:
     live = [v for r in list(trace.pending) if (v := r()) is not None and v.buffer is None]
     step = trace.step
     if live:
-        key = tuple(dict.fromkeys([v.slot for v in live]))
+        key = tuple(dict.fromkeys(v.slot for v in live))
+        leaves = trace.leaves[: step.leaves]
         plan = step.plans.get(key)
         if plan is None:
-            plan = Interpretation(trace.graph(key))
+            orders = [None if type(leaf) is Number else leaf.order for leaf in leaves]
+            plan = Plan(trace.graph(key), orders)
             step.plans[key] = plan
             for observer in observers:
                 observer(step, plan.graph)
         try:
-            buffers = run(plan, trace.leaves[: step.leaves])
+            buffers = run(plan, leaves)
         except Exception as error:
             for value in live:
                 value.buffer = Failure(error)
             if trace is tracing.local.trace:
                 trace.retire()
             raise
-        if len(key) == len(live):
-            for value, buffer in zip(live, buffers, strict=True):
-                value.buffer = buffer
-        else:  # some values are the same slot under another tape
-            made = dict(zip(key, buffers, strict=True))
-            for value in live:
-                value.buffer = made[value.slot]
+        made = dict(zip(key, buffers, strict=True))
+        for value in live:
+            value.buffer = made[value.slot]
     if trace is tracing.local.trace:
         trace.retire()
 

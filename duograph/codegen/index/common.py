@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ...graph.dtype import SIGNED_BY_SIZE, DType
 from ...graph.primitives.indexing import MODES
-from .. import scalar, storage
+from .. import scalar, storage, types
+from ..contract.machine import Machine
 from ..emitter import Function, Reg
 from ..plan import Failure, ceil_div
 
@@ -87,53 +88,75 @@ class Update:
         for value, target in zip(new, targets, strict=True):
             storage.write(f, value, target, self.into, native=self.half, mask=mask)
 
-    def row(self, f: Function, target: Reg, update: Reg, columns: Reg, lanes: int) -> None:
+    def row(self, f: Function, target: Reg, update: Reg, columns: Reg, vector: Vector) -> None:
         """Join so many updates to as many elements."""
 
-        def work(indices: Sequence[Reg], mask: Reg | None) -> None:
+        def work(indices: Sequence[Reg], lanes: int, mask: Reg | None) -> None:
             targets = [f.gep(target, j, storage.stored(self.into)) for j in indices]
             self.emit(f, targets, [self.at(f, update, j) for j in indices], lanes, mask)
 
-        sweep(f, columns, lanes, work, 4 if lanes > 1 else 1)
+        sweep(f, columns, vector, work)
 
 
 def _never(condition: Reg, refused: Reg) -> None:
     raise AssertionError("no mode refuses anything")
 
 
-def lanes_for(vector_bytes: int, dtype: DType) -> int:
-    """Lanes of a vector, small types taken to be as wide as what they are computed in."""
-    return vector_bytes // max(4, dtype.itemsize)
+@dataclass(frozen=True)
+class Vector:
+    """How elements are worked on: so many at once.
+
+    Attributes:
+        masked: Whether the last ones, too few for a vector, are a vector with a mask, which not every processor is
+            quick at, or shorter and shorter vectors.
+    """
+
+    lanes: int
+    masked: bool
+
+    @classmethod
+    def of(cls, machine: Machine, dtype: DType, count: int) -> Vector:
+        """For rows of so many elements. Small types are taken to be as wide as what they are computed in."""
+        lanes = machine.vector_bytes // max(4, dtype.itemsize)
+        return cls(lanes if count >= lanes // 2 else 1, machine.vector_bytes == 64)
 
 
-Work = Callable[[Sequence[Reg], Reg | None], None]
+Work = Callable[[Sequence[Reg], int, Reg | None], None]
 
 
-def sweep(f: Function, stop: Reg, lanes: int, work: Work, unroll: int = 4) -> None:
-    """`work(indices, mask)` for the vectors that begin at these indices, over `range(stop)`: several at a time, then
-    single ones, then a masked one."""
+def sweep(f: Function, stop: Reg, vector: Vector, work: Work, unroll: int = 4) -> None:
+    """`work(indices, lanes, mask)` for the vectors that begin at these indices, over `range(stop)`: several at a time,
+    then single ones, then what is left."""
+    lanes = vector.lanes
+    if lanes == 1:
+        unroll = 1
     start: Reg | int = 0
-    for step in [lanes * unroll, lanes] if unroll > 1 else [lanes]:
-        whole = f.binary("and", stop, -step)
-        with f.loop(start, whole, step, name="lane") as loop:
-            work([loop.index + lanes * j for j in range(step // lanes)], None)
+    for count in dict.fromkeys((unroll, 1)):
+        whole = f.binary("and", stop, -lanes * count)
+        with f.loop(start, whole, lanes * count, name="lane") as loop:
+            work([loop.index + lanes * j for j in range(count)], lanes, None)
         start = whole
-    if lanes > 1:
-        assert isinstance(start, Reg)
+    assert isinstance(start, Reg)
+    if lanes > 1 and vector.masked:
         with f.if_(start < stop, name="rest"):
-            work([start], f.lane_mask(stop - start, lanes))
+            work([start], lanes, f.lane_mask(stop - start, lanes))
+        return
+    while lanes > 1:
+        lanes //= 2
+        here = f.binary("and", stop, lanes)  # what is left is less than two such vectors
+        with f.if_(f.ne(here, 0), name="rest"):
+            work([start], lanes, None)
+        start = start + here
 
 
-def clear(f: Function, pointer: Reg, count: Reg, dtype: DType, lanes: int) -> None:
-    """Write so many zeros."""
-    type = storage.stored(dtype)
-    zero = f.zero(f"<{lanes} x {type}>" if lanes > 1 else type)
+def fill(f: Function, pointer: Reg, count: Reg, type: str, value: int, vector: Vector) -> None:
+    """Write an integer so many times, as elements of the type."""
 
-    def work(indices: Sequence[Reg], mask: Reg | None) -> None:
+    def work(indices: Sequence[Reg], lanes: int, mask: Reg | None) -> None:
         for index in indices:
-            f.store(zero, f.gep(pointer, index, type), mask=mask)
+            f.store(f.const(types.vector(type, lanes), value), f.gep(pointer, index, type), mask=mask)
 
-    sweep(f, count, lanes, work)
+    sweep(f, count, vector, work)
 
 
 LEAST = 16 << 10

@@ -14,11 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
-from ...graph.dtype import DType, float32
+from ...graph.dtype import DType, float32, int32
 from .. import storage, types
+from ..contract.machine import Machine
 from ..emitter import Function, Reg
 from ..plan import Kernel, Plan, Pointer, ceil_div, round_up
-from .common import Indices, Update, cut, sweep
+from .common import Indices, Update, Vector, cut, fill, sweep
 
 _ALIGN = 64
 _NUMBER = "i32"
@@ -37,12 +38,11 @@ class Group(Kernel):
 
     Attributes:
         last: Whether only the last update of a row counts.
-        lanes: Of a vector of numbers.
     """
 
     index_dtype: DType
     last: bool
-    lanes: int
+    vector: Vector
 
     @property
     def title(self) -> str:
@@ -53,12 +53,7 @@ class Group(Kernel):
         return dict.fromkeys(("indices", "head", "next", "error"), "ptr") | dict.fromkeys(("size", "count"), "i64")
 
     def body(self, f: Function, given: SimpleNamespace, chunk: Reg) -> None:
-        def none(indices: Sequence[Reg], mask: Reg | None) -> None:
-            for index in indices:
-                nobody = f.const(types.vector(_NUMBER, self.lanes), -1)
-                f.store(nobody, f.gep(given.head, index, _NUMBER), mask=mask)
-
-        sweep(f, given.size, self.lanes, none)
+        fill(f, given.head, given.size, _NUMBER, -1, self.vector)
         source = Indices(self.index_dtype, given.indices, given.size, given.error)
         with f.loop(0, given.count, name="turn") as turn:
             i = turn.index if self.last else given.count - 1 - turn.index
@@ -78,17 +73,14 @@ class PutGroups(Kernel):
 
     16-bit floats of a row with several updates are added up, or multiplied, in a row of floats that the chunk has in
     `sums`.
-
-    Attributes:
-        lanes: Of a vector.
     """
 
     update: Update
-    lanes: int
+    vector: Vector
 
     @property
     def title(self) -> str:
-        return f"put_groups_{self.update.title}_{self.lanes}"
+        return f"put_groups_{self.update.title}_{self.vector.lanes}"
 
     @property
     def slots(self) -> Mapping[str, str]:
@@ -118,50 +110,49 @@ class PutGroups(Kernel):
                 with f.if_(f.compare("ge", i, 0), name="any"):
                     target = self.update.at(f, here, row.index * given.inner)
                     if self.update.mode == "set":
-                        self.update.row(f, target, source(i), columns, self.lanes)
+                        self.update.row(f, target, source(i), columns, self.vector)
                     elif not self.update.is_rounded:
                         with f.while_([i], names=["i"]) as each:
                             (i,) = each.carried
                             each.test(f.compare("ge", i, 0))
                             then = after(i)
-                            self.update.row(f, target, source(i), columns, self.lanes)
+                            self.update.row(f, target, source(i), columns, self.vector)
                             each.yield_(then)
                     else:
                         second = after(i)
                         with f.if_(second < 0, name="one") as branch:
-                            self.update.row(f, target, source(i), columns, self.lanes)
+                            self.update.row(f, target, source(i), columns, self.vector)
                         with branch.else_():
                             self._in_floats(f, target, i, source, after, columns, sums)
 
     def _in_floats(self, f: Function, target: Reg, i: Reg, source: _At, after: _At, columns: Reg, sums: Reg) -> None:
         """A row of 16-bit floats and all its updates."""
         update, native = self.update, self.update.half
-        single = types.vector("float", self.lanes)
 
-        def widen(indices: Sequence[Reg], mask: Reg | None) -> None:
+        def widen(indices: Sequence[Reg], lanes: int, mask: Reg | None) -> None:
             for j in indices:
-                value = storage.read(f, update.at(f, target, j), update.dtype, self.lanes, native=native, mask=mask)
+                value = storage.read(f, update.at(f, target, j), update.dtype, lanes, native=native, mask=mask)
                 f.store(value, f.gep(sums, j, "float"), mask=mask)
 
-        def narrow(indices: Sequence[Reg], mask: Reg | None) -> None:
+        def narrow(indices: Sequence[Reg], lanes: int, mask: Reg | None) -> None:
             for j in indices:
-                value = f.load(f.gep(sums, j, "float"), single, mask=mask)
+                value = f.load(f.gep(sums, j, "float"), types.vector("float", lanes), mask=mask)
                 storage.write(f, value, update.at(f, target, j), update.dtype, native=native, mask=mask)
 
-        sweep(f, columns, self.lanes, widen)
+        sweep(f, columns, self.vector, widen)
         with f.while_([i], names=["i"]) as each:
             (i,) = each.carried
             each.test(f.compare("ge", i, 0))
             then = after(i)
-            replace(update, into=float32).row(f, sums, source(i), columns, self.lanes)
+            replace(update, into=float32).row(f, sums, source(i), columns, self.vector)
             each.yield_(then)
-        sweep(f, columns, self.lanes, narrow)
+        sweep(f, columns, self.vector, narrow)
 
 
 def plan_groups(
+    machine: Machine,
     update: Update,
     index_dtype: DType,
-    lanes: int,
     *,
     outer: int,
     size: int,
@@ -173,13 +164,12 @@ def plan_groups(
     """The plan of `put` by groups; see `put.plan_put`.
 
     Args:
-        lanes: Of a vector, 1 for rows that are too narrow for one.
         chunks: How many there should be.
         piece: Bytes of a row that a chunk has at least.
     """
-    last = update.mode == "set"
+    vector, last = Vector.of(machine, update.dtype, inner), update.mode == "set"
     block, outer_blocks = cut(outer, chunks)
-    unit = round_up(max(1, piece // update.dtype.itemsize), lanes)
+    unit = round_up(max(1, piece // update.dtype.itemsize), vector.lanes)
     units, column_blocks = cut(ceil_div(inner, unit), chunks // outer_blocks)
     rows, row_blocks = cut(size, chunks // (outer_blocks * column_blocks))
     columns, chunks = min(units * unit, round_up(inner, _ALIGN)), outer_blocks * column_blocks * row_blocks
@@ -188,10 +178,10 @@ def plan_groups(
     sums = following + (0 if last else round_up(count * number, _ALIGN))
     end = sums + (chunks * columns * types.size("float") if update.is_rounded else 0)
     head, after = Pointer("workspace"), Pointer("workspace", following)
-    group = Group(index_dtype, last, max(4, lanes)).step(
+    group = Group(index_dtype, last, Vector.of(machine, int32, size)).step(
         chunks=1, indices=Pointer("indices"), head=head, next=after, error=Pointer("error"), size=size, count=count
     )
-    put = PutGroups(update, lanes).step(
+    put = PutGroups(update, vector).step(
         chunks=chunks,
         c=Pointer("c"),
         updates=Pointer("updates"),

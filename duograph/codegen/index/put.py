@@ -15,7 +15,7 @@ from ...graph.dtype import DType
 from ..contract.machine import Machine
 from ..emitter import Function, Reg
 from ..plan import Kernel, Plan, Pointer, ceil_div, round_up
-from .common import Indices, Update, chunks_for, cut, lanes_for
+from .common import Indices, Update, Vector, chunks_for, cut
 from .groups import MOST_UPDATES, plan_groups
 
 _COLUMN_BYTES = 1024
@@ -30,19 +30,15 @@ _ROW_COST = 32
 
 @dataclass(frozen=True)
 class Put(Kernel):
-    """A chunk is `block` outer positions and `columns` columns.
-
-    Attributes:
-        lanes: Of a vector, 1 for rows that are too narrow for one.
-    """
+    """A chunk is `block` outer positions and `columns` columns."""
 
     update: Update
     index_dtype: DType
-    lanes: int
+    vector: Vector
 
     @property
     def title(self) -> str:
-        return f"put_{self.update.title}_{self.lanes}_by_{self.index_dtype.name}"
+        return f"put_{self.update.title}_{self.vector.lanes}_by_{self.index_dtype.name}"
 
     @property
     def slots(self) -> Mapping[str, str]:
@@ -63,7 +59,7 @@ class Put(Kernel):
                 raw, place = source.place(f, i.index)
                 with f.if_(f.compare("ult", place, given.size), likely=True) as branch:
                     target = self.update.at(f, here, place * given.inner)
-                    self.update.row(f, target, self.update.at(f, there, i.index * given.inner), columns, self.lanes)
+                    self.update.row(f, target, self.update.at(f, there, i.index * given.inner), columns, self.vector)
                 with branch.else_():
                     source.refuse(f, raw)
 
@@ -92,18 +88,17 @@ def plan_put(
         return Plan()
     row_bytes = inner * dtype.itemsize
     wanted = chunks_for(2 * outer * count * row_bytes)
-    lanes = lanes_for(machine.vector_bytes, dtype)
-    lanes = lanes if inner >= lanes else 1
     grouped = wanted > 1 and row_bytes >= _GROUPED_ROW_BYTES and size * _ROW_COST <= count * row_bytes
     if (grouped or update.is_rounded) and size and count < MOST_UPDATES:
         return plan_groups(
-            update, index_dtype, lanes, outer=outer, size=size, inner=inner, count=count, chunks=wanted,
+            machine, update, index_dtype, outer=outer, size=size, inner=inner, count=count, chunks=wanted,
             piece=_COLUMN_BYTES,
         )  # fmt: skip
+    vector = Vector.of(machine, dtype, inner)
     block, chunks = cut(outer, wanted)
-    piece = round_up(max(1, _COLUMN_BYTES // dtype.itemsize), lanes)
+    piece = round_up(max(1, _COLUMN_BYTES // dtype.itemsize), vector.lanes)
     columns, column_blocks = cut(ceil_div(inner, piece), wanted // chunks)
-    step = Put(update, index_dtype, lanes).step(
+    step = Put(update, index_dtype, vector).step(
         chunks=chunks * column_blocks,
         c=Pointer("c"),
         indices=Pointer("indices"),

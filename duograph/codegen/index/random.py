@@ -55,21 +55,23 @@ class RandomBits(Kernel):
         count = f.minimum(given.count - start * _WORDS, _BLOCK * _WORDS)
         result = f.gep(given.c, start * _WORDS, "i32")
         counters = f.splat(first + start, self.lanes) + f.iota(wide)
-        step = self.lanes * _WORDS * self.vectors
-        whole = f.binary("and", count, -step)
-        with f.loop(0, whole, step, [counters], name="word") as loop:
+        some = self.lanes * _WORDS
+        whole = f.binary("and", count, -some * self.vectors)
+        with f.loop(0, whole, some * self.vectors, [counters], name="word") as loop:
             (counters,) = loop.carried
             place = f.gep(result, loop.index, "i32")
-            for part, words in enumerate(self._words(f, counters, keys)):
+            for part, words in enumerate(self._words(f, counters, keys, self.vectors)):
                 f.store(words, f.gep(place, part, wide), align=4)
             loop.yield_(counters + self.lanes * self.vectors)
-        with f.if_(whole < count, name="rest"):
-            kept = f.stack(wide, 2 * self.vectors, align=types.size("i64") * self.lanes, name="kept")
-            for part, words in enumerate(self._words(f, loop.results[0], keys)):
+        kept = f.stack(wide, 2, align=types.size("i64") * self.lanes, name="kept")
+        with f.loop(whole, count, some, loop.results, name="rest") as rest:
+            (counters,) = rest.carried
+            for part, words in enumerate(self._words(f, counters, keys, 1)):
                 f.store(words, f.gep(kept, part, wide))
-            with f.loop(whole, count, name="word") as word:
-                value = f.load(f.gep(kept, word.index - whole, "i32"), "i32")
+            with f.loop(rest.index, f.minimum(rest.index + some, count), name="word") as word:
+                value = f.load(f.gep(kept, word.index - rest.index, "i32"), "i32")
                 f.store(value, f.gep(result, word.index, "i32"))
+            rest.yield_(counters + self.lanes)
 
     def _keys(self, f: Function, seed: Reg) -> list[tuple[Reg, Reg]]:
         """The two words of each round's key."""
@@ -81,11 +83,11 @@ class RandomBits(Kernel):
             keys.append((low, high))
         return keys
 
-    def _words(self, f: Function, counters: Reg, keys: list[tuple[Reg, Reg]]) -> list[Reg]:
-        """The random words of some vectors of counters, in their order, as vectors of pairs."""
+    def _words(self, f: Function, counters: Reg, keys: list[tuple[Reg, Reg]], vectors: int) -> list[Reg]:
+        """The random words of so many vectors of counters, in their order, as vectors of pairs."""
         zero = f.zero(counters.type)
         state = []
-        for vector in range(self.vectors):
+        for vector in range(vectors):
             now = counters + self.lanes * vector
             state.append((now, f.binary("lshr", now, 32), zero, zero))
         for low, high in keys:

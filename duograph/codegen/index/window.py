@@ -22,7 +22,7 @@ from .. import storage, types
 from ..contract.machine import Machine
 from ..emitter import Function, Reg
 from ..plan import Kernel, Plan, Pointer, ceil_div, round_up
-from .common import Update, chunks_for, clear, cut, lanes_for, sweep
+from .common import Update, Vector, chunks_for, cut, fill, sweep
 
 _AXIS = ("places", "stride", "low", "size", "taps", "dilation")
 _VECTORS = 4  # that are worked on at once
@@ -34,13 +34,12 @@ class WindowMaxGradient(Kernel):
 
     Attributes:
         update: How an element joins its pixel: `"set"` where windows do not overlap.
-        lanes: Of a vector; what is compared with positions is as wide as an element.
         clears: Whether there are zeros to be written first.
         by_elements: See above.
     """
 
     update: Update
-    lanes: int
+    vector: Vector
     axes: int
     clears: bool
     by_elements: bool
@@ -78,7 +77,8 @@ class WindowMaxGradient(Kernel):
         whole = f.eq(given.column_blocks, 1)
         width = f.select(whole, given.pixels * given.channels, columns)
         with f.loop(0, f.select(whole, 1, given.pixels), name="cleared") as row:
-            clear(f, self.update.at(f, result, row.index * given.channels), width, self.update.dtype, self.lanes)
+            line = self.update.at(f, result, row.index * given.channels)
+            fill(f, line, width, f"i{8 * self.update.dtype.itemsize}", 0, self.vector)
 
     def _elements(
         self, f: Function, given: SimpleNamespace, result: Reg, dy: Reg, positions: Reg, columns: Reg
@@ -121,8 +121,7 @@ class WindowMaxGradient(Kernel):
         update = self.update
         word = "i64" if update.dtype.itemsize == 8 else "i32"
 
-        def work(indices: Sequence[Reg], mask: Reg | None) -> None:
-            lanes = types.lanes(mask.type) if mask else self.lanes
+        def work(indices: Sequence[Reg], lanes: int, mask: Reg | None) -> None:
             value = [
                 storage.read(f, update.at(f, dy, j), update.dtype, lanes, native=update.half, mask=mask)
                 for j in indices
@@ -149,7 +148,7 @@ class WindowMaxGradient(Kernel):
 
             self._taps(f, given, origins, pixel)
 
-        sweep(f, columns, self.lanes, work, _VECTORS)
+        sweep(f, columns, self.vector, work, _VECTORS)
 
     def _taps(self, f: Function, given: SimpleNamespace, origins: Sequence[Reg], work: Callable[[Reg], None]) -> None:
         """`work` on the number of each pixel that the window shows."""
@@ -198,7 +197,8 @@ def plan_window_max_gradient(
         (gap == 1 or taps == 1) and (step == taps or count == 1) and low + s <= (count - 1) * step + taps
         for s, taps, step, (low, _), gap, count in each
     )
-    lanes = lanes_for(machine.vector_bytes, dtype)
+    vector = Vector.of(machine, dtype, pixels * channels)
+    lanes = vector.lanes
     by_elements = channels < lanes // 2 or prod(window) > lanes
     if apart:
         update = Update.of("set", SIGNED_BY_SIZE[dtype.itemsize], machine.half)
@@ -213,7 +213,7 @@ def plan_window_max_gradient(
         for x, (s, taps, step, (low, _), gap, count) in enumerate(each)
         for name, value in zip(_AXIS, (count, step, low, s, taps, gap), strict=True)
     }
-    kernel = WindowMaxGradient(update, lanes, len(size), by_elements or not tiled, by_elements)
+    kernel = WindowMaxGradient(update, vector, len(size), by_elements or not tiled, by_elements)
     step = kernel.step(
         chunks=chunks * column_blocks,
         c=Pointer("c"),

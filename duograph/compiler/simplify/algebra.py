@@ -332,7 +332,7 @@ def _holds(wide: DType, narrow: DType) -> bool:
     if wide.category == "float":
         bits = _SIGNIFICANT[wide.name]
         if narrow.category == "int":
-            return narrow.itemsize * 8 <= bits and wide.name != "float16"
+            return narrow.itemsize * 8 <= bits
         return wide.itemsize > narrow.itemsize
     return False
 

@@ -19,7 +19,12 @@ def put_one_of_a_row(rewriter: Rewriter, view: View, node: Node) -> Node | None:
     base, indices, updates = node.inputs
     axis, size = node["axis"], node.shape[node["axis"]]
     zeros = base.op is BROADCAST and number(base.inputs[0]) == 0
-    if rewriter.strict or not zeros or node["mode"] != "add" or indices.shape != (*node.shape[:axis], 1, *node.shape[axis + 1 :]):
+    if (
+        rewriter.strict
+        or not zeros
+        or node["mode"] != "add"
+        or indices.shape != (*node.shape[:axis], 1, *node.shape[axis + 1 :])
+    ):
         return None
     check, dtype = view.taken.get((indices, size)), indices.dtype
     if check is None or size > np.iinfo(dtype.numpy).max:

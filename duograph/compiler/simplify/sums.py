@@ -3,12 +3,13 @@ steps: it is looked at as a whole, in time linear in the number of its terms."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ...graph.node import Node
 from .products import MATMUL
-from .rewriter import Rewriter, number
+from .rewriter import RESHAPE, Rewriter, number
 from .view import ADD, View
 
 _MERGED = frozenset({"pad", "matmul", "sum"})
@@ -79,9 +80,9 @@ class _Piece(NamedTuple):
 def _join_pads(rewriter: Rewriter, view: View, pads: list[Node]) -> list[tuple[list[Node], Node]]:
     """Pads along one axis as concatenations: those that do not overlap, if they cover at least half."""
     along: dict[int, list[_Piece]] = {}
-    for pad in dict.fromkeys(pads):
+    for pad, times in Counter(pads).items():
         axis = _padded_axis(pad)
-        if axis is not None and pads.count(pad) == 1:
+        if axis is not None and times == 1:
             start = pad["low"][axis]
             along.setdefault(axis, []).append(_Piece(start, start + pad.inputs[0].shape[axis], pad))
     found = []
@@ -160,10 +161,17 @@ class _Side(NamedTuple):
 
 
 def _side(view: View, matrices: list[Node], axis: int) -> _Side:
-    transposed = all(x.op.name == "permute" for x in matrices)
+    transposed = all(map(_is_transpose, matrices))
     if transposed:
         matrices, axis = [x.inputs[0] for x in matrices], 1 - axis
     return _Side(matrices, axis, transposed, _known_order(view, matrices, axis))
+
+
+def _is_transpose(x: Node) -> bool:
+    """Whether a matrix is the transpose of its input; for that of one row or column, a reshape is one."""
+    if x.op is RESHAPE:
+        return 1 in x.shape and x.inputs[0].shape == x.shape[::-1]
+    return x.op.name == "permute"
 
 
 def _known_order(view: View, pieces: list[Node], axis: int) -> list[int] | None:

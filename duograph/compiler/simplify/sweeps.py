@@ -29,6 +29,9 @@ WHOLE_RULES: Mapping[str, tuple[WholeRule, ...]] = _merged(
 )
 """The same for rules that look at the whole graph."""
 
+_SWEEPS = 12
+"""More than any graph needs: a bound, lest two rules that undo each other keep a program from running."""
+
 _TRANSPARENT = frozenset({"copy", "stop_gradient"})
 """Operations that are their input: after the gradient has been taken, they mean nothing."""
 
@@ -42,7 +45,7 @@ def simplify(graph: Graph) -> Graph:
     """
     lines = dict(graph.lines)
     outputs = _sweep(graph.outputs, lines, {})
-    while True:
+    for _ in range(_SWEEPS):
         again = _sweep(outputs, lines, WHOLE_RULES)
         if again == outputs:
             break
