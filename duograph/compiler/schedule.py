@@ -626,7 +626,8 @@ class Schedule:
 
     def _lies_last(self, node: Node) -> bool:
         """Whether a node lies in memory channels last, and not row-major as well."""
-        array = self.view(node) if self.base(node) in self.arrays else None
+        base = self.base(node)
+        array = self.view(node) if base in self.arrays or base in self.home else None
         if array is None or array.contiguous:
             return False
         return packed(array.shape, array.strides, channels_last(node.ndim))
