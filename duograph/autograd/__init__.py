@@ -7,7 +7,7 @@ from typing import Any
 from weakref import ref
 
 from ..graph import trace as tracing
-from ..graph.errors import ArgumentError, GradientError
+from ..graph.errors import ArgumentError, GradientError, NotSupported
 from ..graph.node import PRIMITIVES
 from ..graph.trace import Leaf, Value, alias, local, record
 from ..tensor.core import Tensor, method, wrap
@@ -125,8 +125,6 @@ def grad(
     or `materialize_grads` (zeros are).
     """
     if is_grads_batched:
-        from .graph.errors import NotSupported
-
         raise NotSupported("grad(is_grads_batched=True) is not supported: call grad once for each row")
     targets = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     sources = [inputs] if isinstance(inputs, Tensor) else list(inputs)

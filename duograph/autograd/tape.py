@@ -240,10 +240,8 @@ def _walk(
                 _free(origin)
     finally:
         local.gradients = mode
-    for place, cotangent in found.items():
-        if isinstance(place[0], Leaf) and (wanted is None or place in wanted):
-            result[place] = cotangent
-    return result
+    leaves = {p: c for p, c in found.items() if isinstance(p[0], Leaf) and (wanted is None or p in wanted)}
+    return result | leaves
 
 
 def _ones(root: Value) -> Value:

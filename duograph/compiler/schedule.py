@@ -71,14 +71,15 @@ class Schedule:
     def _inline(self) -> set[Node]:
         """Nodes that every user computes anew: constants, counters, and cheap functions of single numbers."""
         found: set[Node] = set()
+        outputs = set(self.graph.outputs)
         for node in self.nodes:
             name = node.op.name
             if name in ("constant", "iota"):
                 found.add(node)
-            elif node.size == 1 and name in CHEAP and name in self.fusible:
+            elif node.size == 1 and name in CHEAP and name in self.fusible and node not in outputs:
                 if all(self._is_number(operand, found) for operand in node.inputs):
                     found.add(node)
-        return found - set(self.graph.outputs)
+        return found
 
     def _is_number(self, node: Node, inline: set[Node]) -> bool:
         while node.op.name in VIEWS and node.inputs[0].size == 1:

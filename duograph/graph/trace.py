@@ -11,14 +11,20 @@ import math
 import os
 import threading
 from collections.abc import Callable, Sequence
-from functools import cache
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from weakref import ref
 
 from .composite import Operation
 from .dtype import DType
 from .lines import user_line, user_site
-from .node import PRIMITIVES, Attributes, Graph, Node, Shape, make
+from .node import PRIMITIVES, Attributes, Graph, Node, make
+from .value import Failure, Kind, Leaf, Number, Origin, ReadableLeaf, ReadableOrigin, Snapshot, Value, kind_of
+
+__all__ = [
+    "Failure", "Kind", "Leaf", "Number", "Origin", "Passage", "ReadableLeaf", "ReadableOrigin", "Snapshot", "Step",
+    "Trace", "Tree", "Value", "alias", "boundary", "constant", "kind_of", "local", "realise", "record", "scalar",
+    "tree",
+]  # fmt: skip
 
 PENDING_BYTES = int(os.environ.get("DUOGRAPH_PENDING_BYTES") or 2**30)
 """A trace whose results would hold more bytes than this is realised."""
@@ -26,142 +32,6 @@ PENDING_STEPS = 20_000
 """A trace longer than this is realised, so that a loop that observes nothing stays bounded."""
 TREE_STEPS = 200_000
 """When the tree has grown to this many steps it is dropped and grown anew: programs that never repeat stay bounded."""
-
-
-class Number:
-    """The buffer of a value that is a Python number: baked into the graph if `fixed`, a run-time input otherwise."""
-
-    __slots__ = ("fixed", "number", "simple")
-    order: Final = None  # of its axes in memory: it has none
-    exports: Final = ()
-
-    def __init__(self, number: bool | int | float, fixed: bool) -> None:
-        self.number = number
-        self.fixed = fixed
-        self.simple = not fixed
-
-    def snapshot(self) -> Number:
-        return self
-
-
-class Origin:
-    """The tape: which operation a value came from. Shared by the results of one operation.
-
-    `hooks` are called with the cotangent of an output (by index) when it is complete. `successor` is the class of the
-    origins of what is computed from here, `readable` whether `numpy()` reads such values without `detach()`. `step` is
-    where it was recorded in `trace`; None for what is on the tape alone.
-    """
-
-    __slots__ = ("attributes", "freed", "hooks", "inputs", "line", "op", "outputs", "step", "trace")
-    readable = False
-    successor: ClassVar[type[Origin]]
-
-    def __init__(
-        self, op: Any, inputs: tuple[Value | None, ...], attributes: Attributes, outputs: int, line: str | None,
-        step: Step | None = None, trace: Trace | None = None,
-    ) -> None:  # fmt: skip
-        self.op = op
-        self.inputs = inputs
-        self.attributes = attributes
-        self.outputs = outputs
-        self.line = line
-        self.step = step
-        self.trace = trace
-        self.freed = False
-        self.hooks: dict[int, list[Callable[[Any], Any]]] | None = None
-
-
-class Leaf:
-    """The end of the tape: gradients that arrive here are accumulated in the owner, a tensor."""
-
-    __slots__ = ("owner",)
-    readable = False
-    successor: ClassVar[type[Origin]]
-
-    def __init__(self, owner: Any) -> None:
-        self.owner = ref(owner)
-
-
-class ReadableOrigin(Origin):
-    """The tape behind a readable leaf."""
-
-    __slots__ = ()
-    readable = True
-
-
-class ReadableLeaf(Leaf):
-    """A variable of TensorFlow's or Keras's, whose users expect `numpy()` to read whatever was computed from it."""
-
-    __slots__ = ()
-    readable = True
-
-
-Origin.successor = Leaf.successor = Origin
-ReadableOrigin.successor = ReadableLeaf.successor = ReadableOrigin
-
-
-class Kind:
-    """The shape and dtype of a value, and whether gradients flow through it. One object for each: see `kind_of`."""
-
-    __slots__ = ("differentiable", "dtype", "shape")
-
-    def __init__(self, shape: Shape, dtype: DType) -> None:
-        self.shape = shape
-        self.dtype = dtype
-        self.differentiable = dtype.is_floating_point
-
-
-@cache
-def kind_of(shape: Shape, dtype: DType) -> Kind:
-    """The kind of a value."""
-    return Kind(shape, dtype)
-
-
-class Value:
-    """What a tensor holds. Pending: `buffer` is None and it is slot `slot` of `trace`. Realised: `buffer` is set; then
-    `trace` and `slot` say where it was used last.
-
-    `origin` is None unless gradients flow through this value; `index` says which output of the origin it is.
-    `overwritten` is set when the tensor that held the value was written in place: to the origin of what was written.
-    """
-
-    __slots__ = ("__weakref__", "buffer", "dtype", "index", "kind", "origin", "overwritten", "shape", "slot", "trace")
-
-    def __init__(
-        self, shape: Shape, dtype: DType, buffer: Any = None, trace: Trace | None = None, slot: int = -1,
-        origin: Origin | Leaf | None = None, index: int = 0, kind: Kind | None = None,
-    ) -> None:  # fmt: skip
-        self.shape = shape
-        self.dtype = dtype
-        self.kind = kind or kind_of(shape, dtype)
-        self.buffer = buffer
-        self.trace = trace
-        self.slot = slot
-        self.origin = origin
-        self.index = index
-        self.overwritten: Any = None
-
-
-class Snapshot(Value):
-    """The content that a value over memory which others may write had when an operation used it.
-
-    It stands for the value on the tape: gradients are those of what the operation saw.
-    """
-
-    __slots__ = ("source",)
-
-    def __init__(self, source: Value, buffer: Any) -> None:
-        self.source = source
-        super().__init__(source.shape, source.dtype, buffer, None, -1, source.origin, source.index, source.kind)
-
-    @property
-    def overwritten(self) -> Any:  # type: ignore[override]
-        """Whether the tensor was written in place, of which this is the content before."""
-        return self.source.overwritten
-
-    @overwritten.setter
-    def overwritten(self, writer: Any) -> None:
-        pass
 
 
 class Step:
@@ -306,7 +176,7 @@ class Trace:
         return Graph(tuple(inputs), tuple(nodes[slot] for slot in live), lines)
 
     def admit(self, value: Value) -> tuple[Value, Any]:
-        """A value that this trace did not record, and the buffer that enters as a leaf in its place.
+        """A value that this trace did not record (or its snapshot), and the buffer that enters as a leaf for it.
 
         That is a snapshot if others may write the value's memory: every use sees the memory as it is then. A constant
         enters at once: then `value.trace` is this trace.
@@ -350,7 +220,7 @@ class Trace:
             None not in buffers
             and self not in [v.trace for v in values]
             and False not in [b.simple for b in buffers]
-            and not any([b.exports for b in buffers])
+            and not any(b.exports for b in buffers)
         )
         return buffers if is_plain else None
 
@@ -412,10 +282,21 @@ class _Local(threading.local):
         self.trace = Trace()
         self.gradients = True
         self.eager = False
+        self.capture: Capture | None = None
+
+
+class Capture(Protocol):
+    """Who watches a function being recorded, to replay it without Python: see `duograph/replay`."""
+
+    def numbers(self, source: Any, buffers: Sequence[Number]) -> None:
+        """These run-time inputs come from `source`, which can tell those of the next time."""
+
+    def spoil(self, reason: str) -> None:
+        """What happens here cannot be replayed."""
 
 
 local = _Local()
-"""This thread's trace, and whether operations are taped (`gradients`) and realised at once (`eager`)."""
+"""This thread's trace, whether operations are taped (`gradients`) and realised at once (`eager`), and who watches."""
 
 
 def _no_realiser(trace: Trace) -> None:
@@ -447,11 +328,11 @@ def record(op: Operation, inputs: tuple[Value | None, ...], attributes: Attribut
                 continue
             slot: Any = value.slot  # read before the trace: see `Trace.enter`
             if value.trace is not trace:
-                buffer = value.buffer
+                buffer: Any = value.buffer
                 slot = value.kind
                 if buffer is None or not buffer.simple or buffer.exports:
                     given = value
-                    value, buffer = (swapped[given], None) if given in swapped else trace.admit(given)
+                    value, buffer = trace.admit(given) if given not in swapped else (swapped[given], None)
                     if value is not given:
                         swapped = {**swapped, given: value}
                     slot = value.slot if value.trace is trace else (slot, buffer.order)
@@ -485,7 +366,7 @@ def record(op: Operation, inputs: tuple[Value | None, ...], attributes: Attribut
     else:
         result = tuple([_pending(k, trace, step.first + index, taped, index) for index, k in enumerate(results)])
     if step.full or local.eager:
-        realiser(trace)
+        _overflow(trace)
     return result
 
 
@@ -508,9 +389,22 @@ def _pending(kind: Kind, trace: Trace, slot: int, origin: Origin | None, index: 
     return value
 
 
+def _overflow(trace: Trace) -> None:
+    if local.capture is None or local.eager or trace.step.length > PENDING_STEPS:
+        realiser(trace)
+
+
+def boundary() -> None:
+    """The end of a step: compute all that is pending. What is captured is computed at the end of the whole function."""
+    if local.capture is None:
+        realiser(local.trace)
+
+
 def realise(value: Value) -> None:
     """Compute a pending value, and with it all that is pending in its trace."""
     if value.buffer is None:
+        if local.capture is not None:
+            local.capture.spoil(f"a value is read ({user_line()})")
         assert value.trace is not None
         realiser(value.trace)
     if isinstance(value.buffer, Failure):
@@ -524,16 +418,6 @@ def alias(value: Value, origin: Origin | Leaf | None, index: int = 0) -> Value:
         assert value.trace is not None
         value.trace.pending.append(ref(twin))
     return twin
-
-
-class Failure:
-    """The buffer of a value whose computation failed: observing it raises the error again."""
-
-    __slots__ = ("error",)
-    simple: Final = False
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
 
 
 def constant(number: bool | int | float, dtype: DType) -> Value:

@@ -12,11 +12,10 @@ from typing import Any
 
 from ..autograd import RemovableHandle, enable_grad, no_grad
 from ..functional.update import Rule
-from ..graph import trace as tracing
 from ..graph.dtype import DType, float32, float64
 from ..graph.errors import ArgumentError, NotSupported
 from ..graph.node import Attributes
-from ..graph.trace import Number, Passage, Value, local, record, scalar
+from ..graph.trace import Number, Passage, Value, boundary, local, record, scalar
 from ..nn.module import clear_grad
 from ..tensor.core import Tensor, cast, wrap
 from ..tensor.views import overwrite
@@ -87,7 +86,7 @@ class Optimizer:
         self._steps_taken += 1
         for hook in list(self._step_post_hooks.values()):
             hook(self, (closure,), {})
-        tracing.realiser(local.trace)
+        boundary()
         return loss
 
     def _step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -439,7 +438,7 @@ def _call_step(step: Callable[..., Any], optimizer: Optimizer, args: tuple[Any, 
             hook(optimizer, args, kwargs)
     finally:
         optimizer._stepping = False
-    tracing.realiser(local.trace)
+    boundary()
     return result
 
 

@@ -11,7 +11,7 @@ from duograph.graph import trace as tracing
 
 def step_boundary() -> None:
     """Compute, in one plan, everything pending that is still referenced."""
-    tracing.realiser(tracing.local.trace)
+    tracing.boundary()
 
 
 def eagerly(wanted: bool) -> AbstractContextManager[object]:
