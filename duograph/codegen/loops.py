@@ -789,10 +789,10 @@ def _replaceable(nest: Nest) -> list[tuple[Block, Block]]:
             block = nest.accesses[i.number].block
             assert block is not None
             (stores if i.op == "store" else loads).setdefault(block, []).append(i)
-    axes = tuple(range(len(code.reduced)))
+    kept = {k for k, flag in enumerate(code.reduced) if not flag}
     found = []
     for written, writers in stores.items():
-        if len(writers) != 1 or written in loads or writers[0].axes != axes:
+        if len(writers) != 1 or written in loads or not kept <= set(writers[0].axes):
             continue
         target = nest.accesses[writers[0].number]
         for read, readers in loads.items():

@@ -136,6 +136,8 @@ def _contraction(
     for launch in found[-len(plan.steps) :] if plan.steps else ():
         launch.nodes = tuple(group.maps)
         launch.writes += [array.block for array in extra.values() if array.block in stored]
+    if epilogue is not None and len(plan.steps) > 0:
+        found[-1].replaces = _replaceable(epilogue, primary, extra)
     if found:
         found[-1].operations = work(node)
         found[-1].title = "+".join([found[-1].title, *dict.fromkeys(n.op.name for n in list(group.maps)[1:])])
@@ -179,6 +181,24 @@ def _epilogue(schedule: Schedule, group: Group) -> tuple[Fused | None, Array, di
         extra[f"x{number}"] = Array(access.block, dtype, (), (), access.offset // itemsize)
     fused = Fused(tuple(builder.instructions), tuple(reaches), primary)
     return fused, own, {name: extra[name] for name in fused.operands}
+
+
+def _replaceable(epilogue: Fused, primary: Array, extra: dict[str, Array]) -> list[tuple[Block, Block]]:
+    """Pairs (written, read) of an epilogue: what it reads and writes in the same place."""
+    arrays = {**extra}
+    own = epilogue.instructions[epilogue.primary].number
+    reads, writes = [], []
+    for i in epilogue.instructions:
+        if i.op in ("load", "store") and epilogue.reaches[i.number] == "tile":
+            array = primary if i.number == own and i.op == "store" else arrays[f"x{i.number}"]
+            (writes if i.op == "store" else reads).append(array)
+    return [
+        (w.block, r.block)
+        for w in writes
+        for r in reads
+        if w.block is not r.block and w.dtype.itemsize == r.dtype.itemsize
+        and w.block.nbytes == r.block.nbytes and w.offset == r.offset == 0
+    ]
 
 
 def _is_column(form: Any, column: Any, group: Group, root: Node) -> bool:

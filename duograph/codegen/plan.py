@@ -2,7 +2,7 @@
 
     plan = plan_matmul(...)
     for step in plan.steps:                  # in order; each is one parallel region
-        step.kernel.emit(module)             # void @name(ptr block, i64 chunk); equal kernels have equal names
+        step.kernel.emit(module)             # void @name(ptr block, i64 chunk, ...); equal kernels have equal names
         block = [address(x) if isinstance(x, Pointer) else x for x in step.arguments]
         parallel_for(step.kernel.name, block, step.chunks)
 
@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from . import types
 from .emitter import Arg, Function, Module, Reg
@@ -31,8 +31,8 @@ class Pointer:
     """A buffer by its part in the computation, and a place in it.
 
     Attributes:
-        role: `"a"`, `"b"`, `"c"` (the result), `"packed"`, `"workspace"`, `"error"` (see `Failure`), or another name that the
-            plan gives.
+        role: `"a"`, `"b"`, `"c"` (the result), `"packed"`, `"workspace"`, `"scratch"` (see `Scratch`), `"error"` (see
+            `Failure`), or another name that the plan gives.
         offset: Bytes from the buffer's start.
     """
 
@@ -59,18 +59,26 @@ class Plan:
             is packed once per update, other operands in each call.
         packed: Bytes of the packed operand, aligned to 64; 0 where the steps read `b` as it is.
         workspace: Bytes of scratch memory that the steps share, aligned to 64; nothing is kept in it between plans.
+        scratch: Bytes of memory that each thread has to itself while it computes a chunk, a multiple of 64.
     """
 
     steps: tuple[Step, ...] = ()
     packing: tuple[Step, ...] = ()
     packed: int = 0
     workspace: int = 0
+    scratch: int = 0
 
 
 class Kernel(ABC):
-    """Code that is emitted once and runs with many sizes. A frozen dataclass whose fields decide the code."""
+    """Code that is emitted once and runs with many sizes. A frozen dataclass whose fields decide the code.
+
+    Attributes:
+        threaded: Whether the function has a third parameter, the number of the thread that runs the chunk, and a slot
+            `scratch`: `given.scratch` is the thread's own part of it.
+    """
 
     epilogue: Epilogue | None = None
+    threaded: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -92,14 +100,19 @@ class Kernel(ABC):
         return f"{self.title}_{hashlib.sha256(repr(self).encode()).hexdigest()[:12]}"
 
     def emit(self, module: Module) -> None:
-        """Define `void @name(ptr block, i64 chunk)` in the module."""
-        with module.function(self.name, [Arg("block", "ptr", "noalias readonly"), Arg("chunk", "i64")]) as f:
-            block, chunk = f.args
+        """Define `void @name(ptr block, i64 chunk)` in the module, or `void @name(ptr block, i64 chunk, i64 thread)`."""
+        parameters = [Arg("block", "ptr", "noalias readonly"), Arg("chunk", "i64")]
+        if self.threaded:
+            parameters.append(Arg("thread", "i64"))
+        with module.function(self.name, parameters) as f:
+            block, chunk, *thread = f.args
             given = {}
             for position, (name, type) in enumerate(self.slots.items()):
                 given[name] = f.load(f.gep(block, position, "i64"), type, align=8, name=name)
             for position, name in enumerate(self.epilogue.operands if self.epilogue else (), len(self.slots)):
                 given[name] = f.load(f.gep(block, position, "i64"), "ptr", align=8, name=name)
+            if self.threaded:
+                given["scratch"] = Scratch.of_thread(f, given["scratch"], thread[0])
             self.body(f, SimpleNamespace(**given), chunk)
 
     def step(self, *, chunks: int, **values: Pointer | int) -> Step:
@@ -123,6 +136,27 @@ def round_up(x: int, multiple: int) -> int:
 def letter(element: str) -> str:
     """An element type in a kernel's title: f32."""
     return types.mangled(element)
+
+
+class Scratch:
+    """Memory for the threads, role `"scratch"`: the bytes that each has, an `i64`, and after `HEADER` bytes thread 0's,
+    thread 1's and so on.
+
+    The number stands in memory because kernels of several plans may run side by side: what each thread has is enough
+    for the greediest of them.
+    """
+
+    HEADER = 64
+
+    @staticmethod
+    def of_thread(f: Function, scratch: Reg, thread: Reg) -> Reg:
+        """Where a thread's memory starts."""
+        return f.gep(scratch, thread * f.load(scratch, "i64", align=8) + Scratch.HEADER, "i8")
+
+    @staticmethod
+    def size(plan: int, threads: int) -> int:
+        """Bytes of the whole, for threads that have as many as `Plan.scratch` says."""
+        return Scratch.HEADER + threads * plan
 
 
 class Failure:

@@ -21,8 +21,8 @@ from .node import PRIMITIVES, Attributes, Graph, Node, make
 from .value import Failure, Kind, Leaf, Number, Origin, ReadableLeaf, ReadableOrigin, Snapshot, Value, kind_of
 
 __all__ = [
-    "Failure", "Kind", "Leaf", "Number", "Origin", "Passage", "ReadableLeaf", "ReadableOrigin", "Snapshot", "Step",
-    "Trace", "Tree", "Value", "alias", "boundary", "constant", "kind_of", "local", "realise", "record", "scalar",
+    "Failure", "Kind", "Leaf", "Number", "Origin", "Passage", "ReadableLeaf", "ReadableOrigin", "Snapshot",
+    "Source", "Step", "Trace", "Tree", "Value", "alias", "boundary", "constant", "kind_of", "local", "realise", "record", "scalar",
     "tree",
 ]  # fmt: skip
 
@@ -285,11 +285,21 @@ class _Local(threading.local):
         self.capture: Capture | None = None
 
 
+class Source(Protocol):
+    """Where run-time numbers come from, so that a replay of what was recorded has those of its own turn."""
+
+    def ahead(self, states: dict[Any, Any]) -> Sequence[Number] | None:
+        """The numbers of the next turn; None if what was recorded does not hold any more.
+
+        Nothing changes yet: what an object will have to `advance` to stands in `states`, under the object.
+        """
+
+
 class Capture(Protocol):
     """Who watches a function being recorded, to replay it without Python: see `duograph/replay`."""
 
-    def numbers(self, source: Any, buffers: Sequence[Number]) -> None:
-        """These run-time inputs come from `source`, which can tell those of the next time."""
+    def numbers(self, source: Source, buffers: Sequence[Number]) -> None:
+        """These run-time inputs come from `source`."""
 
     def spoil(self, reason: str) -> None:
         """What happens here cannot be replayed."""
@@ -404,7 +414,7 @@ def realise(value: Value) -> None:
     """Compute a pending value, and with it all that is pending in its trace."""
     if value.buffer is None:
         if local.capture is not None:
-            local.capture.spoil(f"a value is read ({user_line()})")
+            local.capture.spoil("a tensor is read")
         assert value.trace is not None
         realiser(value.trace)
     if isinstance(value.buffer, Failure):

@@ -21,6 +21,7 @@ from ..graph.composite import composite
 from ..graph.dtype import DType, float32, float64, int64, uint64
 from ..graph.errors import ArgumentError
 from ..graph.node import Node
+from ..graph.trace import Number
 from ..tensor.convert import from_buffer
 from ..tensor.core import Tensor, apply, cast, method, wrap
 from ..tensor.device import device as find_device
@@ -70,7 +71,33 @@ class Generator:
         with self._lock:
             offset = self._offset
             self._offset += -(-count // 4)
-        return wrap(tracing.scalar(self._seed, uint64)), wrap(tracing.scalar(offset, uint64))
+        seed, start = tracing.scalar(self._seed, uint64), tracing.scalar(offset, uint64)
+        if tracing.local.capture is not None:
+            tracing.local.capture.numbers(_Draw(self, -(-count // 4)), (seed.buffer, start.buffer))
+        return wrap(seed), wrap(start)
+
+    def advance(self, offset: int) -> None:
+        """Go on at `offset`: what was drawn up to there was drawn in a replay."""
+        self._offset = offset
+
+
+class _Draw:
+    """A draw that was captured, as the source of the numbers of the next ones."""
+
+    def __init__(self, generator: Generator, blocks: int) -> None:
+        self.generator = generator
+        self.blocks = blocks
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Draw) and (self.generator, self.blocks) == (other.generator, other.blocks)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def ahead(self, states: dict[Any, Any]) -> tuple[Number, Number]:
+        generator = self.generator
+        offset = states.get(generator, generator._offset)
+        states[generator] = offset + self.blocks
+        return Number(generator._seed, fixed=False), Number(offset, fixed=False)
 
 
 default_generator = Generator().manual_seed(int.from_bytes(os.urandom(4), "little"))

@@ -8,7 +8,7 @@ import itertools
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import is_
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..autograd import RemovableHandle, enable_grad, no_grad
 from ..functional.update import Rule
@@ -83,7 +83,7 @@ class Optimizer:
         if self._step_pre_hooks:
             return _call_step(Optimizer._step, self, (closure,), {})
         loss = self._step(closure)
-        self._steps_taken += 1
+        self._count_step()
         for hook in list(self._step_post_hooks.values()):
             hook(self, (closure,), {})
         boundary()
@@ -102,6 +102,15 @@ class Optimizer:
         finally:
             local.gradients = taped
         return loss
+
+    def _count_step(self) -> None:
+        self._steps_taken += 1
+        if local.capture is not None:
+            local.capture.numbers(_CountedStep(self, self.param_groups, len(self.param_groups)), ())
+
+    def advance(self, steps: int) -> None:
+        """Steps were taken in a replay: `steps` with those before."""
+        self._steps_taken = steps
 
     def _update(self, group: Group) -> None:
         parameters = [p for p in group["params"] if p._grad is not None]
@@ -331,10 +340,19 @@ class _Batch:
         columns = [state[name] for name in rule.states for state in self.states]
         known = [p._value for p in parameters] + [p._grad._value for p in parameters]  # type: ignore[union-attr]
         states = [s._value for s in columns]
-        results = self._recorded(rule, self._inputs(numbers), known, states, attributes)
+        inputs = self._inputs(numbers)
+        if local.capture is not None:
+            source = _Update(optimizer, group, self, optimizer._batches[id(group)], rule, attributes)
+            local.capture.numbers(source, [v.buffer for v in inputs if type(v.buffer) is Number])
+        results = self._recorded(rule, inputs, known, states, attributes)
         overwrite(parameters + columns, results)
         self.made = list(results[len(parameters) :])
         counted["first"] = False
+        self.advance(counted)
+
+    def advance(self, counted: dict[str, float]) -> None:
+        """Let the states show what was counted."""
+        self.counted = counted
         for name, count in self.counts.items():
             count.become(counted[name])
 
@@ -369,6 +387,55 @@ class _Batch:
         if key is not None and local.trace is trace:
             here.passages[key] = Passage(trace.step, tuple([(v.kind, v.slot) for v in made]))
         return made
+
+
+class _Update(NamedTuple):
+    """An update that was captured, as the source of the numbers of the next ones."""
+
+    optimizer: Optimizer
+    group: Group
+    batch: _Batch
+    entry: Any  # of the optimiser's batches: another, when parameters or states have come or gone
+    rule: Rule
+    attributes: Attributes
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Update) and self.batch is other.batch and self[4:] == other[4:]
+
+    def ahead(self, states: dict[Any, Any]) -> list[Number] | None:
+        batch = self.batch
+        if self.optimizer._batches.get(id(self.group)) is not self.entry:
+            return None
+        counted = dict(states.get(batch, batch.counted))
+        if "step" in counted:
+            counted["step"] += 1
+        rule, numbers, attributes = self.optimizer.rule(self.group, counted)
+        if rule is not self.rule or attributes != self.attributes:
+            return None
+        states[batch] = counted
+        return [
+            held.value.buffer if number == held.number else Number(float(number), fixed=False)
+            for number, held in zip(numbers, batch.numbers, strict=True)
+            if not isinstance(number, Tensor)
+        ]
+
+
+class _CountedStep(NamedTuple):
+    """A step that was captured."""
+
+    optimizer: Optimizer
+    groups: list[Group]
+    count: int
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _CountedStep) and self[::2] == other[::2]
+
+    def ahead(self, states: dict[Any, Any]) -> tuple[Number, ...] | None:
+        optimizer = self.optimizer
+        if optimizer.param_groups is not self.groups or len(self.groups) != self.count:
+            return None
+        states[optimizer] = states.get(optimizer, optimizer._steps_taken) + 1
+        return ()
 
 
 class _RunTimeNumber:
@@ -433,7 +500,7 @@ def _call_step(step: Callable[..., Any], optimizer: Optimizer, args: tuple[Any, 
         for hook in list(optimizer._step_pre_hooks.values()):
             args, kwargs = hook(optimizer, args, kwargs) or (args, kwargs)
         result = step(optimizer, *args, **kwargs)
-        optimizer._steps_taken += 1
+        optimizer._count_step()
         for hook in list(optimizer._step_post_hooks.values()):
             hook(optimizer, args, kwargs)
     finally:

@@ -46,10 +46,11 @@ class Buffer:
 
     While the outside can see the memory, `snapshot` gives recorded operations a copy, so that a later write from
     outside does not change what was computed from it. `order` says how the array lies in memory: see `order_of`.
-    `address` is where it begins: arrays never move. A `simple` buffer is its own snapshot while it has no `exports`.
+    `address` is where it begins: arrays never move. A `simple` buffer is its own snapshot while it has no `exports`;
+    another's is a copy `of` it.
     """
 
-    __slots__ = ("__weakref__", "address", "array", "exports", "foreign", "order", "simple")
+    __slots__ = ("__weakref__", "address", "array", "exports", "foreign", "of", "order", "simple")
 
     address: int
 
@@ -58,6 +59,7 @@ class Buffer:
         self.foreign = foreign
         self.order = None if array.flags.c_contiguous else order_of(array)
         self.simple = not foreign and self.order is None
+        self.of: Buffer | None = None
         self.exports: list[ref[np.ndarray]] = []
 
     def __getattr__(self, name: str) -> int:
@@ -79,9 +81,11 @@ class Buffer:
 
     def snapshot(self) -> Buffer:
         """This buffer, or a private copy of it if the outside could change it or it is `STRIDED`."""
-        if self.order is STRIDED or self.shared:
-            return Buffer(self.array.copy())
-        return self
+        if self.order is not STRIDED and not self.shared:
+            return self
+        copied = Buffer(self.array.copy())
+        copied.of = self
+        return copied
 
     def view(self, array: np.ndarray) -> Buffer:
         """A buffer over part of this memory, `array` being a view of it."""

@@ -54,20 +54,24 @@ class Plan:
         self._interpretation: Interpretation | None = None
         self._sightings = 0
 
-    def __call__(self, leaves: Sequence[Any]) -> list[Buffer]:
-        """The outputs as fresh buffers: none shares memory with a leaf or another output."""
-        if self._native is not None and watch is None:
-            return self._native(leaves)
-        self._sightings += 1
-        if watch is None and self._compiles():
+    def __call__(self, leaves: Sequence[Any], holders: int = 1) -> list[Buffer]:
+        """The outputs: fresh buffers, or leaves that nobody but `holders` of the caller's references holds."""
+        native = self._native
+        if native is None or watch is not None:
+            self._sightings += 1
+            if watch is not None or not self._compiles():
+                if self._interpretation is None:
+                    self._interpretation = Interpretation(self.graph)
+                return interpreted(self._interpretation, leaves)
             from .native import Native
 
-            self._native = Native(self.graph, self.orders)
+            native = self._native = Native(self.graph, self.orders)
             self._interpretation = None
-            return self._native(leaves)
-        if self._interpretation is None:
-            self._interpretation = Interpretation(self.graph)
-        return interpreted(self._interpretation, leaves)
+        return native(leaves, holders)
+
+    def rescued(self) -> list[Buffer] | None:
+        """The outputs of a call that an interrupt ended after they were computed."""
+        return self._native.finished if self._native is not None else None
 
     def _compiles(self) -> bool:
         if self._tier == "auto":
@@ -112,9 +116,9 @@ def interpreted(plan: Interpretation, leaves: Sequence[Any]) -> list[Buffer]:
     return buffers
 
 
-def run(plan: Plan, leaves: Sequence[Any]) -> list[Buffer]:
-    """The outputs of a plan for these leaves."""
-    return plan(leaves)
+def run(plan: Plan, leaves: Sequence[Any], holders: int = 1) -> list[Buffer]:
+    """The outputs of a plan for these leaves; `holders` as for `Plan`."""
+    return plan(leaves, holders)
 
 
 def realise(trace: Trace) -> None:
@@ -124,12 +128,15 @@ def realise(trace: Trace) -> None:
     If the computation fails, the values it was for are marked failed, so that observing them raises the same error;
     after an interrupt they are still pending and a later realisation tries again.
     """
-    live = [v for r in list(trace.pending) if (v := r()) is not None and v.buffer is None]
+    # the slot first: once another thread has computed the value, it may stand elsewhere in that thread's trace
+    slotted = [(v, v.slot) for r in list(trace.pending) if (v := r()) is not None]
+    live = [(v, slot) for v, slot in slotted if v.buffer is None]
     step = trace.step
+    interrupt: KeyboardInterrupt | None = None
     if live:
-        key = tuple(dict.fromkeys(v.slot for v in live))
-        leaves = trace.leaves[: step.leaves]
+        key = tuple(dict.fromkeys([slot for _, slot in live]))
         plan = step.plans.get(key)
+        leaves = trace.leaves[: step.leaves]
         if plan is None:
             orders = [None if type(leaf) is Number else leaf.order for leaf in leaves]
             plan = Plan(trace.graph(key), orders)
@@ -137,18 +144,25 @@ def realise(trace: Trace) -> None:
             for observer in observers:
                 observer(step, plan.graph)
         try:
-            buffers = run(plan, leaves)
+            buffers = run(plan, leaves, 2)  # the trace's list and this one
+        except KeyboardInterrupt as stop:
+            rescued = plan.rescued()
+            if rescued is None:
+                raise
+            buffers, interrupt = rescued, stop
         except Exception as error:
-            for value in live:
+            for value, _ in live:
                 value.buffer = Failure(error)
             if trace is tracing.local.trace:
                 trace.retire()
             raise
         made = dict(zip(key, buffers, strict=True))
-        for value in live:
-            value.buffer = made[value.slot]
+        for value, slot in live:
+            value.buffer = made[slot]
     if trace is tracing.local.trace:
         trace.retire()
+    if interrupt is not None:
+        raise interrupt
 
 
 tracing.realiser = realise

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import struct
 import threading
 from collections.abc import Sequence
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -14,15 +16,20 @@ from ..codegen.contract import Machine
 from ..codegen.launch import ERROR, Address, Launch
 from ..codegen.lower import Host
 from ..codegen.plan import Failure
-from ..compiler import memory
 from ..compiler.arrays import Array, Block, ordered_strides
 from ..compiler.schedule import Schedule
 from ..compiler.simplify import simplify
 from ..graph.node import Graph
 from ..graph.trace import Number
-from . import code, driver, targets
+from . import code, driver, targets, waves
 from .buffer import Buffer
 from .interpreter import Interpretation, evaluate
+
+_PACKED = {
+    "bool": "?", "uint8": "B", "int8": "b", "uint16": "H", "int16": "h", "uint32": "I", "int32": "i", "uint64": "Q",
+    "int64": "q", "float16": "e", "float32": "f", "float64": "d", "bfloat16": "H",
+}  # fmt: skip
+"""How a run-time number is written, by its dtype: letters of `struct`."""
 
 SMALL = 20_000
 """Bytes and operations of a wave that one thread does sooner than it would wake others."""
@@ -52,8 +59,13 @@ class Native:
         schedule = Schedule(simple, inputs, scalar.SUPPORTED)
         self.schedule = schedule
         self.launches = lower.lower(machine, schedule)
-        self.waves = _waves(self.launches)
-        self.arena = _plan_memory(self.waves)
+        self.waves = waves.waves(self.launches)
+        self._donations = [
+            (k, j)
+            for k, j in waves.donations(self.waves)
+            if (simple.outputs[k].shape, simple.outputs[k].dtype) == (simple.inputs[j].shape, simple.inputs[j].dtype)
+        ]
+        self.arena = waves.plan_memory(self.waves)
         self._lock = threading.Lock()
         self._bind()
 
@@ -61,17 +73,27 @@ class Native:
         """Fill the tables that the driver reads."""
         where = code.addresses(step.kernel for step in self.launches if isinstance(step, Launch))
         simple = self.simple
-        count = len(simple.inputs)
-        self._bases = (ctypes.c_int64 * (count + len(simple.outputs) + 2))()
-        self._arena_base = count + len(simple.outputs)
-        self._kept_base = self._arena_base + 1
-        self._numbers = (ctypes.c_int64 * max(1, count))()
-        errors = sum(isinstance(s, Launch) and _is_checked(s) for s in self.launches)
+        number_places = [k for k, node in enumerate(simple.inputs) if node.shape == ()]
+        self._array_places = [k for k, node in enumerate(simple.inputs) if node.shape != ()]
+        self._number_places = number_places
+        self._input_bases = {k: base for base, k in enumerate((*self._array_places, *number_places))}
+        self._output_base = len(simple.inputs)
+        self._arena_base = self._output_base + len(simple.outputs)
+        self._bases = (ctypes.c_int64 * (self._arena_base + 1))()
+        packing = struct.Struct("=" + "".join(_PACKED[simple.inputs[k].dtype.name] for k in number_places))
+        self._numbers = (ctypes.c_char * max(1, packing.size))()
+        self._pack = packing.pack_into
+        start, offsets = ctypes.addressof(self._numbers), []
+        for k in number_places:
+            offsets.append(start)
+            start += simple.inputs[k].dtype.itemsize
+        self._own_addresses = [(self._input_bases[k], at) for k, at in zip(number_places, offsets, strict=True)]
+        errors = sum(map(waves.is_checked, self.launches))
         self._errors = (ctypes.c_int64 * max(2, 2 * errors))()
         self._tables: list[Any] = []
         relocations: list[int] = []
-        waves: list[int] = []
-        self._segments: list[tuple[Any, list[Host]]] = []
+        table_of_waves: list[int] = []
+        self._segments: list[tuple[Any, int, list[Host]]] = []
         error = 0
         for wave in self.waves:
             hosts = [step for step in wave if isinstance(step, Host)]
@@ -83,7 +105,7 @@ class Native:
                 block = (ctypes.c_int64 * max(1, len(launch.arguments)))()
                 self._tables.append(block)
                 start = ctypes.addressof(block)
-                failing = _is_checked(launch)
+                failing = waves.is_checked(launch)
                 for slot, value in enumerate(launch.arguments):
                     if isinstance(value, int):
                         block[slot] = value
@@ -102,17 +124,16 @@ class Native:
                 self._tables.append(table)
                 serial = total == 1 or (work and work < SMALL)
                 flags = driver.SERIAL * bool(serial) + driver.CHECKED * checked
-                waves += [ctypes.addressof(table), len(rows) // 3, total, flags]
+                table_of_waves += [ctypes.addressof(table), len(rows) // 3, total, flags]
             if hosts:
-                self._segments.append((self._plan(relocations, waves), hosts))
-                waves = []
-        self._segments.append((self._plan(relocations, waves), []))
-        # every segment sets all addresses: those of hosts' results may not be known before
+                self._add_segment(relocations, table_of_waves, hosts)
+                table_of_waves = []
+        self._add_segment(relocations, table_of_waves, [])
         self._output_shapes = [(o.shape, o.dtype.numpy) for o in simple.outputs]
-        self._numbered = [(k, n.dtype) for k, n in enumerate(simple.inputs) if n.shape == ()]
         self._run = driver.entry()[1]
 
-    def _plan(self, relocations: list[int], waves: list[int]) -> Any:
+    def _add_segment(self, relocations: list[int], waves: list[int], hosts: list[Host]) -> None:
+        """Waves that run in one call, and what the interpreter computes after them."""
         relocation_table = (ctypes.c_int64 * max(1, len(relocations)))(*relocations)
         wave_table = (ctypes.c_int64 * max(1, len(waves)))(*waves)
         plan = (ctypes.c_int64 * driver.PLAN_SLOTS)(
@@ -120,52 +141,83 @@ class Native:
             ctypes.addressof(self._bases), ctypes.addressof(self._errors), len(self._errors) // 2, 0,
         )  # fmt: skip
         self._tables += [relocation_table, wave_table]
-        return plan
+        self._segments.append((plan, ctypes.addressof(plan), hosts))
 
     def _location(self, address: Address) -> tuple[int, int]:
         block = address.block
         match block.kind:
             case "input":
-                return block.position, address.offset
+                return self._input_bases[block.position], address.offset
             case "output":
-                return len(self.simple.inputs) + block.position, address.offset
+                return self._output_base + block.position, address.offset
             case "temporary":
                 return self._arena_base, block.place + address.offset
         raise AssertionError(block.kind)
 
-    def __call__(self, leaves: Sequence[Any]) -> list[Buffer]:
-        """The outputs for these leaves, as fresh buffers.
+    def __call__(self, leaves: Sequence[Any], holders: int = 1) -> list[Buffer]:
+        """The outputs for these leaves: fresh buffers, or leaves that nobody else holds, overwritten.
+
+        Args:
+            holders: In how many places the caller holds each leaf itself, the list `leaves` among them. A leaf that is
+                held nowhere else is dead after the call.
 
         Raises:
             DuographError: What the interpreter raises for these data.
         """
         with self._lock:
-            return self._call(leaves)
+            self.finished = None
+            return self._call(leaves, holders)
 
-    def _call(self, leaves: Sequence[Any]) -> list[Buffer]:
-        bases, count = self._bases, len(self.simple.inputs)
-        for k, leaf in enumerate(leaves):
-            if type(leaf) is Number:
-                dtype = self.simple.inputs[k].dtype.numpy
-                np.frombuffer(self._numbers, dtype, 1, 8 * k)[0] = leaf.number
-                bases[k] = ctypes.addressof(self._numbers) + 8 * k
-            else:
-                bases[k] = leaf.address
-        outputs = [Buffer(np.empty(shape, dtype)) for shape, dtype in self._output_shapes]
-        for k, buffer in enumerate(outputs):
-            bases[count + k] = buffer.address
+    finished: list[Buffer] | None = None
+    """The outputs, once they are computed, of the call that is under way: what an interrupt leaves to be picked up."""
+
+    def _call(self, leaves: Sequence[Any], holders: int) -> list[Buffer]:
+        bases = self._bases
+        bases[: len(self._array_places)] = [leaves[k].address for k in self._array_places]
+        numbers = [leaves[k] for k in self._number_places]
+        if all([type(number) is Number for number in numbers]):
+            self._pack(self._numbers, 0, *[number.number for number in numbers])
+            for base, address in self._own_addresses:
+                bases[base] = address
+        else:
+            self._mixed(leaves)
+        outputs: list[Any] = [None] * len(self._output_shapes)
+        known = holders + 2  # the loop's variable and the argument of `getrefcount`
+        for k, j in self._donations:
+            leaf = leaves[j]
+            if getrefcount(leaf) == known and leaf.simple and not leaf.exports:
+                array = leaf.array
+                if array.base is None and getrefcount(array) == 3:
+                    outputs[k] = leaf
+        for k, (shape, dtype) in enumerate(self._output_shapes):
+            if outputs[k] is None:
+                outputs[k] = Buffer(np.empty(shape, dtype))
+        bases[self._output_base : self._arena_base] = [output.address for output in outputs]
         arena = _arenas.take(self.arena)
         try:
             bases[self._arena_base] = arena.address
-            for plan, hosts in self._segments:
-                self._run(ctypes.addressof(plan))
+            for plan, address, hosts in self._segments:
+                self._run(address)
                 if plan[7]:
                     self._refused(leaves)
                 for host in hosts:
-                    self._on_host(host, leaves, outputs, arena)
+                    self._on_host(host)
+            self.finished = outputs
         finally:
             _arenas.give(arena)
         return outputs
+
+    def _mixed(self, leaves: Sequence[Any]) -> None:
+        """Single numbers of which some are in memory."""
+        for (base, address), k in zip(self._own_addresses, self._number_places, strict=True):
+            leaf = leaves[k]
+            if type(leaf) is Number:
+                dtype = self.simple.inputs[k].dtype.numpy
+                place = address - ctypes.addressof(self._numbers)
+                np.frombuffer(self._numbers, dtype, 1, place)[0] = leaf.number
+                self._bases[base] = address
+            else:
+                self._bases[base] = leaf.address
 
     def _refused(self, leaves: Sequence[Any]) -> None:
         """Kernels refused the data: the interpreter says which and why, with the user's line."""
@@ -178,7 +230,7 @@ class Native:
         Interpretation(self.graph)(arrays)
         raise AssertionError("a kernel refused data that the interpreter accepts")
 
-    def _on_host(self, host: Host, leaves: Sequence[Any], outputs: Sequence[Buffer], arena: Arena) -> None:
+    def _on_host(self, host: Host) -> None:
         """Let the interpreter compute a node."""
 
         def view(array: Array) -> np.ndarray:
@@ -194,10 +246,6 @@ class Native:
         result = evaluate(host.node, [view(a) for a in host.operands])
         if host.node.size:
             view(host.result)[...] = result
-
-
-def _is_checked(launch: Launch) -> bool:
-    return any(isinstance(a, Address) and a.block is ERROR for a in launch.arguments)
 
 
 class Arena:
@@ -232,44 +280,3 @@ class _Arenas:
 
 
 _arenas = _Arenas()
-
-
-def _waves(steps: Sequence[Launch | Host]) -> list[list[Launch | Host]]:
-    """Steps that do not depend on one another, in an order in which each wave needs only waves before."""
-    written: dict[Block, int] = {}
-    read: dict[Block, int] = {}
-    levels = []
-    barrier = 0
-    for step in steps:
-        level = barrier
-        for block in step.reads:
-            if block in written:
-                level = max(level, written[block] + 1)
-        for block in step.writes:
-            if block in written:
-                level = max(level, written[block] + 1)
-            if block in read:
-                level = max(level, read[block] + 1)
-        if isinstance(step, Host):
-            level = max(levels, default=-1) + 1
-            barrier = level + 1
-        levels.append(level)
-        for block in step.reads:
-            read[block] = max(read.get(block, 0), level)
-        for block in step.writes:
-            written[block] = level
-    waves: list[list[Launch | Host]] = [[] for _ in range(max(levels, default=-1) + 1)]
-    for step, level in zip(steps, levels, strict=True):
-        waves[level].append(step)
-    return [wave for wave in waves if wave]
-
-
-def _plan_memory(waves: Sequence[Sequence[Launch | Host]]) -> int:
-    blocks: dict[Block, None] = {}
-    for number, wave in enumerate(waves):
-        for step in wave:
-            for block in (*step.reads, *step.writes):
-                block.used(number)
-                if block.kind == "temporary":
-                    blocks[block] = None
-    return memory.place(blocks)

@@ -59,7 +59,7 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 def copy(source: Tensor) -> Tensor:
     """A fresh tensor with the same content."""
     buffer = source._value.buffer
-    if isinstance(buffer, Buffer) and source._value.origin is None:
+    if isinstance(buffer, Buffer) and source._value.origin is None and tracing.local.capture is None:
         return wrap(
             Value(source._value.shape, source._value.dtype, Buffer(np.array(buffer.array, order="C"))), source._device
         )

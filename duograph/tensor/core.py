@@ -153,6 +153,8 @@ class Tensor:
         value = self._value
         if self._device is META:
             raise DeviceError("a tensor on the meta device has no content: only its shape and dtype can be read")
+        if tracing.local.capture is not None:
+            tracing.local.capture.spoil("a tensor is read")
         if value.buffer is None or type(value.buffer) is tracing.Failure:
             tracing.realise(value)
         buffer = value.buffer

@@ -104,7 +104,7 @@ def view(tensor: Tensor, *steps: Step) -> Tensor:
     """
     value = tensor._value
     buffer = value.buffer
-    if value.origin is None and buffer is not None and type(buffer) is not tracing.Number and not _failed(buffer):
+    if value.origin is None and type(buffer) is Buffer and local.capture is None:
         array = buffer.array
         for step in steps:
             if array is not None:
@@ -115,10 +115,6 @@ def view(tensor: Tensor, *steps: Step) -> Tensor:
     for step in steps:
         value = _walk(value, step)
     return _attach(wrap(value, tensor._device), tensor, steps)
-
-
-def _failed(buffer: Any) -> bool:
-    return type(buffer) is tracing.Failure
 
 
 def _attach(made: Tensor, tensor: Tensor, steps: tuple[Step, ...], detached: bool = False) -> Tensor:

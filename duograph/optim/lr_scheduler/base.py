@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
+from ...graph.trace import local
 from ...tensor.core import Tensor
 from ..optimizer import Optimizer
 
@@ -56,6 +57,8 @@ class LRScheduler:
                 UserWarning,
                 stacklevel=2,
             )
+        if local.capture is not None:
+            local.capture.spoil("a learning-rate schedule steps inside: call its step() outside")
         self._step_count += 1
         if epoch is None:
             self.last_epoch += 1

@@ -1,0 +1,230 @@
+"""`compile`: functions whose calls are replayed without running their Python.
+
+A compiled function is called as before. Its first calls with arguments of one signature are recorded and captured; when
+two in a row have done the same, further ones are replayed: check that all is as it was, gather the leaves, run the plan,
+put the results in their places. What cannot be replayed is recorded each time: right, and not faster.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from types import CellType, FunctionType, MethodType, ModuleType
+from typing import Any, overload
+
+from ..graph import trace as tracing
+from ..graph.trace import Leaf, local
+from ..nn.module import Module
+from ..tensor import core
+from ..tensor.core import CPU, Tensor
+from .capture import capture
+from .recipe import MISS, PLAIN, Recipe, unchanged
+
+__all__ = ["Compiled", "CompiledModule", "compile"]
+
+SIGNATURES = 64
+"""A function that was called with more signatures than this forgets them all."""
+CREDIT, PRICE = 128, 16
+"""Capturing costs a look at all tensors there are. A signature may pay for it eight times; each replay earns a
+sixteenth of the price of another."""
+
+
+class _Recorded(Exception):
+    """Why a call is recorded and not captured."""
+
+
+class _Entry:
+    """What is known of one signature."""
+
+    def __init__(self, kept: Any) -> None:
+        self.kept = kept  # objects among the arguments that the signature names by id
+        self.recipes: list[Recipe] = []
+        self.candidate: Recipe | None = None
+        self.credit = CREDIT
+        self.reason: str | None = None
+
+    def settle(self, recipe: Recipe) -> None:
+        """Take a recipe once it was found twice in a row, and one that is known again in its new surroundings."""
+        known = [r for r in self.recipes if r.same(recipe)]
+        if known or (self.candidate is not None and self.candidate.same(recipe)):
+            self.recipes = [recipe, *(r for r in self.recipes if r not in known)][:8]
+        self.candidate = recipe
+
+
+class Compiled:
+    """A function (or a bound method, or anything that can be called) that is replayed. See `duograph.compile`."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self._entries: dict[Any, _Entry] = {}
+        self._surroundings = _surroundings_of(function)
+        self.reason: str | None = None
+        functools.update_wrapper(self, function, updated=())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if local.capture is not None or local.eager:
+            return self.function(*args, **kwargs)
+        tensors: list[Tensor] = []
+        kept: list[Any] = []
+        key: Any = [local.gradients, core.default_dtype]
+        try:
+            _sign(args, key, tensors, kept)
+            if kwargs:
+                _sign(kwargs, key, tensors, kept)
+            if len(tensors) > 1:
+                _sign_overlap(tensors, key)
+        except _Recorded as recorded:
+            self.reason = str(recorded)
+            return self.function(*args, **kwargs)
+        key = tuple(key)
+        entry = self._entries.get(key)
+        if entry is None:
+            if len(self._entries) >= SIGNATURES:
+                self._entries.clear()
+            entry = self._entries[key] = _Entry(kept)
+        surroundings = self._surroundings()
+        for recipe in entry.recipes:
+            if unchanged(recipe.surroundings, surroundings):
+                result = recipe.replay(tensors)
+                if result is not MISS:
+                    entry.credit = min(entry.credit + 1, CREDIT)
+                    return result
+        if entry.credit < PRICE:
+            return self.function(*args, **kwargs)
+        entry.credit -= PRICE
+        result, found, entry.reason = capture(lambda: self.function(*args, **kwargs), tensors, self)
+        self.reason = entry.reason
+        if found is None:
+            entry.candidate = None
+        else:
+            found.surroundings = surroundings
+            entry.settle(found)
+        return result
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        name = f"_compiled_{self.__name__}_{id(self)}"
+        bound = vars(instance).get(name)
+        if bound is None:
+            bound = vars(instance)[name] = Compiled(MethodType(self.function, instance))
+        return bound
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("function", "__name__"):
+            raise AttributeError(name)
+        return getattr(self.function, name)
+
+    def __repr__(self) -> str:
+        return f"<compiled {self.function!r}>"
+
+    @property
+    def replayed(self) -> int:
+        """How many kinds of calls are replayed."""
+        return sum(len(entry.recipes) for entry in self._entries.values())
+
+
+class CompiledModule(Module):
+    """A module whose calls are replayed. Its parameters and modes are those of the module itself, `_orig_mod`."""
+
+    def __init__(self, module: Module) -> None:
+        super().__init__()
+        self._orig_mod = module
+        self.training = module.training
+        vars(self)["_compiled"] = Compiled(module)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self._compiled(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        module = vars(self).get("_orig_mod")
+        return super().__getattr__(name) if module is None else getattr(module, name)
+
+    def __reduce__(self) -> Any:
+        return type(self), (self._orig_mod,)
+
+
+@overload
+def compile(function: Module) -> CompiledModule: ...
+@overload
+def compile(function: Callable[..., Any]) -> Compiled: ...
+def compile(function: Any) -> Any:
+    """A function whose calls, once two of one kind have been recorded and found alike, run without its Python.
+
+    Works as a decorator. A module gives a module with the same parameters. The page docs/compile.md says what is
+    checked at each call, and which functions are not replayed but recorded each time.
+
+    Raises TypeError for what cannot be called.
+    """
+    if isinstance(function, Compiled | CompiledModule):
+        return function
+    if isinstance(function, Module):
+        return CompiledModule(function)
+    if not callable(function):
+        raise TypeError(f"compile: expected a function or a module. Received: {type(function).__name__}")
+    return Compiled(function)
+
+
+def _sign(thing: Any, key: list[Any], tensors: list[Tensor], kept: list[Any]) -> None:
+    """Add to `key` what a recording depends on in an argument."""
+    if isinstance(thing, Tensor):
+        value = thing._value
+        if value.buffer is None:
+            tracing.realise(value)
+        origin = value.origin
+        key += (Tensor, value.kind, value.buffer.order)
+        if origin is not None:
+            if not isinstance(origin, Leaf):
+                raise _Recorded("an argument is on the tape")
+            key.append(id(thing))
+            kept.append(thing)
+        if thing._device is not CPU:
+            key.append(thing._device)
+        tensors.append(thing)
+    elif isinstance(thing, tuple | list):
+        key += (type(thing), len(thing))
+        for part in thing:
+            _sign(part, key, tensors, kept)
+    elif isinstance(thing, dict):
+        key += (type(thing), *thing)
+        for part in thing.values():
+            _sign(part, key, tensors, kept)
+    elif isinstance(thing, PLAIN):
+        key += (type(thing), repr(thing) if isinstance(thing, float) and not (thing and math.isfinite(thing)) else thing)
+    elif hasattr(thing, "__array_interface__") or hasattr(thing, "__array__"):
+        raise _Recorded("an argument is an array: make it a tensor outside")
+    else:
+        key += (type(thing), id(thing))
+        kept.append(thing)
+
+
+def _sign_overlap(tensors: Sequence[Tensor], key: list[Any]) -> None:
+    """Which arguments share memory."""
+    bases = [id(t if t._base is None else t._base) for t in tensors]
+    values = [id(t._value) for t in tensors]
+    if len(set(bases)) < len(bases) or len(set(values)) < len(values):
+        key += [bases.index(b) for b in bases]
+        key += [values.index(v) for v in values]
+
+
+def _surroundings_of(function: Any) -> Callable[[], list[Any]]:
+    """Gives what a function refers to: the variables of its closure, and the globals that are data."""
+    while isinstance(function, functools.partial | MethodType):
+        function = function.func if isinstance(function, functools.partial) else function.__func__
+    if not isinstance(function, FunctionType):
+        return list
+    cells: tuple[CellType, ...] = function.__closure__ or ()
+    known, names = function.__globals__, [
+        name
+        for name in function.__code__.co_names
+        if not isinstance(function.__globals__.get(name), ModuleType | FunctionType | type)
+    ]  # fmt: skip
+
+    def read() -> list[Any]:
+        try:
+            return [cell.cell_contents for cell in cells] + [known.get(name) for name in names]
+        except ValueError:  # a variable that has no content yet
+            return [object()]
+
+    return read

@@ -1,0 +1,123 @@
+"""In which order launches run, which run together, and what memory they share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..codegen.launch import ERROR, Address, Launch
+from ..codegen.lower import Host
+from ..compiler import memory
+from ..compiler.arrays import Block
+
+Waves = list[list[Launch | Host]]
+
+
+def is_checked(step: Launch | Host) -> bool:
+    """Whether a launch may refuse its data."""
+    return isinstance(step, Launch) and any(isinstance(a, Address) and a.block is ERROR for a in step.arguments)
+
+
+def waves(steps: Sequence[Launch | Host]) -> Waves:
+    """Launches that do not depend on one another run together, as soon as what they need is there.
+
+    A launch that may overwrite an input comes after all that may refuse their data: then nothing is lost.
+    """
+    levels = _levels(steps, {})
+    last_check = max((level for step, level in zip(steps, levels, strict=True) if is_checked(step)), default=-1)
+    if last_check >= 0:
+        bound = {
+            k: last_check + 1
+            for k, step in enumerate(steps)
+            if isinstance(step, Launch) and not is_checked(step) and any(w.kind == "output" for w, _ in step.replaces)
+        }
+        later = _levels(steps, bound)
+        if not any(level > last_check for step, level in zip(steps, later, strict=True) if is_checked(step)):
+            levels = later
+    found: Waves = [[] for _ in range(max(levels, default=-1) + 1)]
+    for step, level in zip(steps, levels, strict=True):
+        found[level].append(step)
+    return [wave for wave in found if wave]
+
+
+def _levels(steps: Sequence[Launch | Host], bounds: dict[int, int]) -> list[int]:
+    """The wave of each step. `bounds` are waves before which some may not run."""
+    written: dict[Block, int] = {}
+    read: dict[Block, int] = {}
+    levels: list[int] = []
+    barrier = 0
+    for k, step in enumerate(steps):
+        level = max(barrier, bounds.get(k, 0))
+        for block in step.reads:
+            if block in written:
+                level = max(level, written[block] + 1)
+        for block in step.writes:
+            if block in written:
+                level = max(level, written[block] + 1)
+            if block in read:
+                level = max(level, read[block] + 1)
+        if isinstance(step, Host):
+            level = max(levels, default=-1) + 1
+            barrier = level + 1
+        levels.append(level)
+        for block in step.reads:
+            read[block] = max(read.get(block, 0), level)
+        for block in step.writes:
+            written[block] = level
+    return levels
+
+
+def _replacements(waves: Waves) -> list[tuple[Block, Block]]:
+    """Pairs (written, read) that may share memory: the last use of what is read is where the other is written."""
+    for number, wave in enumerate(waves):
+        for step in wave:
+            for block in (*step.reads, *step.writes):
+                block.used(number)
+    found = []
+    for number, wave in enumerate(waves):
+        readers: dict[Block, int] = {}
+        for step in wave:
+            for block in set(step.reads):
+                readers[block] = readers.get(block, 0) + 1
+        for step in wave:
+            if not isinstance(step, Launch):
+                continue
+            taken: set[Block] = set()
+            for written, read in step.replaces:
+                dead = read.last == number and readers.get(read, 0) == 1 and written.first == number
+                if dead and written not in taken and read not in taken:
+                    taken |= {written, read}
+                    found.append((written, read))
+    return found
+
+
+def donations(waves: Waves) -> list[tuple[int, int]]:
+    """Outputs, by position, that may be written over an input that nobody needs afterwards."""
+    checks = [number for number, wave in enumerate(waves) if any(map(is_checked, wave))]
+    last_check = max(checks, default=-1)
+    pairs = _replacements(waves)
+    return [
+        (written.position, read.position)
+        for written, read in pairs
+        if written.kind == "output" and read.kind == "input" and written.first > last_check
+    ]
+
+
+def plan_memory(waves: Waves) -> int:
+    """Give every temporary its place; the bytes of the arena."""
+    owner: dict[Block, Block] = {}
+    for written, read in _replacements(waves):
+        if written.kind == read.kind == "temporary":
+            root = owner.get(read, read)
+            owner[written] = root
+            root.last = max(root.last, written.last)
+    blocks = {
+        block: None
+        for wave in waves
+        for step in wave
+        for block in (*step.reads, *step.writes)
+        if block.kind == "temporary" and block not in owner
+    }
+    total = memory.place(blocks)
+    for block, root in owner.items():
+        block.place = root.place
+    return total
