@@ -43,6 +43,7 @@ _ROOMS = (
     "tf",
     "torch",
     "keras",
+    "replay",
     "runtime",
     "show",
     "tree",
@@ -51,6 +52,8 @@ _ROOMS = (
 
 def __getattr__(name: str) -> Any:
     """Rooms load when first used; the array namespace comes from `array_api`."""
+    if name == "compile":
+        return importlib.import_module(".replay", __name__).compile
     if name in _ROOMS:
         return importlib.import_module(f".{name}", __name__)
     array_api = importlib.import_module(".array_api", __name__)
@@ -63,7 +66,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     array_api = importlib.import_module(".array_api", __name__)
-    return sorted({*globals(), *_ROOMS, *vars(array_api)})
+    return sorted({*globals(), *_ROOMS, "compile", *vars(array_api)})
 
 
 @method

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -72,6 +73,21 @@ def reason(step: Step, seen: set[Step]) -> str:
 
 def _where(step: Step) -> str:
     return step.line or "no user line"
+
+
+def compiled(function: Any) -> str:
+    """One sentence: whether calls of a compiled function are replayed, and if not, why.
+
+    Raises TypeError for what `duograph.compile` did not make.
+    """
+    made = getattr(function, "_compiled", function)
+    if not hasattr(made, "replayed"):
+        raise TypeError(f"compiled: expected what duograph.compile made. Received: {type(function).__name__}")
+    if made.reason is not None:
+        return f"the last call was recorded: {made.reason}"
+    if made.replayed:
+        return f"calls of {made.replayed} kind{'s' if made.replayed > 1 else ''} are replayed"
+    return "not yet called often enough: calls are replayed when two in a row have done the same"
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import numpy as np
 
 from duograph.codegen.contract import Machine, Plan, Pointer, Step
 from duograph.codegen.emitter import Arg, Callee, Module
+from duograph.codegen.plan import Scratch
 from duograph.runtime import jit, pool, targets
 
 ELEMENTS = {
@@ -88,7 +89,7 @@ class Runner:
     """A plan, compiled, with its scratch memory.
 
     Args:
-        buffers: The address of every role but `"packed"` and `"workspace"`.
+        buffers: The address of every role but `"packed"`, `"workspace"` and `"scratch"`.
     """
 
     def __init__(self, plan: Plan, buffers: Mapping[str, int], *, at_end: bool = True) -> None:
@@ -96,8 +97,11 @@ class Runner:
         module = Module("contraction")
         driver(module, steps)
         self.text = str(module)
-        self.memory = [Guarded(size, at_end=at_end, align=64) for size in (plan.packed, plan.workspace)]
-        places = {**buffers, "packed": self.memory[0].address, "workspace": self.memory[1].address}
+        scratch = Scratch.size(plan.scratch, pool.get_num_threads())
+        sizes = {"packed": plan.packed, "workspace": plan.workspace, "scratch": scratch}
+        self.memory = {role: Guarded(size, at_end=at_end, align=64) for role, size in sizes.items()}
+        places = {**buffers, **{role: memory.address for role, memory in self.memory.items()}}
+        ctypes.c_int64.from_address(places["scratch"]).value = plan.scratch
         values = [
             places[value.role] + value.offset if isinstance(value, Pointer) else value
             for step in steps

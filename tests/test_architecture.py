@@ -35,6 +35,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "ops",
         "nn transforms",
         "optim data checkpoint debug",
+        "replay",
         "array_api",
         "torch",
         "tf",

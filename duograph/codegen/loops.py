@@ -47,8 +47,13 @@ COMBINE = {
     "all": "bitwise_and",
 }
 
-SMALLEST_CHUNK = 1 << 13
-"""Elements that are worth another chunk."""
+SMALLEST_CHUNK = 1 << 17
+"""Work that is worth another chunk, some 2 us: elements times the weights of what is done to each."""
+
+WEIGHTS = {"load": 4, "store": 4, "gather": 20, "divide": 4, "sqrt": 4, "rsqrt": 8}
+"""What an instruction takes for an element beside one that takes least; costly functions take `COSTLY_WEIGHT`."""
+
+COSTLY_WEIGHT = 20
 
 MOST_CHUNKS = 64
 
@@ -711,6 +716,15 @@ def _lanes(machine: Machine, code: Code) -> int:
     return max(2, machine.vector_bytes // widest)
 
 
+def _weight(code: Code) -> int:
+    """What an element takes of all instructions that change along the last axis."""
+    return sum(
+        WEIGHTS.get(i.op, COSTLY_WEIGHT if i.op in COSTLY else 1)
+        for i in code.instructions
+        if i.op not in ("constant", "index")
+    )
+
+
 def _width(machine: Machine, code: Code, size: int, lanes: int) -> int:
     """Vectors that go down the rows together: as many as keep their totals in registers."""
     reduces = sum(i.op == "reduce" for i in code.instructions)
@@ -728,7 +742,7 @@ def _parts(machine: Machine, nest: Nest) -> int:
     if not code.reduced[-1]:
         wide = lanes * _width(machine, code, nest.sizes[-1], lanes)
         natural = natural // nest.sizes[-1] * ceil_div(nest.sizes[-1], wide)
-    wanted = min(MOST_CHUNKS, total // (2 * SMALLEST_CHUNK))
+    wanted = min(MOST_CHUNKS, total * _weight(code) // (2 * SMALLEST_CHUNK))
     if natural >= 16 or wanted <= natural:
         return 1
     axis = code.reduced.index(True)
@@ -747,7 +761,7 @@ def _launch(machine: Machine, nest: Nest, part: int = 0) -> Launch:
         if kernel.across:
             kernel = replace(kernel, width=_width(machine, code, sizes[-1], lanes))
         rows = prod(sizes[k] for k in kernel.outer)
-        wanted = max(1, min(MOST_CHUNKS, total // SMALLEST_CHUNK))
+        wanted = max(1, min(MOST_CHUNKS, total * _weight(code) // SMALLEST_CHUNK))
         if code.reduced[-1]:
             block = sizes[-1]
         else:

@@ -25,6 +25,7 @@ from .contract import (
     plan_matmul,
     plan_weight_gradient,
 )
+from .contract.outer import AddParts
 from .fused import Fused, Reach
 from .kernels import KERNELS
 from .launch import ERROR, Address, Launch
@@ -70,7 +71,16 @@ def _operation(machine: Machine, step: Operation) -> list[Launch | Host]:
     if lowering is None:
         return [Host(step.node, step.operands, step.result)]
     plan, roles = lowering(machine, step)
-    return launches(plan, roles, step.node)
+    found = launches(plan, roles, step.node)
+    if found:
+        found[-1].operations = _visits(step.node)
+    return list(found)
+
+
+def _visits(node: Node) -> int:
+    """Elements that an operation with a kernel of its own looks at: one operation each."""
+    window = prod(node["window"]) if "window" in node.op.attributes else 1
+    return max(node.size * window, *(operand.size for operand in node.inputs), 1)
 
 
 def launches(plan: Plan, roles: dict[str, Array], node: Node, packings: dict[Any, Block] | None = None) -> list[Launch]:
@@ -103,6 +113,7 @@ def _launch(
 ) -> Launch:
     arguments: list[int | Address] = []
     launch = Launch(step.kernel, (), step.chunks, step.kernel.title, nodes=(node,))
+    moved: dict[Block, int] = {}
     for value in step.arguments:
         if not isinstance(value, Pointer):
             arguments.append(value)
@@ -117,7 +128,11 @@ def _launch(
         launch.reads.append(block)
         if value.role in written:
             launch.writes.append(block)
+        # the operands of an epilogue are arrays without a shape: they lie as the result does
+        size = prod(array.shape) * array.dtype.itemsize if array is not None and array.shape else block.nbytes
+        moved[block] = max(moved.get(block, 0), min(size, block.nbytes))
     launch.arguments = tuple(arguments)
+    launch.bytes = sum(moved.values())
     return launch
 
 
@@ -139,9 +154,17 @@ def _contraction(
     if epilogue is not None and len(plan.steps) > 0:
         found[-1].replaces = _replaceable(epilogue, primary, extra)
     if found:
-        found[-1].operations = work(node)
+        _share_out(work(node), found[-len(plan.steps) :])
         found[-1].title = "+".join([found[-1].title, *dict.fromkeys(n.op.name for n in list(group.maps)[1:])])
     return list(found)
+
+
+def _share_out(operations: int, launches: Sequence[Launch]) -> None:
+    """Say which launch of a contraction does how much of its work: those that multiply, by their chunks."""
+    multiplying = [launch for launch in launches if not isinstance(launch.kernel, AddParts)]
+    chunks = sum(launch.chunks for launch in multiplying)
+    for launch in multiplying:
+        launch.operations = operations * launch.chunks // chunks
 
 
 def work(node: Node) -> int:

@@ -12,6 +12,7 @@ through, or, for kernels that want an array, described by strides, or at last co
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
@@ -48,6 +49,8 @@ class Schedule:
         self.arrays: dict[Node, Array] = dict(zip(graph.inputs, inputs, strict=True))
         self.home: dict[Node, Step] = {}
         self.steps: list[Step] = []
+        self._positions: list[float] = []  # of the steps, sorted
+        self._groups: dict[float, Group] = {}  # the nest at each position
         self.notes: dict[Node, str] = {}  # why a node did not join the nest of what it needs
         self.waiting: set[Node] = set()
         self.inline = self._inline()
@@ -263,20 +266,34 @@ class Schedule:
             return
         group = self._new_group(node, self._last(node), order_of(target.shape, target.strides))
         if not self._join(group, node, group.maps[node], copying=True):
-            self.steps.remove(group)
+            self._remove(group)
             if node.op.name != "reshape":
                 raise _Unreadable(node)
             self._row_major(node)
-            group = self._new_group(node, self._last_of_array(node), order_of(target.shape, target.strides))
+            group = self._new_group(node, self.end, order_of(target.shape, target.strides))
             if not self._join(group, node, group.maps[node], copying=True):
                 raise AssertionError(f"{node!r} cannot be copied")
         group.stores.append((node, target))
 
-    def _last_of_array(self, node: Node) -> float:
-        """The position of the last step so far."""
-        return max((step.position for step in self.steps), default=-1.0)
-
     # Nests.
+
+    @property
+    def end(self) -> float:
+        """The position of the last step."""
+        return self._positions[-1] if self._positions else -1.0
+
+    def _add(self, step: Step) -> Step:
+        self.steps.append(step)
+        insort(self._positions, step.position)
+        if isinstance(step, Group):
+            self._groups[step.position] = step
+        return step
+
+    def _remove(self, group: Group) -> None:
+        """Take a nest that came to nothing out again."""
+        self.steps.remove(group)
+        self._positions.remove(group.position)
+        del self._groups[group.position]
 
     def _last(self, node: Node) -> float:
         """The position of the last step that must be over before a node can be read from memory or computed."""
@@ -295,15 +312,16 @@ class Schedule:
 
     def _new_group(self, node: Node, after: float, order: Sequence[int], small: bool = False) -> Group:
         """A nest over the elements of a node, at the end of the schedule or, if `small`, as early as can be."""
-        position = max((step.position for step in self.steps), default=-1.0) + 1
+        position = self.end + 1
         if small:
-            following = min((step.position for step in self.steps if step.position > after), default=position)
+            at = bisect_right(self._positions, after)
+            following = self._positions[at] if at < len(self._positions) else position
             middle = (after + following) / 2
             if after < middle < following:
                 position = middle
         group = Group(position)
         group.maps[node] = group.axes_for(node.shape, order)
-        self.steps.append(group)
+        self._add(group)
         return group
 
     def _order_for(self, node: Node) -> tuple[int, ...]:
@@ -345,7 +363,7 @@ class Schedule:
 
     def _settle(self, group: Group, node: Node) -> None:
         """Compute a node in a new nest that could not have all it needs: put its operands into memory first."""
-        self.steps.remove(group)
+        self._remove(group)
         for operand in list(self._operands_in_tree(node)):
             if operand in self.waiting:
                 self._place(operand)
@@ -389,7 +407,7 @@ class Schedule:
 
     def _candidates(self, node: Node, after: float) -> list[Group]:
         """Nests that a node might join, the best first."""
-        found = [step for step in self.steps if step.position == after and isinstance(step, Group)]
+        found = [self._groups[after]] if after in self._groups else []
         for operand in self._operands_in_tree(node):
             for group in self.readers.get(self.base(operand), ()):
                 if group.position > after and group not in found and operand.size == node.size:
@@ -477,10 +495,9 @@ class Schedule:
             if base in self.waiting:
                 self._place(base)
             self._views[x] = self._row_major(x) if self.view(x) is None else self.view(x)
-            group.position = max(step.position for step in self.steps) + 1
-            group.sizes.clear()
-            group.order.clear()
-            index = group.axes_for(x.shape, tuple(range(x.ndim)))
+            self._remove(group)
+            group = self._new_group(x, self.end, tuple(range(x.ndim)))
+            index = group.maps.pop(x)
             if not self._reduce(group, node, index):
                 raise AssertionError(f"{node!r} cannot be placed")
 
@@ -533,7 +550,7 @@ class Schedule:
                 start += piece.shape[axis]
         else:
             self._place_spread(node, target)
-        self.home[node] = Step(max((s.position for s in self.steps), default=-1.0))
+        self.home[node] = Step(self.end)
 
     def _place_spread(self, node: Node, target: Array) -> None:
         """A padding with elements between: fill, then write what is there. Negative edges cut elements off."""
@@ -580,15 +597,16 @@ class Schedule:
             return
         operands, order = self._operands(node)
         result = self._allocate(node, order)
-        position = max((step.position for step in self.steps), default=-1.0) + 1
+        position = self.end + 1
         if name in CONTRACTIONS and node.size:
             group = Group(position, root=node)
             group.maps[node] = group.axes_for(node.shape, order)
-            self.steps += [Operation(position, node, operands, result, epilogue=group), group]
+            self._add(Operation(position, node, operands, result, epilogue=group))
+            self._add(group)
             self.home[node] = group
             return
         step = Operation(position, node, operands, result)
-        self.steps.append(step)
+        self._add(step)
         self.home[node] = step
         self.arrays[node] = result
         if name == "window_max":  # the positions of the maxima, where they are wanted, are found on the way
@@ -603,9 +621,8 @@ class Schedule:
         operands = (self._contiguous(indices), self._contiguous(updates))
         result = self._allocate(node, tuple(range(node.ndim)))
         self._copy(x, result)
-        position = max((step.position for step in self.steps), default=-1.0) + 1
-        self.steps.append(Operation(position, node, operands, result))
-        self.home[node] = self.steps[-1]
+        position = self.end + 1
+        self.home[node] = self._add(Operation(position, node, operands, result))
         self.arrays[node] = result
 
     def _operands(self, node: Node) -> tuple[tuple[Array, ...], tuple[int, ...]]:

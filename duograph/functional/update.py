@@ -91,6 +91,12 @@ def _moments(slope: Node, mean: Node, square: Node, blend: Node, beta2: float) -
     return mean + (slope - mean) * blend, square * beta2 + slope * slope * (1 - beta2)
 
 
+def _adapted(p: Node, mean: Node, square: Node, step_size: Node, root_correction: Node, eps: float) -> Node:
+    """`p - step_size * mean / (sqrt(square) / root_correction + eps)`, by one division of each element instead of two:
+    a processor divides 16 times more slowly than it multiplies."""
+    return p - mean * (step_size * root_correction) / (g.sqrt(square) + root_correction * eps)
+
+
 @rule(numbers=("step_size", "root_correction", "weight_decay", "shrink", "blend"), states=("exp_avg", "exp_avg_sq"))
 def adam(
     p: Node, slope: Node, mean: Node, square: Node, *, step_size: Node, root_correction: Node, weight_decay: Node,
@@ -103,7 +109,7 @@ def adam(
     if decay:
         p, slope = (p * shrink, slope) if decoupled else (p, slope + p * weight_decay)
     mean, square = _moments(slope, mean, square, blend, beta2)
-    return p - mean / (g.sqrt(square) / root_correction + eps) * step_size, mean, square
+    return _adapted(p, mean, square, step_size, root_correction, eps), mean, square
 
 
 @rule(
@@ -119,7 +125,7 @@ def amsgrad(
         p, slope = (p * shrink, slope) if decoupled else (p, slope + p * weight_decay)
     mean, square = _moments(slope, mean, square, blend, beta2)
     top = g.maximum(top, square)
-    return p - mean / (g.sqrt(top) / root_correction + eps) * step_size, mean, square, top
+    return _adapted(p, mean, top, step_size, root_correction, eps), mean, square, top
 
 
 def _rmsprop(with_momentum: bool, centered: bool) -> Rule:

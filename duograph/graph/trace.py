@@ -175,11 +175,11 @@ class Trace:
                         stack.extend(node.inputs)
         return Graph(tuple(inputs), tuple(nodes[slot] for slot in live), lines)
 
-    def admit(self, value: Value) -> tuple[Value, Any]:
+    def admit(self, value: Value, use: tuple[Operation, int]) -> tuple[Value, Any]:
         """A value that this trace did not record (or its snapshot), and the buffer that enters as a leaf for it.
 
         That is a snapshot if others may write the value's memory: every use sees the memory as it is then. A constant
-        enters at once: then `value.trace` is this trace.
+        enters at once: then `value.trace` is this trace. `use` is the operation, and which of its inputs this is.
         """
         buffer = value.buffer
         if buffer is None or type(buffer) is Failure:  # pending in another thread's trace, or failed there
@@ -189,7 +189,7 @@ class Trace:
             if buffer.fixed:
                 if self.step.parent is None:
                     self.step = tree.entry(user_site())
-                self.step = self._constant_step(value)
+                self.step = self._constant_step(value, use)
                 value.trace, value.slot = self, self.step.first
             return value, buffer
         leaf = buffer.snapshot()
@@ -233,15 +233,16 @@ class Trace:
             step = tree.grow(self.step, key, (node,), leaf=True)
         return step
 
-    def _constant_step(self, value: Value) -> Step:
-        """A number is a constant until the same source line brings another one here: then it is a run-time input."""
+    def _constant_step(self, value: Value, use: tuple[Operation, int]) -> Step:
+        """A number is a constant until the same source line brings another one to the same use: then it is a run-time
+        input."""
         number, dtype, here = value.buffer.number, value.dtype, self.step
         key = (dtype, type(number), repr(number) if not number or number != number else number)
         step = here.following.get(key)
         if step is None:
             if here.numbers is None:
                 here.numbers = {}
-            if here.numbers.setdefault(user_site(), key) != key:
+            if here.numbers.setdefault((user_site(), use), key) != key:
                 self.leaves.append(value.buffer)
                 return self._leaf_step(kind_of((), dtype))
             node = make(PRIMITIVES["constant"], value=dtype.numpy.type(number).item(), dtype=dtype)
@@ -342,7 +343,7 @@ def record(op: Operation, inputs: tuple[Value | None, ...], attributes: Attribut
                 slot = value.kind
                 if buffer is None or not buffer.simple or buffer.exports:
                     given = value
-                    value, buffer = trace.admit(given) if given not in swapped else (swapped[given], None)
+                    value, buffer = trace.admit(given, (op, len(key))) if given not in swapped else (swapped[given], None)
                     if value is not given:
                         swapped = {**swapped, given: value}
                     slot = value.slot if value.trace is trace else (slot, buffer.order)

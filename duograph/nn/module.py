@@ -19,6 +19,23 @@ from .parameter import Buffer, Parameter
 from .state import Stateful
 
 
+class Changes:
+    """How often any module was changed: an attribute set to another object, a member or a hook added or removed."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def note(self, attributes: dict[str, Any]) -> None:
+        """Count a change of the module of these attributes, where `_changes` says when it was."""
+        self.count += 1
+        attributes["_changes"] = self.count
+
+
+changes = Changes()
+
+
 class Members(MutableMapping[str, Any]):
     """The attributes of a module that are of one kind, by name. What is set here is the module's attribute."""
 
@@ -36,10 +53,12 @@ class Members(MutableMapping[str, Any]):
     def __setitem__(self, name: str, value: Any) -> None:
         self.names[name] = None
         self.attributes[name] = value
+        changes.note(self.attributes)
 
     def __delitem__(self, name: str) -> None:
         del self.names[name]
         del self.attributes[name]
+        changes.note(self.attributes)
 
     def __contains__(self, name: object) -> bool:
         return name in self.names
@@ -69,6 +88,7 @@ class Module(Hooks, Stateful):
     """
 
     training: bool
+    _changes = 0
 
     def __init__(self) -> None:
         vars(self).update(
@@ -110,6 +130,9 @@ class Module(Hooks, Stateful):
 
     def __setattr__(self, name: str, value: Any) -> None:
         attributes = vars(self)
+        if name in attributes and attributes[name] is value:
+            return
+        changes.note(attributes)
         if isinstance(value, Parameter):
             kind = "_parameter_names"
         elif isinstance(value, Module):
@@ -140,6 +163,7 @@ class Module(Hooks, Stateful):
 
     def _register(self, kind: str, name: str, value: Any) -> None:
         attributes = vars(self)
+        changes.note(attributes)
         for other in KINDS:
             if other != kind:
                 attributes[other].pop(name, None)
@@ -149,6 +173,7 @@ class Module(Hooks, Stateful):
 
     def __delattr__(self, name: str) -> None:
         attributes = vars(self)
+        changes.note(attributes)
         for kind in KINDS:
             attributes.get(kind, {}).pop(name, None)
         attributes.get("_non_persistent_buffers_set", set()).discard(name)
@@ -368,6 +393,7 @@ class Module(Hooks, Stateful):
         for name, buffer in self._buffers.items():
             if buffer is not None:
                 vars(self)[name] = fn(buffer)
+                changes.note(vars(self))
         return self
 
     def _cast(self, dtype: dtypes.DType) -> Self:

@@ -7,15 +7,17 @@ put the results in their places. What cannot be replayed is recorded each time: 
 
 from __future__ import annotations
 
+import dis
 import functools
 import math
 from collections.abc import Callable, Sequence
-from types import CellType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, overload
 
 from ..graph import trace as tracing
-from ..graph.trace import Leaf, local
+from ..graph.trace import Leaf, Number, local
 from ..nn.module import Module
+from ..runtime.buffer import Buffer
 from ..tensor import core
 from ..tensor.core import CPU, Tensor
 from .capture import capture
@@ -25,9 +27,9 @@ __all__ = ["Compiled", "CompiledModule", "compile"]
 
 SIGNATURES = 64
 """A function that was called with more signatures than this forgets them all."""
-CREDIT, PRICE = 128, 16
-"""Capturing costs a look at all tensors there are. A signature may pay for it eight times; each replay earns a
-sixteenth of the price of another."""
+CREDIT, PRICE = 128, 8
+"""Capturing costs a look at all tensors there are. A signature can pay for it sixteen times, and each replay earns an
+eighth of the price of another: a function that is never the same twice is soon recorded without being captured."""
 
 
 class _Recorded(Exception):
@@ -170,10 +172,13 @@ def _sign(thing: Any, key: list[Any], tensors: list[Tensor], kept: list[Any]) ->
     """Add to `key` what a recording depends on in an argument."""
     if isinstance(thing, Tensor):
         value = thing._value
-        if value.buffer is None:
-            tracing.realise(value)
+        buffer = value.buffer
+        if type(buffer) is not Buffer:
+            buffer = tracing.realise(value) or value.buffer
+            if type(buffer) is Number and buffer.fixed:
+                key.append(repr(buffer.number))
         origin = value.origin
-        key += (Tensor, value.kind, value.buffer.order)
+        key += (Tensor, value.kind, buffer.order)
         if origin is not None:
             if not isinstance(origin, Leaf):
                 raise _Recorded("an argument is on the tape")
@@ -191,7 +196,10 @@ def _sign(thing: Any, key: list[Any], tensors: list[Tensor], kept: list[Any]) ->
         for part in thing.values():
             _sign(part, key, tensors, kept)
     elif isinstance(thing, PLAIN):
-        key += (type(thing), repr(thing) if isinstance(thing, float) and not (thing and math.isfinite(thing)) else thing)
+        key += (
+            type(thing),
+            repr(thing) if isinstance(thing, float) and not (thing and math.isfinite(thing)) else thing,
+        )
     elif hasattr(thing, "__array_interface__") or hasattr(thing, "__array__"):
         raise _Recorded("an argument is an array: make it a tensor outside")
     else:
@@ -215,11 +223,9 @@ def _surroundings_of(function: Any) -> Callable[[], list[Any]]:
     if not isinstance(function, FunctionType):
         return list
     cells: tuple[CellType, ...] = function.__closure__ or ()
-    known, names = function.__globals__, [
-        name
-        for name in function.__code__.co_names
-        if not isinstance(function.__globals__.get(name), ModuleType | FunctionType | type)
-    ]  # fmt: skip
+    known = function.__globals__
+    code_of_others = (ModuleType, FunctionType, BuiltinFunctionType, type)
+    names = [n for n in _globals_read(function.__code__) if not isinstance(known.get(n), code_of_others)]
 
     def read() -> list[Any]:
         try:
@@ -228,3 +234,9 @@ def _surroundings_of(function: Any) -> Callable[[], list[Any]]:
             return [object()]
 
     return read
+
+
+def _globals_read(code: CodeType) -> set[str]:
+    """The names of the globals that a function reads, and the functions inside it."""
+    names = {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
+    return names.union(*(_globals_read(c) for c in code.co_consts if isinstance(c, CodeType)))

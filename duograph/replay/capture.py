@@ -58,9 +58,7 @@ class Watch:
             self.reason = f"{reason} ({line})" if line else reason
 
 
-def capture(
-    call: Callable[[], Any], arguments: Sequence[Tensor], site: Any
-) -> tuple[Any, Recipe | None, str | None]:
+def capture(call: Callable[[], Any], arguments: Sequence[Tensor], site: Any) -> tuple[Any, Recipe | None, str | None]:
     """Make the call. Returns its result, and a recipe to replay it or the reason why there is none.
 
     `arguments` are the tensors among the arguments of the call; `site` is where its traces begin in the tree.
@@ -83,7 +81,7 @@ def capture(
             watch.reason = str(unrepeatable)
     tracing.realiser(local.trace)
     if recipe is not None:
-        recipe.plan = recipe.step.plans.get(recipe.key)
+        recipe.plan = recipe.step.plans[recipe.key]
     return result, recipe, watch.reason
 
 
@@ -123,6 +121,7 @@ class _Analysis:
         self.watch = watch
         self.arguments = {id(t): k for k, t in reversed(list(enumerate(arguments)))}
         self.trace = local.trace
+        self.owners = {id(b.gradient): b.tensor for b in before.values() if b.gradient is not None}
         self.gradients: dict[Tensor, bool] = {}  # whether the tensor had a gradient before
         self.accounted: set[Value] = set()
 
@@ -133,9 +132,9 @@ class _Analysis:
         writes = list(self.writes())
         leaves, rebuild = tree.flatten(result)
         outputs = [self.output(leaf) for leaf in leaves]
+        self.check_escapes(leaves)
         if any(v not in self.accounted for v in pending):
             raise Unrepeatable("a gradient that was not taken yet needs what was computed")
-        self.check_escapes(leaves)
         for group in (getattr(source, "group", None) for source in self.watch.sources):
             for parameter in group["params"] if group else ():
                 self.had_gradient(parameter)
@@ -169,7 +168,12 @@ class _Analysis:
                 if now.origin is not value.origin:
                     raise Unrepeatable("a tensor from outside goes on or off the tape")
                 slot = self.slot(now, "a tensor from outside")
-                yield Write(tensor, self.arguments.get(id(tensor)), False, slot, tensor._version != version)
+                argument, owner = self.arguments.get(id(tensor)), self.owners.get(id(tensor))
+                if argument is None and owner is not None:
+                    self.had_gradient(owner)
+                    yield Write(owner, None, True, slot, True)
+                else:
+                    yield Write(tensor, argument, False, slot, tensor._version != version)
             if tensor._grad is not gradient:
                 self.had_gradient(tensor)
                 if id(tensor) in self.arguments:
@@ -201,7 +205,9 @@ class _Analysis:
                 raise Unrepeatable("it returns a view of a tensor from outside")
             base = base._base
         origin = leaf._value.origin
-        return Output(None, None, self.slot(leaf._value, "what it returns"), leaf._device, origin and _spent(leaf._value))
+        return Output(
+            None, None, self.slot(leaf._value, "what it returns"), leaf._device, origin and _spent(leaf._value)
+        )
 
     def check_escapes(self, results: Sequence[Any]) -> None:
         """New tensors may live on as results and as gradients: any other the user's Python has kept."""
@@ -229,9 +235,8 @@ class _Analysis:
     def reads(self) -> Iterator[Read]:
         """Where each leaf of the trace comes from."""
         found: dict[int, dict[str, Any]] = {}
-        gradients = {id(b.gradient): b.tensor for b in self.before.values() if b.gradient is not None}
-        for tensor, value, *_ in sorted(self.before.values(), key=lambda b: -self.rank(b.tensor, gradients)):
-            argument, owner = self.arguments.get(id(tensor)), gradients.get(id(tensor))
+        for tensor, value, *_ in sorted(self.before.values(), key=lambda b: -self.rank(b.tensor)):
+            argument, owner = self.arguments.get(id(tensor)), self.owners.get(id(tensor))
             if argument is not None:
                 read: dict[str, Any] = {"argument": argument}
             elif owner is not None:
@@ -247,11 +252,11 @@ class _Analysis:
                 self.had_gradient(read["tensor"])
             yield Read(step.results[0], leaf.order, **read)
 
-    def rank(self, tensor: Tensor, gradients: dict[int, Tensor]) -> int:
+    def rank(self, tensor: Tensor) -> int:
         """Of tensors that share memory the one of the lowest rank stands for all."""
         if id(tensor) in self.arguments:
             return 0
-        return 1 if id(tensor) in gradients else 2 if tensor._base is None else 3
+        return 1 if id(tensor) in self.owners else 2 if tensor._base is None else 3
 
     def other(self, leaf: Any) -> dict[str, Any]:
         """A leaf that no tensor from outside holds: a run-time number, or something made inside from Python data."""

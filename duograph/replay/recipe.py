@@ -44,7 +44,7 @@ class Read(NamedTuple):
 class Write(NamedTuple):
     """A tensor (or an argument) that is given the result at `place` of the plan as content or as gradient (None: none).
 
-    `in_place` says that memory was written, which views and exported arrays see.
+    `in_place` says that memory was written, its own or that of the gradient it has: views and exported arrays see it.
     """
 
     tensor: Tensor
@@ -128,6 +128,7 @@ class Recipe:
         self._had_gradient = list(self.gradients.values())
         contents = [w for w in self.writes if not w.of_gradient and w.argument is None]
         self._rest = [w for w in self.writes if w.of_gradient or w.argument is not None]
+        self._rest.sort(key=lambda w: not w.in_place)  # a gradient is written before another takes its place
         self._contents = contents
         self._written = [w.tensor for w in contents]
         self._overwritten = [w.tensor for w in contents if w.in_place]
@@ -194,11 +195,11 @@ class Recipe:
             leaves += [v.buffer for v in values]
         else:
             leaves += map(_leaf, self._of_state, values)
-            self._expected = values
+            if not self._written:
+                self._expected = values
         if self._of_gradients:
             leaves += [_leaf(r, r.tensor._grad._value) for r in self._of_gradients]  # type: ignore[union-attr]
         if None in leaves:
-            self._expected = []
             return None
         return leaves + self._constants
 
@@ -224,8 +225,10 @@ class Recipe:
         for write in self._contents:
             self._write(write, (), made)
         self._bound = [t._value for t in written]
+        self._expected = [t._value for t in self._state]  # type: ignore[union-attr]
+        if None in map(_leaf, self._of_state, self._expected):
+            self._expected = []
         self._counts = list(map(getrefcount, self._bound))
-        self._expected = []
 
     def _write(self, write: Write, arguments: Sequence[Tensor], made: list[Buffer]) -> None:
         tensor = write.tensor if write.argument is None else arguments[write.argument]
@@ -233,12 +236,13 @@ class Recipe:
         if write.place is not None:
             kind = self.kinds[write.place]
             new = Value(kind.shape, kind.dtype, made[write.place], kind=kind)
-        if write.of_gradient:
-            tensor._grad = None if new is None else wrap(new)
+        if new is None:
+            tensor._grad = None
         elif write.in_place:
-            overwrite((tensor,), (new,))  # type: ignore[arg-type]
+            overwrite((tensor._grad if write.of_gradient else tensor,), (new,))  # type: ignore[arg-type]
+        elif write.of_gradient:
+            tensor._grad = wrap(new)
         else:
-            assert new is not None
             new.origin, new.index = tensor._value.origin, tensor._value.index
             tensor._value = new
 

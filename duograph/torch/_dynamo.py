@@ -1,14 +1,28 @@
-"""`torch._dynamo`: what programs call of PyTorch's tracer; there is no such tracer here, so nothing to turn off."""
+"""`torch._dynamo`: what programs call of PyTorch's tracer."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
+from ..graph.trace import local
+
 
 def disable(function: Callable[..., Any] | None = None, recursive: bool = True, **_: Any) -> Any:
-    """The function itself: everything is recorded the same way."""
-    return function if function is not None else lambda f: f
+    """A function whose Python always runs: a compiled function that calls it is not replayed."""
+    if function is None:
+        return disable
+
+    @functools.wraps(function)
+    def always(*args: Any, **kwargs: Any) -> Any:
+        if local.capture is not None:
+            local.capture.spoil(
+                f"it calls {getattr(function, '__name__', 'a function')}, which torch.compiler disables"
+            )
+        return function(*args, **kwargs)
+
+    return always
 
 
 def reset() -> None:
@@ -16,5 +30,5 @@ def reset() -> None:
 
 
 def is_compiling() -> bool:
-    """False: Python always runs."""
+    """False: what is compiled is recorded while its Python runs as always."""
     return False

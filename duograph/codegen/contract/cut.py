@@ -12,8 +12,8 @@ from .machine import Machine
 from .outer import AddParts, Depth, Outer, result_sizes
 from .tile import RegisterTile
 
-SMALLEST_CHUNK = 1 << 18
-"""Multiply-adds that are worth another chunk: some 5 us."""
+SMALLEST_CHUNK = 1 << 17
+"""Multiply-adds that are worth another chunk: some 2 us."""
 
 MOST_CHUNKS = 64
 """Chunks that are aimed at: enough for the threads of a large machine to share evenly."""
