@@ -1,4 +1,4 @@
-"""Looking into the recorder: what was recorded anew and why, and where the first NaN arose."""
+"""Looking inside: what was recorded anew and why, what the compiler made of it, and where the first NaN arose."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from .graph import trace as tracing
 from .graph.errors import DuographError
 from .graph.node import Graph, Node
 from .graph.trace import Step
-from .runtime import execute
+from .runtime import execute, log
+from .runtime.log import Record
 
 
 class NanError(DuographError, ArithmeticError):
@@ -110,6 +111,48 @@ def traces(echo: bool = True) -> Iterator[Report]:
         yield report
     finally:
         execute.observers.remove(observe)
+
+
+@dataclass
+class Plans:
+    """What `plans()` saw: records with the number of the plan, the stage and a text."""
+
+    records: list[Record] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """Plans of which there are records."""
+        return len({record.plan for record in self.records})
+
+    def __repr__(self) -> str:
+        return "\n".join(record.text for record in self.records) or "no plan was compiled"
+
+
+@contextlib.contextmanager
+def plans(*stages: str) -> Iterator[Plans]:
+    """Within the block, collect what the compiler has to say about each plan that it makes; nothing is printed.
+
+        with duograph.debug.plans("plans", "fusion") as seen:
+            train_step()
+        print(seen)
+
+    What is pending at the beginning and at the end of the block is computed there. Under `DUOGRAPH_TIER=auto` small
+    plans are compiled when they run for the second time.
+
+    Args:
+        stages: As in `DUOGRAPH_LOG`: "plans", "graph", "fusion", "layout", "memory", "kernels", "profile" or "all". If
+            none is given, "plans", "fusion" and "kernels".
+
+    Raises ArgumentError for another name.
+    """
+    wanted = log.named(stages or ("plans", "fusion", "kernels"), "plans")
+    seen = Plans()
+    if tracing.local.trace.pending:
+        tracing.realiser(tracing.local.trace)
+    with log.collecting(wanted, seen.records.append):
+        yield seen
+        if tracing.local.trace.pending:
+            tracing.realiser(tracing.local.trace)
 
 
 def _walk(root: Step) -> Iterator[Step]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
-from duograph.graph.dtype import BY_NUMPY, DType, bfloat16, float16, float32, float64
+from duograph.graph.dtype import BY_NUMPY
 from duograph.graph.node import Graph
 from duograph.runtime.buffer import Buffer
 from duograph.runtime.interpreter import Interpretation
@@ -15,8 +16,6 @@ from duograph.runtime.native import Native
 from tests.contract_tools import Guarded
 
 Order = tuple[int, ...] | None
-
-EPSILON: dict[DType, float] = {float64: 2.0**-52, float32: 2.0**-23, float16: 2.0**-10, bfloat16: 2.0**-7}
 
 
 def laid_out(array: np.ndarray, order: Order) -> np.ndarray:
@@ -67,7 +66,9 @@ def interpreted(graph: Graph, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [np.asarray(a) for a in Interpretation(graph)(list(arrays))]
 
 
-def compare(expected: np.ndarray, received: np.ndarray, ulps: float, what: object = "", *, scaled: bool = False) -> None:
+def compare(
+    expected: np.ndarray, received: np.ndarray, ulps: float, what: object = "", *, scaled: bool = False
+) -> None:
     """Whole numbers exactly, floats to so many units in the last place of each number: of a normal one, or where
     `scaled`, of the largest finite one and at least of 1."""
     assert (received.dtype, received.shape) == (expected.dtype, expected.shape), what
@@ -75,7 +76,7 @@ def compare(expected: np.ndarray, received: np.ndarray, ulps: float, what: objec
     if not dtype.is_floating_point or not ulps:
         np.testing.assert_array_equal(received, expected, err_msg=str(what))
         return
-    limits = dtype.finfo
+    limits = ml_dtypes.finfo(dtype.numpy)
     a, b = expected.astype(np.float64), received.astype(np.float64)
     least = max(1.0, np.abs(a[np.isfinite(a)]).max(initial=0)) if scaled else float(limits.smallest_normal)
     tolerance = ulps * float(limits.eps)

@@ -460,6 +460,6 @@ def test_schedules_inside_and_disabled_functions_are_recorded() -> None:
 
 def test_what_cannot_be_called_is_refused() -> None:
     with pytest.raises(TypeError, match="function or a module"):
-        duograph.compile(3)  # type: ignore[call-overload]
+        duograph.compile(3)
     with pytest.raises(TypeError, match="duograph.compile made"):
         duograph.debug.compiled(len)

@@ -26,6 +26,7 @@ class Launch:
 
     Attributes:
         title: For people.
+        packs: Whether it lays an operand out anew for the launches that follow, and does nothing else.
         replaces: Pairs (written, read) of blocks that may share memory.
         bytes, operations: What it moves and computes, by count of the graph.
     """
@@ -36,6 +37,7 @@ class Launch:
     title: str
     reads: list[Block] = field(default_factory=list)
     writes: list[Block] = field(default_factory=list)
+    packs: bool = False
     replaces: list[tuple[Block, Block]] = field(default_factory=list)
     nodes: tuple[Node, ...] = ()
     bytes: int = 0

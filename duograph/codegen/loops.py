@@ -57,6 +57,12 @@ COSTLY_WEIGHT = 20
 
 MOST_CHUNKS = 64
 
+UNROLLED = 4
+"""How many times a total is kept where vectors run along a sum."""
+
+MOST_UNROLLED = 16
+"""Instructions up to which that is worth its code."""
+
 
 @dataclass(frozen=True)
 class Loops(Kernel):
@@ -549,7 +555,8 @@ class _Emission:
         return f.const("i64", 0), size
 
     def nested(
-        self, axes: Sequence[int], carried: list[Reg], leaf: Callable[[list[Reg]], list[Reg]], known: frozenset[int]
+        self, axes: Sequence[int], carried: list[Reg], leaf: Callable[[list[Reg]], list[Reg]], known: frozenset[int],
+        reduces: Sequence[int] = (),
     ) -> list[Reg]:
         """Loops over axes, one in another, with totals that are carried through all of them."""
         if not axes:
@@ -557,21 +564,38 @@ class _Emission:
         axis = axes[0]
         start, stop = self.bounds(axis)
         if axis == self.last:
-            return self.vectors(start, stop, carried, leaf)
+            return self.vectors(start, stop, carried, leaf, reduces)
         with self.f.loop(start, stop, carried=carried, name="inner") as loop:
             self.at[axis] = loop.index
             with self.scope():
                 self.ahead(known | {axis})
-                loop.yield_(*self.nested(axes[1:], list(loop.carried), leaf, known | {axis}))
+                loop.yield_(*self.nested(axes[1:], list(loop.carried), leaf, known | {axis}, reduces))
         return loop.results
 
     def vectors(
-        self, start: Reg, stop: Reg, carried: list[Reg], leaf: Callable[[list[Reg]], list[Reg]], width: int = 1
+        self, start: Reg, stop: Reg, carried: list[Reg], leaf: Callable[[list[Reg]], list[Reg]],
+        reduces: Sequence[int] = (),
     ) -> list[Reg]:
-        """The last axis, vector by vector; those of the rest are masked."""
+        """The last axis, vector by vector; those of the rest are masked. Totals of `reduces` are kept several times, so
+        that one addition need not wait for the one before."""
         f, lanes = self.f, self.kernel.lanes
-        length = stop - start
-        whole = start + f.binary("and", length, -lanes)
+        if reduces and len(self.instructions) <= MOST_UNROLLED:
+            wide = lanes * UNROLLED
+            whole = start + f.binary("and", stop - start, -wide)
+            copies = [carried, *([self.initial(k, lanes) for k in reduces] for _ in range(UNROLLED - 1))]
+            with f.loop(start, whole, wide, carried=[total for copy in copies for total in copy], name="wide") as loop:
+                found: list[Reg] = []
+                for u in range(UNROLLED):
+                    self.at[self.last] = loop.index + u * lanes
+                    with self.scope():
+                        found += leaf(list(loop.carried[u * len(reduces) : (u + 1) * len(reduces)]))
+                loop.yield_(*found)
+            totals = [loop.results[u * len(reduces) : (u + 1) * len(reduces)] for u in range(UNROLLED)]
+            while len(totals) > 1:
+                pairs = zip(totals[::2], totals[1::2], strict=True)
+                totals = [[self.combined(*each) for each in zip(reduces, *pair, strict=True)] for pair in pairs]
+            start, carried = whole, totals[0]
+        whole = start + f.binary("and", stop - start, -lanes)
         with f.loop(start, whole, lanes, carried=carried, name="v") as loop:
             self.at[self.last] = loop.index
             with self.scope():
@@ -617,7 +641,7 @@ class _Emission:
 
             totals = [self.initial(k, kernel.lanes) for k in reduces]
             if any(kernel.code.reduced):
-                totals = self.nested(kernel.inner, totals, leaf, outer)
+                totals = self.nested(kernel.inner, totals, leaf, outer, reduces)
             else:
                 size = getattr(self.given, f"size_{self.last}")
                 start = block * self.given.block

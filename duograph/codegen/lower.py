@@ -101,6 +101,8 @@ def launches(plan: Plan, roles: dict[str, Array], node: Node, packings: dict[Any
         else:
             blocks["packed"] = Block(plan.packed, "temporary")
     found = [_launch(step, roles, blocks, node, {"packed"}) for step in packing]
+    for launch in found:
+        launch.packs = True
     return found + [_launch(step, roles, blocks, node, WRITTEN) for step in plan.steps]
 
 
@@ -153,7 +155,7 @@ def _contraction(
         launch.writes += [array.block for array in extra.values() if array.block in stored]
     if epilogue is not None and len(plan.steps) > 0:
         found[-1].replaces = _replaceable(epilogue, primary, extra)
-    if found:
+    if plan.steps:
         _share_out(work(node), found[-len(plan.steps) :])
         found[-1].title = "+".join([found[-1].title, *dict.fromkeys(n.op.name for n in list(group.maps)[1:])])
     return list(found)

@@ -100,7 +100,7 @@ class Kernel(ABC):
         return f"{self.title}_{hashlib.sha256(repr(self).encode()).hexdigest()[:12]}"
 
     def emit(self, module: Module) -> None:
-        """Define `void @name(ptr block, i64 chunk)` in the module, or `void @name(ptr block, i64 chunk, i64 thread)`."""
+        """Define `void @name(ptr block, i64 chunk)` in the module, with `i64 thread` if the kernel is threaded."""
         parameters = [Arg("block", "ptr", "noalias readonly"), Arg("chunk", "i64")]
         if self.threaded:
             parameters.append(Arg("thread", "i64"))

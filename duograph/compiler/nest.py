@@ -181,6 +181,7 @@ class Builder:
         self.nodes[node] = None
         if node.op.kind == "reduction":
             (x,) = node.inputs
+            self.work += x.size
             place = self._place_of_input(node, index)
             value = self.value(x, place, guard)
             if name in ("any", "all"):

@@ -60,7 +60,7 @@ class Schedule:
         self.readers: dict[Node, list[Group]] = {}
         self._views: dict[Node, Array | None] = {}
         self._owned: dict[Node, Array] = {}
-        self._copies: dict[tuple[Node, tuple[int, ...]], Array] = {}
+        self.copies: dict[tuple[Node, tuple[int, ...]], Array] = {}
         self.blocks_of_outputs: list[Block] = []
         self._bound: dict[Node, Block] = {}
         self._bind_outputs()
@@ -245,11 +245,11 @@ class Schedule:
 
     def _copied(self, node: Node, order: tuple[int, ...]) -> Array:
         """A copy of a node in a given order; one for all who want it."""
-        known = self._copies.get((node, order))
+        known = self.copies.get((node, order))
         if known is None:
             block = Block(node.nbytes, "temporary")
             known = Array(block, node.dtype, node.shape, ordered_strides(node.shape, order))
-            self._copies[node, order] = known
+            self.copies[node, order] = known
             self._copy(node, known)
         return known
 
@@ -530,6 +530,8 @@ class Schedule:
                 continue
             if fits:
                 attempt.commit()
+            elif attempt.reason and group.position >= 0:
+                self.notes[node] = attempt.reason
             return fits
 
     # Concatenations, and paddings between elements: pieces that are written to their places.

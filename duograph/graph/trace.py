@@ -21,9 +21,9 @@ from .node import PRIMITIVES, Attributes, Graph, Node, make
 from .value import Failure, Kind, Leaf, Number, Origin, ReadableLeaf, ReadableOrigin, Snapshot, Value, kind_of
 
 __all__ = [
-    "Failure", "Kind", "Leaf", "Number", "Origin", "Passage", "ReadableLeaf", "ReadableOrigin", "Snapshot",
-    "Source", "Step", "Trace", "Tree", "Value", "alias", "boundary", "constant", "kind_of", "local", "realise", "record", "scalar",
-    "tree",
+    "Failure", "Kind", "Leaf", "Number", "Origin", "Passage", "ReadableLeaf", "ReadableOrigin", "Snapshot", "Source",
+    "Step", "Trace", "Tree", "Value", "alias", "boundary", "constant", "kind_of", "local", "realise", "record",
+    "scalar", "tree",
 ]  # fmt: skip
 
 PENDING_BYTES = int(os.environ.get("DUOGRAPH_PENDING_BYTES") or 2**30)
@@ -343,9 +343,12 @@ def record(op: Operation, inputs: tuple[Value | None, ...], attributes: Attribut
                 slot = value.kind
                 if buffer is None or not buffer.simple or buffer.exports:
                     given = value
-                    value, buffer = trace.admit(given, (op, len(key))) if given not in swapped else (swapped[given], None)
-                    if value is not given:
-                        swapped = {**swapped, given: value}
+                    if given in swapped:
+                        value = swapped[given]
+                    else:
+                        value, buffer = trace.admit(given, (op, len(key)))
+                        if value is not given:
+                            swapped = {**swapped, given: value}
                     slot = value.slot if value.trace is trace else (slot, buffer.order)
                 if value.trace is not trace:
                     value.slot = ~len(leaves)  # should it come again

@@ -151,7 +151,7 @@ class Snapshot(Value):
         super().__init__(source.shape, source.dtype, buffer, None, -1, source.origin, source.index, source.kind)
 
     @property
-    def overwritten(self) -> Any:  # type: ignore[override]
+    def overwritten(self) -> Any:
         """Whether the tensor was written in place, of which this is the content before."""
         return self.source.overwritten
 

@@ -402,6 +402,9 @@ class _Update(NamedTuple):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Update) and self.batch is other.batch and self[4:] == other[4:]
 
+    def __hash__(self) -> int:
+        return id(self.batch)
+
     def ahead(self, states: dict[Any, Any]) -> list[Number] | None:
         batch = self.batch
         if self.optimizer._batches.get(id(self.group)) is not self.entry:
@@ -425,14 +428,17 @@ class _CountedStep(NamedTuple):
 
     optimizer: Optimizer
     groups: list[Group]
-    count: int
+    length: int
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _CountedStep) and self[::2] == other[::2]
+        return isinstance(other, _CountedStep) and self.optimizer is other.optimizer and self[2] == other[2]
+
+    def __hash__(self) -> int:
+        return id(self.optimizer)
 
     def ahead(self, states: dict[Any, Any]) -> tuple[Number, ...] | None:
         optimizer = self.optimizer
-        if optimizer.param_groups is not self.groups or len(self.groups) != self.count:
+        if optimizer.param_groups is not self.groups or len(self.groups) != self.length:
             return None
         states[optimizer] = states.get(optimizer, optimizer._steps_taken) + 1
         return ()

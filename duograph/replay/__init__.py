@@ -1,18 +1,17 @@
 """`compile`: functions whose calls are replayed without running their Python.
 
-A compiled function is called as before. Its first calls with arguments of one signature are recorded and captured; when
-two in a row have done the same, further ones are replayed: check that all is as it was, gather the leaves, run the plan,
-put the results in their places. What cannot be replayed is recorded each time: right, and not faster.
+A compiled function is called as before. The second and third call with arguments of one signature are captured while
+they are recorded; when two in a row have done the same, further ones are replayed: check that all is as it was, gather the leaves, run the
+plan, put the results in their places. What cannot be replayed is recorded each time: right, and not faster.
 """
 
 from __future__ import annotations
 
 import dis
 import functools
-import math
 from collections.abc import Callable, Sequence
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, overload
+from typing import Any
 
 from ..graph import trace as tracing
 from ..graph.trace import Leaf, Number, local
@@ -44,6 +43,7 @@ class _Entry:
         self.recipes: list[Recipe] = []
         self.candidate: Recipe | None = None
         self.credit = CREDIT
+        self.is_new = True
         self.reason: str | None = None
 
     def settle(self, recipe: Recipe) -> None:
@@ -92,10 +92,12 @@ class Compiled:
                 if result is not MISS:
                     entry.credit = min(entry.credit + 1, CREDIT)
                     return result
-        if entry.credit < PRICE:
+        if entry.is_new or entry.credit < PRICE:
+            entry.is_new, self.reason = False, entry.reason
             return self.function(*args, **kwargs)
         entry.credit -= PRICE
-        result, found, entry.reason = capture(lambda: self.function(*args, **kwargs), tensors, self)
+        modules = [m for m in (*kept, *surroundings) if isinstance(m, Module)]
+        result, found, entry.reason = capture(lambda: self.function(*args, **kwargs), tensors, modules, self)
         self.reason = entry.reason
         if found is None:
             entry.candidate = None
@@ -105,13 +107,7 @@ class Compiled:
         return result
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        if instance is None:
-            return self
-        name = f"_compiled_{self.__name__}_{id(self)}"
-        bound = vars(instance).get(name)
-        if bound is None:
-            bound = vars(instance)[name] = Compiled(MethodType(self.function, instance))
-        return bound
+        return self if instance is None else MethodType(self, instance)
 
     def __getattr__(self, name: str) -> Any:
         if name in ("function", "__name__"):
@@ -147,10 +143,6 @@ class CompiledModule(Module):
         return type(self), (self._orig_mod,)
 
 
-@overload
-def compile(function: Module) -> CompiledModule: ...
-@overload
-def compile(function: Callable[..., Any]) -> Compiled: ...
 def compile(function: Any) -> Any:
     """A function whose calls, once two of one kind have been recorded and found alike, run without its Python.
 
@@ -174,7 +166,8 @@ def _sign(thing: Any, key: list[Any], tensors: list[Tensor], kept: list[Any]) ->
         value = thing._value
         buffer = value.buffer
         if type(buffer) is not Buffer:
-            buffer = tracing.realise(value) or value.buffer
+            tracing.realise(value)
+            buffer = value.buffer
             if type(buffer) is Number and buffer.fixed:
                 key.append(repr(buffer.number))
         origin = value.origin
@@ -196,10 +189,7 @@ def _sign(thing: Any, key: list[Any], tensors: list[Tensor], kept: list[Any]) ->
         for part in thing.values():
             _sign(part, key, tensors, kept)
     elif isinstance(thing, PLAIN):
-        key += (
-            type(thing),
-            repr(thing) if isinstance(thing, float) and not (thing and math.isfinite(thing)) else thing,
-        )
+        key += (type(thing), repr(thing) if isinstance(thing, float) else thing)  # -0.0 is 0.0, and nan is not nan
     elif hasattr(thing, "__array_interface__") or hasattr(thing, "__array__"):
         raise _Recorded("an argument is an array: make it a tensor outside")
     else:

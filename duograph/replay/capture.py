@@ -52,16 +52,22 @@ class Watch:
         self.sources.append(source)
         self.numbered += buffers
 
+    def involve(self, module: Module) -> None:
+        """What the call does depends on this module and those below it."""
+        if module not in self.modules:
+            self.modules.update(dict.fromkeys(module.modules()))
+
     def spoil(self, reason: str) -> None:
         if self.reason is None:
             line = tracing.user_line()
             self.reason = f"{reason} ({line})" if line else reason
 
 
-def capture(call: Callable[[], Any], arguments: Sequence[Tensor], site: Any) -> tuple[Any, Recipe | None, str | None]:
+def capture(call: Callable[[], Any], arguments: Sequence[Tensor], modules: Sequence[Module], site: Any) -> tuple[Any, Recipe | None, str | None]:
     """Make the call. Returns its result, and a recipe to replay it or the reason why there is none.
 
-    `arguments` are the tensors among the arguments of the call; `site` is where its traces begin in the tree.
+    `arguments` are the tensors among the arguments of the call, `modules` those that it refers to; `site` is where its
+    traces begin in the tree.
     """
     tracing.realiser(local.trace)
     if gc.get_freeze_count():
@@ -69,6 +75,8 @@ def capture(call: Callable[[], Any], arguments: Sequence[Tensor], site: Any) -> 
     before = {id(t): Before(t, t._value, t._grad, t._version) for t in _tensors()}
     trace, watch = local.trace, Watch()
     trace.step = tracing.tree.entry(site)
+    for module in modules:
+        watch.involve(module)
     with _watched(watch):
         result = call()
     recipe = None
@@ -96,7 +104,7 @@ class _watched:
 
         def called(module: Module, _: Any) -> None:
             if local.capture is watch:
-                watch.modules.update(dict.fromkeys(module.modules()))
+                watch.involve(module)
 
         self.handle = hooks.register_module_forward_pre_hook(called)
         local.capture = watch
@@ -200,22 +208,20 @@ class _Analysis:
         if type(leaf) is not Tensor:
             raise Unrepeatable(f"it returns a new {type(leaf).__name__}")
         base = leaf._base
-        while base is not None:
+        if base is not None:
             if id(base) in self.before:
                 raise Unrepeatable("it returns a view of a tensor from outside")
-            base = base._base
-        origin = leaf._value.origin
-        return Output(
-            None, None, self.slot(leaf._value, "what it returns"), leaf._device, origin and _spent(leaf._value)
-        )
+            self.accounted.add(base._value)
+        value = leaf._value
+        origin = None if value.origin is None else _spent(value)
+        return Output(None, None, self.slot(value, "what it returns"), leaf._device, origin)
 
     def check_escapes(self, results: Sequence[Any]) -> None:
         """New tensors may live on as results and as gradients: any other the user's Python has kept."""
         allowed = {id(tensor._grad) for tensor, *_ in self.before.values()} | set(map(id, results))
         for tensor in results:
-            while isinstance(tensor, Tensor) and tensor._base is not None:
-                tensor = tensor._base
-                allowed.add(id(tensor))
+            if isinstance(tensor, Tensor):
+                allowed.add(id(tensor._base))
         if self.has_escaped(allowed):
             gc.collect()
             if self.has_escaped(allowed):

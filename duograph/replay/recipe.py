@@ -213,8 +213,8 @@ class Recipe:
         if (
             [t._value for t in written] == bound
             and list(map(getrefcount, bound)) == self._counts
-            and not any([t._views for t in written])
-            and not any([v.buffer.exports for v in bound])
+            and not any(t._views for t in written)
+            and not any(v.buffer.exports for v in bound)
         ):
             for value, write in zip(bound, self._contents, strict=True):
                 value.buffer = made[write.place]  # type: ignore[index]

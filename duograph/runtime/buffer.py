@@ -27,6 +27,10 @@ STRIDED: tuple[int, ...] = ()
 """The order of an array that has gaps, or repeats elements, or runs backwards: no leaf of a trace has it."""
 
 
+SHARED = -1
+"""The version of memory that several buffers show."""
+
+
 def order_of(array: np.ndarray) -> tuple[int, ...] | None:
     """In which order the axes of an array lie in memory.
 
@@ -46,11 +50,12 @@ class Buffer:
 
     While the outside can see the memory, `snapshot` gives recorded operations a copy, so that a later write from
     outside does not change what was computed from it. `order` says how the array lies in memory: see `order_of`.
-    `address` is where it begins: arrays never move. A `simple` buffer is its own snapshot while it has no `exports`;
+    `address` is where it begins: arrays never move. `version` tells one content from the next, unless it is `SHARED`:
+    then other buffers show the same memory. A `simple` buffer is its own snapshot while it has no `exports`;
     another's is a copy `of` it.
     """
 
-    __slots__ = ("__weakref__", "address", "array", "exports", "foreign", "of", "order", "simple")
+    __slots__ = ("__weakref__", "address", "array", "exports", "foreign", "of", "order", "simple", "version")
 
     address: int
 
@@ -61,6 +66,7 @@ class Buffer:
         self.simple = not foreign and self.order is None
         self.of: Buffer | None = None
         self.exports: list[ref[np.ndarray]] = []
+        self.version = 0
 
     def __getattr__(self, name: str) -> int:
         """The address is found when first asked for, and kept: asking NumPy takes a microsecond."""
@@ -87,14 +93,21 @@ class Buffer:
         copied.of = self
         return copied
 
+    def touched(self) -> None:
+        """Note that the content may have become another."""
+        if self.version != SHARED:
+            self.version += 1
+
     def view(self, array: np.ndarray) -> Buffer:
         """A buffer over part of this memory, `array` being a view of it."""
         part = Buffer(array, self.foreign)
         part.exports = self.exports
+        self.version = part.version = SHARED
         return part
 
     def export(self) -> np.ndarray:
         """An array over this memory for the outside: writes through it are seen by the tensor."""
+        self.touched()
         if self.foreign:
             return self.array
         array = self.array

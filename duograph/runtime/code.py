@@ -17,6 +17,14 @@ from .linker import Image, Object, link
 _lock = threading.Lock()
 _images: list[Image] = []
 _addresses: dict[str, int] = {}
+compiled: set[str] = set()
+"""Names of the kernels that this process compiled; others that it has were on disk."""
+
+
+def known() -> frozenset[str]:
+    """Names of the kernels whose code is in memory."""
+    with _lock:
+        return frozenset(_addresses)
 
 
 def addresses(kernels: Iterable[Kernel]) -> dict[str, int]:
@@ -38,10 +46,11 @@ def addresses(kernels: Iterable[Kernel]) -> dict[str, int]:
                 else:
                     found.append(Object.unpacked(stored))
             if keys:
-                compiled = jit.compile_many([_module(missing[name]) for name in keys])
-                for key, made in zip(keys.values(), compiled, strict=True):
+                fresh = jit.compile_many([_module(missing[name]) for name in keys])
+                for key, made in zip(keys.values(), fresh, strict=True):
                     cache.put(key, made.packed())
-                found += compiled
+                found += fresh
+                compiled.update(keys)
             image = link(found)
             _images.append(image)
             _addresses.update({name: image[name] for name in missing})

@@ -24,7 +24,7 @@ from typing import Any
 from ..codegen.emitter import Arg, Function, Module, Reg
 from . import jit, pool
 
-PLAN_SLOTS = 8
+PLAN_SLOTS, WAVE_SLOTS = 8, 4
 SERIAL, CHECKED = 1, 2
 
 
@@ -58,7 +58,7 @@ def _module() -> Module:
             index, status = loop.carried
             more = f.compare("lt", index, _word(f, plan, 3)) & f.eq(status, 0)
             loop.test(more)
-            wave = f.gep(waves, index * 4, "i64")
+            wave = f.gep(waves, index * WAVE_SLOTS, "i64")
             launches, count, chunks, flags = (_word(f, wave, k, "ptr" if k == 0 else "i64") for k in range(4))
             with f.if_(f.ne(flags & SERIAL, 0)) as serial:
                 with f.loop(0, count, name="launch") as each:

@@ -12,6 +12,7 @@ from ..graph import trace as tracing
 from ..graph.errors import ArgumentError
 from ..graph.node import Graph
 from ..graph.trace import Failure, Number, Step, Trace
+from . import log
 from .buffer import Buffer
 from .interpreter import Interpretation
 
@@ -50,6 +51,7 @@ class Plan:
         self.graph = graph
         self.orders = tuple(orders)
         self._tier = tier()
+        log.stages()  # a name that is none is told at once, whoever runs the plan
         self._native: Any = None
         self._interpretation: Interpretation | None = None
         self._sightings = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import struct
 import threading
+import weakref
 from collections.abc import Sequence
 from sys import getrefcount
 from typing import Any
@@ -16,13 +17,13 @@ from ..codegen.contract import Machine
 from ..codegen.launch import ERROR, Address, Launch
 from ..codegen.lower import Host
 from ..codegen.plan import Failure
-from ..compiler.arrays import Array, Block, ordered_strides
+from ..compiler.arrays import ALIGNMENT, Array, Block, ordered_strides
 from ..compiler.schedule import Schedule
 from ..compiler.simplify import simplify
 from ..graph.node import Graph
 from ..graph.trace import Number
-from . import code, driver, targets, waves
-from .buffer import Buffer
+from . import code, driver, log, targets, waves
+from .buffer import SHARED, Buffer
 from .interpreter import Interpretation, evaluate
 
 _PACKED = {
@@ -48,8 +49,10 @@ class Native:
 
     def __init__(self, graph: Graph, orders: Sequence[tuple[int, ...] | None]) -> None:
         self.graph = graph
+        journal = log.Journal()
         simple = simplify(graph)
         self.simple = simple
+        journal.mark("simplify")
         inputs = []
         for position, (node, order) in enumerate(zip(simple.inputs, orders, strict=True)):
             block = Block(node.nbytes, "input", position)
@@ -58,16 +61,21 @@ class Native:
         machine = Machine.of(targets.target(), targets.caches())
         schedule = Schedule(simple, inputs, scalar.SUPPORTED)
         self.schedule = schedule
+        journal.mark("schedule")
         self.launches = lower.lower(machine, schedule)
-        self.waves = waves.waves(self.launches)
+        self.preparations = waves.preparations(self.launches)
+        self.kept = _keep(self.preparations)
+        self.waves = waves.waves([step for step in self.launches if step not in self.preparations])
         self._donations = [
             (k, j)
             for k, j in waves.donations(self.waves)
             if (simple.outputs[k].shape, simple.outputs[k].dtype) == (simple.inputs[j].shape, simple.inputs[j].dtype)
         ]
         self.arena = waves.plan_memory(self.waves)
+        journal.mark("lower")
         self._lock = threading.Lock()
         self._bind()
+        journal.finish(self)
 
     def _bind(self) -> None:
         """Fill the tables that the driver reads."""
@@ -79,7 +87,12 @@ class Native:
         self._input_bases = {k: base for base, k in enumerate((*self._array_places, *number_places))}
         self._output_base = len(simple.inputs)
         self._arena_base = self._output_base + len(simple.outputs)
-        self._bases = (ctypes.c_int64 * (self._arena_base + 1))()
+        self._kept_base = self._arena_base + 1
+        self._bases = (ctypes.c_int64 * (self._kept_base + 1))()
+        self._kept_memory = Arena(self.kept)
+        self._bases[self._kept_base] = self._kept_memory.address
+        self._prepared: list[tuple[Any, int]] = []  # the inputs that are packed, and which content of theirs
+        self._to_prepare = sorted({b.position for s in self.preparations for b in s.reads if b.kind == "input"})
         packing = struct.Struct("=" + "".join(_PACKED[simple.inputs[k].dtype.name] for k in number_places))
         self._numbers = (ctypes.c_char * max(1, packing.size))()
         self._pack = packing.pack_into
@@ -95,7 +108,7 @@ class Native:
         table_of_waves: list[int] = []
         self._segments: list[tuple[Any, int, list[Host]]] = []
         error = 0
-        for wave in self.waves:
+        for wave in ([*self.preparations], *self.waves) if self.preparations else self.waves:
             hosts = [step for step in wave if isinstance(step, Host)]
             rows: list[int] = []
             total, work, checked = 0, 0, False
@@ -125,7 +138,7 @@ class Native:
                 serial = total == 1 or (work and work < SMALL)
                 flags = driver.SERIAL * bool(serial) + driver.CHECKED * checked
                 table_of_waves += [ctypes.addressof(table), len(rows) // 3, total, flags]
-            if hosts:
+            if hosts or (self.preparations and not self._segments):
                 self._add_segment(relocations, table_of_waves, hosts)
                 table_of_waves = []
         self._add_segment(relocations, table_of_waves, [])
@@ -152,6 +165,8 @@ class Native:
                 return self._output_base + block.position, address.offset
             case "temporary":
                 return self._arena_base, block.place + address.offset
+            case "kept":
+                return self._kept_base, block.place + address.offset
         raise AssertionError(block.kind)
 
     def __call__(self, leaves: Sequence[Any], holders: int = 1) -> list[Buffer]:
@@ -189,6 +204,7 @@ class Native:
                 array = leaf.array
                 if array.base is None and getrefcount(array) == 3:
                     outputs[k] = leaf
+                    leaf.touched()
         for k, (shape, dtype) in enumerate(self._output_shapes):
             if outputs[k] is None:
                 outputs[k] = Buffer(np.empty(shape, dtype))
@@ -196,7 +212,10 @@ class Native:
         arena = _arenas.take(self.arena)
         try:
             bases[self._arena_base] = arena.address
-            for plan, address, hosts in self._segments:
+            first = 0
+            if self._to_prepare:
+                first = int(self._is_prepared(leaves))
+            for plan, address, hosts in self._segments[first:] if first else self._segments:
                 self._run(address)
                 if plan[7]:
                     self._refused(leaves)
@@ -206,6 +225,16 @@ class Native:
         finally:
             _arenas.give(arena)
         return outputs
+
+    def _is_prepared(self, leaves: Sequence[Any]) -> bool:
+        """Whether what is kept was made of these inputs. If not, it will be."""
+        now = [leaves[k] for k in self._to_prepare]
+        if [(ref(), version) for ref, version in self._prepared] == [(leaf, leaf.version) for leaf in now] and all(
+            leaf.version != SHARED for leaf in now
+        ):
+            return True
+        self._prepared = [(weakref.ref(leaf), leaf.version) for leaf in now]
+        return False
 
     def _mixed(self, leaves: Sequence[Any]) -> None:
         """Single numbers of which some are in memory."""
@@ -246,6 +275,17 @@ class Native:
         result = evaluate(host.node, [view(a) for a in host.operands])
         if host.node.size:
             view(host.result)[...] = result
+
+
+def _keep(preparations: Sequence[Launch]) -> int:
+    """Give what preparations write a place in memory that is kept; its bytes."""
+    total = 0
+    for launch in preparations:
+        for block in launch.writes:
+            if block.kind == "temporary":
+                block.kind, block.place = "kept", total
+                total += -(-block.nbytes // ALIGNMENT) * ALIGNMENT
+    return total
 
 
 class Arena:

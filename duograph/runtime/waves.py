@@ -17,6 +17,20 @@ def is_checked(step: Launch | Host) -> bool:
     return isinstance(step, Launch) and any(isinstance(a, Address) and a.block is ERROR for a in step.arguments)
 
 
+def preparations(steps: Sequence[Launch | Host]) -> list[Launch]:
+    """Launches that pack an input which the plan does not overwrite: what they make is kept from run to run, and made
+    again only for another input. So a model's weights are packed once, however often it predicts."""
+    overwritten = {read for step in steps if isinstance(step, Launch) for _, read in step.replaces}
+    return [
+        step
+        for step in steps
+        if isinstance(step, Launch)
+        and step.packs
+        and all(block.kind == "input" or block in step.writes for block in step.reads)
+        and overwritten.isdisjoint(step.reads)
+    ]
+
+
 def waves(steps: Sequence[Launch | Host]) -> Waves:
     """Launches that do not depend on one another run together, as soon as what they need is there.
 
@@ -33,6 +47,7 @@ def waves(steps: Sequence[Launch | Host]) -> Waves:
         later = _levels(steps, bound)
         if not any(level > last_check for step, level in zip(steps, later, strict=True) if is_checked(step)):
             levels = later
+    levels = _delayed(steps, levels)
     found: Waves = [[] for _ in range(max(levels, default=-1) + 1)]
     for step, level in zip(steps, levels, strict=True):
         found[level].append(step)
@@ -64,6 +79,23 @@ def _levels(steps: Sequence[Launch | Host], bounds: dict[int, int]) -> list[int]
         for block in step.writes:
             written[block] = level
     return levels
+
+
+def _delayed(steps: Sequence[Launch | Host], levels: list[int]) -> list[int]:
+    """What needs no other step runs just before it is needed, while it is still in the caches then: weights are packed
+    before their product, not at the plan's beginning."""
+    made = {block for step in steps for block in step.writes}
+    wanted: dict[Block, int] = {}
+    delayed = list(levels)
+    for k in range(len(steps) - 1, -1, -1):
+        step = steps[k]
+        if isinstance(step, Launch) and not is_checked(step):
+            users = [wanted[block] for block in step.writes if block in wanted]
+            if users and made.isdisjoint(step.reads) and all(block.kind == "temporary" for block in step.writes):
+                delayed[k] = max(delayed[k], min(users) - 1)
+        for block in (*step.reads, *step.writes):  # a second writer comes after the first, too
+            wanted[block] = min(wanted.get(block, 1 << 60), delayed[k])
+    return delayed
 
 
 def _replacements(waves: Waves) -> list[tuple[Block, Block]]:

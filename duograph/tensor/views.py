@@ -105,7 +105,7 @@ def view(tensor: Tensor, *steps: Step) -> Tensor:
     value = tensor._value
     buffer = value.buffer
     if value.origin is None and type(buffer) is Buffer and local.capture is None:
-        array = buffer.array
+        array: np.ndarray | None = buffer.array
         for step in steps:
             if array is not None:
                 array = _array_view(array, step)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 import numpy as np
+
+from duograph.replay import compile
 
 from . import dtypes, structure
 from .errors import InvalidArgumentError
@@ -52,9 +55,10 @@ class Function:
     """A Python function whose operations run as compiled plans.
 
     Duograph compiles what a program records, inside such a function or outside, so this class changes no result and
-    needs no rewriting of the function's `if` and `for`. At each call the Python code runs and is recorded; a recording
-    seen before costs no compilation. That differs from TensorFlow in one point: Python side effects (prints, counters)
-    happen at every call, not only at the first with a signature.
+    needs no rewriting of the function's `if` and `for`. The first calls with a signature run the Python code and record
+    it; once two have done the same, further ones are replayed, as by `duograph.compile`. So Python side effects
+    (prints, counters) happen at the first calls, as in TensorFlow, unless the function is one that cannot be replayed,
+    such as one whose `if` looks at a tensor: then they happen at each.
 
     NumPy arrays become tensors. With an `input_signature`, other arguments raise InvalidArgumentError.
     """
@@ -64,6 +68,7 @@ class Function:
     ) -> None:
         self.python_function = python_function
         self.input_signature = None if input_signature is None else tuple(input_signature)
+        self._compiled: Callable[..., Any] = compile(python_function)
         self._signatures: set[Any] = set()
         functools.update_wrapper(self, python_function)
         if name is not None:
@@ -74,13 +79,14 @@ class Function:
         if self.input_signature is not None:
             args = self._checked(args, kwargs)
         self._signatures.add(_signature(args, kwargs))
-        return self.python_function(*args, **kwargs)
+        return self._compiled(*args, **kwargs)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
             return self
         bound = Function(self.python_function.__get__(instance, owner), self.input_signature, self.__name__)
         bound._signatures = self._signatures
+        bound._compiled = MethodType(self._compiled, instance)
         return bound
 
     def experimental_get_tracing_count(self) -> int:

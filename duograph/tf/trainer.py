@@ -25,6 +25,7 @@ from keras.src.utils import is_default, traceback_utils
 from keras.src.utils.python_utils import pythonify_logs
 
 import duograph.torch as torch
+from duograph.replay import compile
 
 from .engine import eagerly, step_boundary
 from .fitting_loss import fitting_loss
@@ -130,6 +131,8 @@ class TorchTrainer(base_trainer.Trainer):
         return self.predict_function
 
     def _over_batches(self, step: Callable[[Batch], Any], gradients: bool) -> Callable[[list[Batch]], Any]:
+        step = step if self.run_eagerly else compile(step)
+
         def run(batches: list[Batch]) -> Any:
             result = None
             for batch in batches:

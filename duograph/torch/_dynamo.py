@@ -18,7 +18,7 @@ def disable(function: Callable[..., Any] | None = None, recursive: bool = True, 
     def always(*args: Any, **kwargs: Any) -> Any:
         if local.capture is not None:
             local.capture.spoil(
-                f"it calls {getattr(function, '__name__', 'a function')}, which torch.compiler disables"
+                f"it calls {getattr(function, '__name__', 'a function')}, which torch.compiler.disable keeps from it"
             )
         return function(*args, **kwargs)
 

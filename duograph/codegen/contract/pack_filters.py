@@ -17,6 +17,7 @@ from ..plan import Kernel, Pointer, Step, ceil_div, letter
 from . import filtering
 from .filtering import COMPONENTS
 from .geometry import Weight
+from .machine import Machine
 from .pack import transposed
 from .tile import RegisterTile, divide
 
@@ -36,6 +37,7 @@ class PackFilters(Kernel):
         taps: A filter's taps lie together. Otherwise the columns do, or nothing does.
         columns: The columns lie together.
         turned: The taps are taken from the last to the first.
+        streaming: What is packed goes past the caches.
     """
 
     element: str
@@ -44,6 +46,7 @@ class PackFilters(Kernel):
     taps: bool
     columns: bool
     turned: bool
+    streaming: bool
 
     @property
     def title(self) -> str:
@@ -71,7 +74,7 @@ class PackFilters(Kernel):
             target = f.gep(to, k.index * self.width + across.index, self.element)
             rows = filtering.filter(f, [taps[i : i + SIDE] for i in range(0, TAPS, SIDE)])
             for number, value in enumerate(value for row in rows for value in row):
-                f.store(value, f.gep(target, component * number, self.element), align=align)
+                f.store(value, f.gep(target, component * number, self.element), align=align, streaming=self.streaming)
 
     def _taps(self, f: Function, given: SimpleNamespace, source: Reg, column: Reg) -> list[Reg]:
         """Each tap of as many columns as lanes. What stands in columns past the last does not matter."""
@@ -101,7 +104,7 @@ class PackFilters(Kernel):
 
 
 def plan_filters(
-    tile: RegisterTile, w: Weight, *, channels: int, filters: int, turned: bool
+    machine: Machine, tile: RegisterTile, w: Weight, *, channels: int, filters: int, turned: bool
 ) -> tuple[tuple[Step, ...], int]:
     """The step that packs role `"b"` into role `"packed"`, and the bytes of the latter.
 
@@ -114,7 +117,9 @@ def plan_filters(
     size = panels * tile.columns * channels * COMPONENTS * types.size(tile.element)
     if not size:
         return (), 0
-    step = PackFilters(tile.element, tile.columns, tile.lanes, w.tap == 1, by_n == 1, turned).step(
+    step = PackFilters(
+        tile.element, tile.columns, tile.lanes, w.tap == 1, by_n == 1, turned, size > machine.l3 // 4
+    ).step(
         chunks=panels * blocks,
         source=Pointer("b"),
         packed=Pointer("packed"),

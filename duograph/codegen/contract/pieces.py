@@ -35,6 +35,12 @@ class Squares:
             last = f.eq(y, self.across_h)
             loop.yield_(f.select(last, image + 1, image), f.select(last, 0, y), f.select(row, 0, x))
 
+    def address(self, f: Function, number: Reg, images: Images, element: str) -> Reg:
+        """Where the first pixel stands that a square sees."""
+        rest, x = divide(f, number, self.across_w)
+        image, y = divide(f, rest, self.across_h)
+        return images.address(f, image, y * RESULT, x * RESULT, element)
+
 
 @dataclass(frozen=True)
 class Images:
@@ -47,6 +53,11 @@ class Images:
     channels: Reg
     first_h: Reg | int = 0
     first_w: Reg | int = 0
+
+    def address(self, f: Function, image: Reg, y: Reg, x: Reg, element: str) -> Reg:
+        """Where the first pixel stands that a square at (y, x) sees."""
+        y, x = f.add(y, self.first_h), f.add(x, self.first_w)
+        return f.gep(self.pointer, ((image * self.size_h + y) * self.size_w + x) * self.channels, element)
 
 
 @dataclass(frozen=True)
@@ -97,9 +108,8 @@ def transform(
 
     line = images.size_w * images.channels
     with squares.walk(f, start, count) as (number, image, y, x):
+        first = f.gep(images.address(f, image, y, x, element), channel, element)
         y, x = f.add(y, images.first_h), f.add(x, images.first_w)
-        pixel = (image * images.size_h + y) * images.size_w + x
-        first = f.gep(images.pointer, pixel * images.channels + channel, element)
         rows = [f.gep(first, line * i, element) for i in range(extent)]
         pointers = [[f.gep(row, images.channels * j, element) for j in range(extent)] for row in rows]
         target = f.gep(to.pointer, number * to.row, element)

@@ -27,6 +27,7 @@ from ..emitter import Function, Reg
 from ..halves import computed
 from ..plan import Kernel, Plan, Pointer, ceil_div, letter, round_up
 from . import filtering
+from .cut import MOST_CHUNKS, SMALLEST_CHUNK
 from .epilogue import Epilogue, Tile
 from .filtering import COMPONENTS, PIECE, RESULT
 from .geometry import Geometry, Weight
@@ -59,62 +60,82 @@ class Winograd(Kernel):
     @property
     def slots(self) -> Mapping[str, str]:
         pointers = dict.fromkeys(("a", "b", "c", "scratch"), "ptr")
-        blocks = ("squares", "block", "blocks", "n", "n_block", "n_blocks", "part", "channels")
+        blocks = ("squares", "part", "parts", "block", "ahead", "n", "n_block", "channels")
         axes = (f"{slot}_{x}" for slot in ("squares", "size", "first", "places") for x in "hw")
         memory = ("piece_row", "piece_component", "border", "products", "product")
         return pointers | dict.fromkeys((*blocks, *axes, *memory), "i64")
 
     def body(self, f: Function, given: SimpleNamespace, chunk: Reg) -> None:
         tile, element = self.tile, self.tile.element
-        n_index, block = divide(f, chunk, given.blocks)
-        start = block * given.block
-        count = f.minimum(given.squares - start, given.block)
+        n_index, part = divide(f, chunk, given.parts)
         squares = Squares(given.squares_h, given.squares_w)
         images = Images(given.a, given.size_h, given.size_w, given.channels, given.first_h, given.first_w)
         border = f.gep(given.scratch, given.border, "i8")
         pieces = Transformed(given.scratch, given.piece_row, given.piece_component, border)
-        transform(
-            f, tile, PIECE, filtering.piece, squares, start, count, images, 0, given.channels, pieces
-        )
-        products = f.gep(given.scratch, given.products, "i8")
         n_start = n_index * given.n_block
         n_end = f.minimum(n_start + given.n_block, given.n)
-        with f.loop(n_start, n_end, tile.columns, name="n") as across, f.loop(0, count, given.part, name="part") as part:
-            first = part.index
-            last = f.minimum(first + given.part, count)
-            self._multiply(f, given, across.index, first, last, products)
-            with squares.walk(f, start + first, last - first) as (number, image, y, x):
-                source = f.gep(products, number * tile.columns, element)
-                self._finish(f, given, image, y, x, source, across.index)
+        begin = part * given.part
+        end = f.minimum(begin + given.part, given.squares)
+        with f.loop(begin, end, given.block, name="block") as down:
+            start = down.index
+            count = f.minimum(end - start, given.block)
+            transform(f, tile, PIECE, filtering.piece, squares, start, count, images, 0, given.channels, pieces)
+            following = squares.address(f, start + count, images, element)
+            following = f.gep(following, images.size_w * images.channels * (PIECE - RESULT), element)
+            with f.loop(n_start, n_end, tile.columns, [following], name="n") as across:
+                n = across.index
+                across.yield_(self._multiply(f, given, squares, start, count, n, across.carried[0]))
+                with squares.walk(f, start, count) as (number, image, y, x):
+                    self._finish(f, given, number, image, y, x, n)
 
-    def _multiply(self, f: Function, given: SimpleNamespace, n: Reg, first: Reg, last: Reg, products: Reg) -> None:
+    def _multiply(
+        self, f: Function, given: SimpleNamespace, squares: Squares, start: Reg, count: Reg, n: Reg, following: Reg
+    ) -> Reg:
         """All products of some squares, in as many columns as a tile has. Rows past the last are multiplied too; nobody
-        looks."""
+        looks.
+
+        Multiplying leaves the caches time: meanwhile they are asked for what will be written next, the results of these
+        squares, and for what will be read next, the pixels that the following squares see. Both are about as much
+        memory in one piece. This is `following`, and comes back as what is left to be asked for.
+        """
         tile, element = self.tile, self.tile.element
         align = types.size(element) * tile.lanes
         panels = f.gep(given.b, n * given.channels * COMPONENTS, element)
-        with f.loop(0, COMPONENTS, name="component") as component:
+        results = Images(given.c, given.places_h, given.places_w, given.n)
+        result = f.gep(squares.address(f, start, results, element), n, element)
+        pixels = ceil_div(tile.rows * RESULT * RESULT, COMPONENTS)  # of the result, for each tile of a product
+        with f.loop(0, COMPONENTS, 1, [following, result], name="component") as component:
             panel = f.gep(panels, component.index * given.channels * tile.columns, element)
             pieces = f.gep(given.scratch, component.index * given.piece_component, element)
-            target = f.gep(products, component.index * given.product, element)
-            with f.loop(first, last, tile.rows, name="square") as down:
-                start = f.gep(pieces, down.index * given.piece_row, element)
-                rows = [f.gep(start, given.piece_row * i, element) for i in range(tile.rows)]
+            products = f.gep(given.scratch, given.products, "i8")
+            products = f.gep(products, component.index * given.product, element)
+            with f.loop(0, count, tile.rows, component.carried, name="square") as down:
+                following, result = down.carried
+                with f.loop(0, given.ahead, name="ahead") as line:
+                    f.prefetch(f.gep(following, line.index * LINE, "i8"))
+                for _ in range(pixels):
+                    for column in range(0, tile.columns * types.size(element), LINE):
+                        f.prefetch(f.gep(result, column, "i8"), write=True)
+                    result = f.gep(result, given.n, element)
+                down.yield_(f.gep(following, given.ahead * LINE, "i8"), result)
+                first = f.gep(pieces, down.index * given.piece_row, element)
+                rows = [f.gep(first, given.piece_row * i, element) for i in range(tile.rows)]
                 zeros = [f.zero(tile.vector)] * (tile.rows * tile.vectors)
                 right = Right(element, panel, tile.columns, align)
                 sums = accumulate(f, tile, zeros, given.channels, Left(element, rows), right)
-                place = f.gep(target, (down.index - first) * tile.columns, element)
+                place = f.gep(products, down.index * tile.columns, element)
                 for at, value in enumerate(sums):
                     f.store(value, f.gep(place, at, tile.vector), align=align)
+            component.yield_(*down.results)
+        return component.results[0]
 
-    def _finish(
-        self, f: Function, given: SimpleNamespace, image: Reg, y: Reg, x: Reg, source: Reg, n: Reg
-    ) -> None:
+    def _finish(self, f: Function, given: SimpleNamespace, number: Reg, image: Reg, y: Reg, x: Reg, n: Reg) -> None:
         """The results of one square, in as many columns as a tile has."""
         tile, element = self.tile, self.tile.element
         align = types.size(element) * tile.lanes
         pixel = (image * given.places_h + y) * given.places_w + x
         below, beside = f.lt(y + 1, given.places_h), f.lt(x + 1, given.places_w)
+        source = f.gep(f.gep(given.scratch, given.products, "i8"), number * tile.columns, element)
         columns = f.minimum(given.n - n, tile.columns)
         with f.loop(0, columns, tile.lanes, name="column") as across:
             column = across.index
@@ -173,59 +194,65 @@ def plan_winograd(
     across = [ceil_div(extent, RESULT) for extent in places]
     squares = g.images * prod(across)
     cut = _cut(machine, tile, squares, k, n)
+    parts, n_parts = ceil_div(squares, cut.part), ceil_div(n, cut.n_block)
     item = types.size(tile.element)
     line = LINE // item
     # What lies powers of two apart falls into one set of the first cache, so rows and components lie a line further.
     row = round_up(k, line) + line
-    component = round_up(cut.block, tile.rows) * row + line
-    product = round_up(cut.part, tile.rows) * tile.columns + line
+    component = cut.block * row + line
+    product = cut.block * tile.columns + line
     border = COMPONENTS * component * item
     products = border + row * item
-    packing, packed = plan_filters(tile, w, channels=k, filters=n, turned=backward)
-    step = Winograd(y, tile, epilogue).step(
-        chunks=ceil_div(squares, cut.block) * ceil_div(n, cut.n_block),
-        a=Pointer("a"),
-        b=Pointer("packed"),
-        c=Pointer("c"),
-        scratch=Pointer("scratch"),
-        squares=squares,
-        block=cut.block,
-        blocks=ceil_div(squares, cut.block),
-        n=n,
-        n_block=cut.n_block,
-        n_blocks=ceil_div(n, cut.n_block),
-        part=cut.part,
-        channels=k,
-        piece_row=row,
-        piece_component=component,
-        border=border,
-        products=products,
-        product=product,
-        **_axes("squares", across),
-        **_axes("size", size),
-        **_axes("first", [-low for low in padding]),
-        **_axes("places", places),
-    )
+    tiles = COMPONENTS * (cut.block // tile.rows) * (cut.n_block // tile.columns)
+    packing, packed = plan_filters(machine, tile, w, channels=k, filters=n, turned=backward)
+    sizes = {
+        "squares": squares,
+        "part": cut.part,
+        "parts": parts,
+        "block": cut.block,
+        "ahead": ceil_div(cut.block * RESULT * RESULT * k * item, LINE * tiles),
+        "n": n,
+        "n_block": cut.n_block,
+        "channels": k,
+        "piece_row": row,
+        "piece_component": component,
+        "border": border,
+        "products": products,
+        "product": product,
+    }
+    for at, axis in enumerate("hw"):
+        sizes |= {f"squares_{axis}": across[at], f"size_{axis}": size[at], f"first_{axis}": -padding[at]}
+        sizes[f"places_{axis}"] = places[at]
+    pointers = {"a": Pointer("a"), "b": Pointer("packed"), "c": Pointer("c"), "scratch": Pointer("scratch")}
+    step = Winograd(y, tile, epilogue).step(chunks=parts * n_parts, **pointers, **sizes)
     return Plan((step,), packing, packed, scratch=round_up(products + COMPONENTS * product * item, LINE))
-
-
-def _axes(slot: str, values: Sequence[int]) -> dict[str, int]:
-    return {f"{slot}_{x}": value for x, value in zip("hw", values, strict=True)}
 
 
 @dataclass(frozen=True)
 class _Cut:
-    """Squares in a chunk, columns in a chunk, and squares whose products are transformed back together."""
+    """Squares in a chunk and in a block of it, and columns in a chunk: multiples of the tile's."""
 
+    part: int
     block: int
     n_block: int
-    part: int
+
+
+MOST_SQUARES, LEAST_SQUARES = 48, 12
+"""Squares in a block, about. The transformed filters are read once for each block, from the third cache."""
+
+WIDE = 128
+"""Columns that are worth another transform of the pieces: it takes then a fortieth of the time of the products."""
 
 
 def _cut(machine: Machine, tile: RegisterTile, squares: int, k: int, n: int) -> _Cut:
-    import os
-    rows = tile.rows
-    block = int(os.environ.get("WB", 0)) or 48
-    part = int(os.environ.get("WP", 0)) or block
-    nb = int(os.environ.get("WN", 0)) or n
-    return _Cut(round_up(block, rows), round_up(nb, tile.columns), round_up(part, rows))
+    """A block is as large as the second cache allows; chunks are worth their while and many enough for many threads."""
+    rows, columns = tile.rows, tile.columns
+    square = COMPONENTS * (k + columns) * types.size(tile.element)
+    most = min(MOST_SQUARES, max(MOST_SQUARES // 2, int(0.6 * machine.l2) // square))
+    wanted = max(1, min(MOST_CHUNKS, squares * COMPONENTS * k * n // SMALLEST_CHUNK))
+    parts = max(1, min(ceil_div(wanted, ceil_div(squares, most)), n // max(WIDE, columns)))
+    n_block = round_up(ceil_div(n, parts), columns)
+    least = ceil_div(squares * ceil_div(n, n_block), wanted)  # squares in a chunk, with as many chunks as are wanted
+    block = ceil_div(squares, ceil_div(squares, min(most, max(LEAST_SQUARES, least))))
+    block = round_up(block, rows)
+    return _Cut(max(1, least // block) * block, block, n_block)

@@ -12,6 +12,7 @@ from .rewriter import BROADCAST, Rewriter
 from .view import View
 
 MATMUL = PRIMITIVES["matmul"]
+PERMUTE = PRIMITIVES["permute"]
 
 
 def _one_matrix(x: Node) -> Node | None:
@@ -66,5 +67,27 @@ def sum_of_matmul(rewriter: Rewriter, view: View, node: Node) -> Node | None:
     return rewriter.make("matmul", left, rewriter.reshape(b, (size, b.shape[-1])))
 
 
-RULES = {"matmul": (matmul_of_broadcast,)}
+FEW_ROWS = 2
+"""Rows up to which a product with a transposed matrix is a few dot products a row: the matrix is read once as it lies,
+where a larger product would first be packed."""
+
+SHORTEST = 64
+"""Terms from which a dot product fills vectors."""
+
+
+def few_rows(rewriter: Rewriter, node: Node) -> Node | None:
+    """Some rows times a transposed matrix: every element is the dot product of two rows. Another order of terms."""
+    a, b = node.inputs
+    rows, terms = a.shape[-2:]
+    if node.ndim != 2 or rows > FEW_ROWS or terms < SHORTEST or not node.dtype.is_floating_point:
+        return None
+    if b.op is not PERMUTE or b.inputs[0].op is PERMUTE:
+        return None
+    (matrix,) = b.inputs
+    left = rewriter.reshape(a, (rows, 1, terms))
+    right = rewriter.reshape(matrix, (1, *matrix.shape))
+    return rewriter.make("sum", rewriter.make("multiply", left, right), axes=(2,))
+
+
+RULES = {"matmul": (matmul_of_broadcast, few_rows)}
 WHOLE_RULES = {"permute": (permute_of_matmul,), "sum": (sum_of_matmul,)}

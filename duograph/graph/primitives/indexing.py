@@ -32,13 +32,15 @@ MODES = {
 
 def _positions(indices: np.ndarray, size: int, axis: int) -> np.ndarray:
     """`indices` as int64 counted from the front. Raises IndexOutOfRange."""
-    indices = indices.astype(np.int64)
+    if indices.dtype != np.uint64:  # whose greatest are no int64
+        indices = indices.astype(np.int64)
     outside = (indices < -size) | (indices >= size)
     if outside.any():
         worst = int(indices[outside].flat[0])
         raise IndexOutOfRange(
             f"index {worst} is out of range for axis {axis} of size {size}: expected {-size} to {size - 1}"
         )
+    indices = indices.astype(np.int64)
     return np.where(indices < 0, indices + size, indices)
 
 

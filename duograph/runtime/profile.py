@@ -1,0 +1,122 @@
+"""The time of each wave of a plan, alone.
+
+After a plan's first run, before its outputs are handed out, its waves run again, one at a time and several times each,
+in their order: every wave then finds what it needs in memory. What they write to the outputs is put right at the end.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from ..codegen.launch import Launch
+from ..codegen.lower import Host
+from ..graph.errors import DuographError
+from . import driver
+
+if TYPE_CHECKING:
+    from .native import Native
+
+SECONDS = 0.004
+"""How long a wave runs again and again, if 3 to 50 times do not take more or less."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """The best time of a wave, or of what the interpreter computes for it."""
+
+    wave: int
+    steps: list[Launch | Host]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Runs:
+    """All waves, and the best time of the plan as a whole; or why they cannot be had."""
+
+    waves: list[Run]
+    seconds: float
+    complaint: str = ""
+
+
+def attach(native: Native, deliver: Callable[[Runs], None]) -> None:
+    """Let a plan's first run that computes its outputs be followed by a measurement."""
+    run = native._run
+    last, address_of_last, _ = native._segments[-1]
+
+    def watched(address: int) -> None:
+        run(address)
+        if address == address_of_last and not last[7]:
+            native._run = run
+            deliver(_measured(native, run))
+
+    native._run = watched
+
+
+def _measured(native: Native, run: Callable[[int], Any]) -> Runs:
+    """Run every wave by itself; the plan's bases must be set."""
+    bases = native._bases[native._output_base : native._arena_base]
+    outputs = [(base, node.nbytes) for base, node in zip(bases, native.simple.outputs, strict=True)]
+    kept = [ctypes.string_at(base, nbytes) for base, nbytes in outputs]
+
+    def restore() -> None:
+        for (base, nbytes), content in zip(outputs, kept, strict=True):
+            ctypes.memmove(base, content, nbytes)
+
+    try:
+        whole = min(_whole(native, run) for _ in range(3))
+        restore()
+        return Runs(_waves(native, run), whole)
+    except DuographError as error:  # an output that was written over its input is no input for the interpreter
+        return Runs([], 0.0, str(error.args[0]))
+    finally:
+        restore()
+        for k in range(len(native._errors)):
+            native._errors[k] = 0
+
+
+def _whole(native: Native, run: Callable[[int], Any]) -> float:
+    start = perf_counter()
+    for _, address, hosts in native._segments:
+        run(address)
+        for host in hosts:
+            native._on_host(host)
+    return perf_counter() - start
+
+
+def _waves(native: Native, run: Callable[[int], Any]) -> list[Run]:
+    """The plan's tables have one row for each wave in which kernels run; see `driver` for their form."""
+    found = []
+    segments = iter(native._segments)
+    plan, _, _ = next(segments)
+    row = 0
+    for number, wave in enumerate(native.waves):
+        launches = [step for step in wave if isinstance(step, Launch)]
+        hosts = [step for step in wave if isinstance(step, Host)]
+        if launches:
+            single = (ctypes.c_int64 * driver.PLAN_SLOTS)(*plan)
+            single[1], single[2], single[3] = 0, plan[2] + 8 * driver.WAVE_SLOTS * row, 1
+            found.append(Run(number, list(launches), _best(run, ctypes.addressof(single))))
+            row += 1
+        if hosts:
+            start = perf_counter()
+            for host in hosts:
+                native._on_host(host)
+            found.append(Run(number, list(hosts), perf_counter() - start))
+            plan, _, _ = next(segments)
+            row = 0
+    return found
+
+
+def _best(run: Callable[[int], Any], address: int) -> float:
+    start = perf_counter()
+    run(address)
+    best = perf_counter() - start
+    for _ in range(min(50, max(3, int(SECONDS / best)))):
+        start = perf_counter()
+        run(address)
+        best = min(best, perf_counter() - start)
+    return best
