@@ -7,14 +7,15 @@ operation that jumps is applied to it.
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from duograph.graph import language as lang
-from duograph.graph.dtype import DType, bool_, float16, float32, float64, int8, int64, uint8
+from duograph.graph.dtype import DType, bfloat16, bool_, float16, float32, float64, int8, int64, uint8
 from duograph.graph.errors import DuographError
 from duograph.graph.node import PRIMITIVES, Graph, Node, make
 from duograph.runtime.interpreter import evaluate
@@ -22,7 +23,7 @@ from duograph.runtime.interpreter import evaluate
 SHAPES = [(), (1,), (3,), (4,), (2, 3), (4, 1), (3, 3), (1, 4), (2, 1, 3), (2, 2, 2), (0, 3)]
 DTYPES = [float64, float64, float32, int64, bool_, int8, uint8, float16]
 NUMBERS = [0, 1, -1, 2, 0.5, 4, -0.0, -3]
-LARGEST = {float64: 1e6, float32: 1e5, float16: 500}
+LARGEST = {float64: 1e6, float32: 1e5, float16: 500, bfloat16: 100}
 STEPS = [
     "unary", "binary", "binary", "binary", "number", "number", "select", "compare", "logic", "cast", "reduce", "reduce",
     "reshape", "reshape", "permute", "permute", "broadcast", "broadcast", "slice", "slice", "slice", "pad", "pad",
@@ -41,16 +42,32 @@ def array(rng: np.random.Generator, shape: tuple[int, ...], dtype: DType) -> np.
 
 
 class Builder:
-    """Draws a graph node by node and computes it as it goes: what fails or grows large is not added."""
+    """Draws a graph node by node and computes it as it goes: what fails or grows large is not added.
+
+    Attributes:
+        shapes, dtypes: What inputs are made of.
+        steps: The methods that add nodes, as often as they shall be taken.
+        rounding: Those of them whose results are rounded.
+        most: Elements of a node.
+        calm: The largest number that may come out of functions that round.
+    """
+
+    shapes: Sequence[tuple[int, ...]] = SHAPES
+    dtypes: Sequence[DType] = DTYPES
+    steps: Sequence[str] = STEPS
+    rounding = ("smooth", "divide")
+    most = 200
+    calm = math.inf
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.rng = np.random.default_rng(seed)
         self.values: dict[Node, np.ndarray] = {}
         self.rounded: set[Node] = set()
+        self.rounds = False
         self.inputs: list[Node] = []
         for position in range(self.integer(1, 4)):
-            shape, dtype = self.choose(SHAPES), self.choose(DTYPES)
+            shape, dtype = self.choose(self.shapes), self.choose(self.dtypes)
             node = make(PRIMITIVES["input"], position=position, shape=shape, dtype=dtype)
             self.inputs.append(node)
             self.values[node] = array(self.rng, shape, dtype)
@@ -69,7 +86,7 @@ class Builder:
         return self.choose(fitting[-6:] if self.integer(0, 2) else fitting)
 
     def add(self, node: Node | None) -> None:
-        if node is None or node in self.values or node.size > 200:
+        if node is None or node in self.values or node.size > self.most:
             return
         known = dict(self.values)
         order, stack = [], [node]
@@ -88,23 +105,24 @@ class Builder:
                             return
         except (DuographError, KeyError):
             return
-        if any(i in self.rounded for i in order[0].inputs) or any(o in self.rounded for n in order for o in n.inputs):
+        if self.rounds or any(o in self.rounded for n in order for o in n.inputs):
+            value = known[node]
+            if node.dtype.is_floating_point and np.abs(value[np.isfinite(value)]).max(initial=0) > self.calm:
+                return
             self.rounded.add(node)
         self.values[node] = known[node]
 
     def step(self) -> None:
-        kind = self.choose(STEPS)
+        kind = self.choose(self.steps)
         exact = kind in ("compare", "cast", "floor", "take", "put", "logic")
         x = self.node(lambda n: not (exact and n in self.rounded))
         if x is None:
             return
-        before = set(self.values)
+        self.rounds = kind in self.rounding
         try:
             self.add(getattr(self, kind)(x))
         except (DuographError, OverflowError):  # the operation does not take this dtype or shape
             return
-        if kind in ("smooth", "divide"):
-            self.rounded |= set(self.values) - before
 
     def partner(self, x: Node) -> Node | None:
         def broadcasts(n: Node) -> bool:
@@ -158,7 +176,7 @@ class Builder:
         return lang.apply(self.choose(["bitwise_and", "bitwise_or", "bitwise_xor"]), x, y)
 
     def cast(self, x: Node) -> Node | None:
-        dtype = self.choose(DTYPES)
+        dtype = self.choose(self.dtypes)
         value = self.values[x].astype(np.float64)
         if dtype.category == "int" and not (np.isfinite(value).all() and (np.abs(value) < 100).all()):
             return None
@@ -175,7 +193,7 @@ class Builder:
         return lang.cumulative(self.choose(["cumsum", "cummax"]), x, self.integer(0, max(x.ndim - 1, 0)))
 
     def reshape(self, x: Node) -> Node:
-        shapes = [*SHAPES, (x.size,), (1, *x.shape), (*x.shape, 1), tuple(n for n in x.shape if n != 1)]
+        shapes = [*self.shapes, (x.size,), (1, *x.shape), (*x.shape, 1), tuple(n for n in x.shape if n != 1)]
         fitting = [s for s in shapes if int(np.prod(s)) == x.size]
         if x.ndim > 1 and x.size:
             fitting.append((x.shape[0] * x.shape[1], *x.shape[2:]))

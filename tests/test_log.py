@@ -12,6 +12,7 @@ import duograph.torch as torch
 import duograph.torch.nn as nn
 from duograph import debug
 from duograph.codegen.launch import Launch
+from duograph.graph import trace as tracing
 from duograph.graph.errors import ArgumentError
 from duograph.graph.text import read
 from duograph.runtime import log, peak
@@ -49,6 +50,8 @@ def trained(make: Callable[[], tuple[nn.Module, torch.Tensor]], steps: int = 3) 
 
 @pytest.fixture(autouse=True)
 def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every plan of a test is compiled, and anew."""
+    tracing.tree.clear()
     monkeypatch.setenv("DUOGRAPH_TIER", "compiled")
     monkeypatch.delenv("DUOGRAPH_LOG", raising=False)
 
@@ -171,7 +174,7 @@ def test_profile(make: Callable[[], tuple[nn.Module, torch.Tensor]]) -> None:
     times, shares = [float(time) for time, _ in found], [float(share) for _, share in found]
     assert len(times) > 3
     assert times == sorted(times, reverse=True)
-    assert sum(times) == pytest.approx(waves, rel=0.02, abs=1)
+    assert sum(times) == pytest.approx(waves, rel=0.02, abs=2)
     assert sum(shares) == pytest.approx(100, abs=2)
 
 
@@ -179,7 +182,7 @@ def test_profile(make: Callable[[], tuple[nn.Module, torch.Tensor]]) -> None:
 def test_a_profile_changes_no_result(make: Callable[[], tuple[nn.Module, torch.Tensor]]) -> None:
     plain = trained(make)
     with debug.plans("all") as seen:
-        watched = trained(lambda: make())
+        watched = trained(make)
     assert watched == plain
     del seen
 
@@ -202,7 +205,7 @@ def test_a_step_of_the_interpreter_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     with debug.plans("plans", "fusion", "kernels", "profile") as seen:
         total = (torch.arange(700.0) + 1).cumsum(0) * 2
         assert total[-1].item() == 700 * 701
-    texts = {record.stage: record.text for record in seen.records if "cumsum" in repr(seen)}
+    texts = {record.stage: record.text for record in seen.records}
     assert "1 step of the interpreter" in texts["plans"]
     assert "cumsum by the interpreter" in texts["fusion"]
     assert "cumsum by the interpreter" in texts["profile"]

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
+from ..compiler.epilogue import COLUMN, NUMBER, Reach
 from ..compiler.nest import Instruction
 from . import scalar, storage, types
 from .contract.epilogue import Tile
 from .emitter import Reg
-
-Reach = Literal["tile", "column", "number"]
-"""How an operand lies: as the result does; one element for each column; one element."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class Fused:
             if i.op in ("sum", "store"):
                 found.append(2)
             elif i.op == "load":
-                found.append(("number", "column", "tile").index(self.reaches[i.number]))
+                found.append({NUMBER: 0, COLUMN: 1}.get(self.reaches[i.number], 2))
             else:
                 found.append(max((found[arg] for arg in i.args), default=0))
         return found
@@ -93,6 +90,9 @@ class Fused:
     def _load(self, tile: Tile, instruction: Instruction, i: int, j: int) -> Reg:
         f, dtype, name = tile.f, instruction.dtype, f"x{instruction.number}"
         match self.reaches[instruction.number]:
+            case int(stride):
+                place = self._place(tile, instruction, stride, i, j)
+                return storage.read(f, place, dtype, tile.lanes, native=tile.half, mask=tile.masks[j], name=name)
             case "number":
                 return storage.read(f, getattr(tile.given, name), dtype, native=tile.half, name=name)
             case "column":
@@ -101,8 +101,19 @@ class Fused:
                 value = tile.load(name, storage.stored(dtype), i, j)
         return f.ne(value, 0) if dtype.category == "bool" else value
 
+    @staticmethod
+    def _place(tile: Tile, instruction: Instruction, stride: int, i: int, j: int) -> Reg:
+        """Where an operand with rows of its own has the element of `values[i][j]`."""
+        f, element = tile.f, storage.stored(instruction.dtype)
+        row = f.gep(getattr(tile.given, f"x{instruction.number}"), tile.rows[i] * stride, element)
+        return f.gep(row, tile.columns[j], element)
+
     def _store(self, tile: Tile, instruction: Instruction, k: int, value: Reg, i: int, j: int) -> Reg:
-        f = tile.f
+        f, stride = tile.f, self.reaches[instruction.number]
+        if isinstance(stride, int):
+            place = self._place(tile, instruction, stride, i, j)
+            storage.write(f, value, place, instruction.dtype, native=tile.half, mask=tile.masks[j])
+            return value
         if instruction.dtype.category == "bool":
             value = f.cast(value, types.like(value.type, "i8"), signed=False)
         if k != self.primary:

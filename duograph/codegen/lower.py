@@ -9,8 +9,8 @@ from typing import Any
 
 from ..compiler.affine import inner_product
 from ..compiler.arrays import Array, Block, reshaped_strides
+from ..compiler.epilogue import NUMBER, TILE, Reach, reach
 from ..compiler.group import Group, Operation
-from ..compiler.layout import channels_last
 from ..compiler.nest import Builder, Nest
 from ..compiler.schedule import CONTRACTIONS, Schedule
 from ..graph.node import Node
@@ -26,7 +26,7 @@ from .contract import (
     plan_weight_gradient,
 )
 from .contract.outer import AddParts
-from .fused import Fused, Reach
+from .fused import Fused
 from .kernels import KERNELS
 from .launch import ERROR, Address, Launch
 from .loops import plan_nest
@@ -145,7 +145,7 @@ def _contraction(
     assert group is not None
     if not group.stores:
         return []
-    epilogue, primary, extra = _epilogue(schedule, group)
+    epilogue, primary, extra = _epilogue(schedule, group, step.result)
     roles: dict[str, Array] = {"a": step.operands[0], "b": step.operands[1], "c": primary, **extra}
     plan = PLANS[node.op.name](machine, node, step.operands, primary, epilogue)
     found = launches(plan, roles, node, packings)
@@ -181,29 +181,35 @@ def work(node: Node) -> int:
     return 2 * w.size * prod(node.shape[1:])
 
 
-def _epilogue(schedule: Schedule, group: Group) -> tuple[Fused | None, Array, dict[str, Array]]:
+def _lies_alike(group: Group, node: Node, array: Array) -> bool:
+    """Whether the contraction itself can write a node of its epilogue there."""
+    return reach(group, inner_product(group.maps[node], array.strides)) in (TILE, NUMBER)
+
+
+def _epilogue(schedule: Schedule, group: Group, result: Array) -> tuple[Fused | None, Array, dict[str, Array]]:
     """The epilogue, the array that the contraction writes itself, and the arrays of its other operands."""
     root = group.root
     assert root is not None
-    if len(group.stores) == 1 and group.stores[0][0] is root:
+    if len(group.stores) == 1 and group.stores[0][0] is root and _lies_alike(group, *group.stores[0]):
         return None, group.stores[0][1], {}
     builder = Builder(schedule, group)
+    if not any(_lies_alike(group, node, array) for node, array in group.stores):
+        group.stores.insert(0, (root, result))  # a contraction writes a result of its own, wanted or not
     for node, array in group.stores:
         builder.store(array, group.maps[node], builder.value(node, group.maps[node], None))
     stores = [k for k, i in enumerate(builder.instructions) if i.op == "store"]
-    primary = next((k for k, (node, _) in zip(stores, group.stores, strict=True) if node is root), stores[0])
+    alike = [k for k, pair in zip(stores, group.stores, strict=True) if _lies_alike(group, *pair)]
+    primary = next((k for k in alike if group.stores[stores.index(k)][0] is root), alike[0])
     own = group.stores[stores.index(primary)][1]
-    order = channels_last(root.ndim) if root.op.name in ("convolution", "convolution_input_gradient") else None
-    column = group.maps[root][1 if order else -1]
     reaches: list[Reach] = []
     extra: dict[str, Array] = {}
     for number, (form, access) in enumerate(builder.forms):
         assert access.block is not None
-        itemsize = next(i.dtype for i in builder.instructions if i.number == number).itemsize
         dtype = next(i.dtype for i in builder.instructions if i.number == number)
-        reach: Reach = "number" if not form.terms else "column" if _is_column(form, column, group, root) else "tile"
-        reaches.append(reach)
-        extra[f"x{number}"] = Array(access.block, dtype, (), (), access.offset // itemsize)
+        found = reach(group, form)
+        assert found is not None
+        reaches.append(found)
+        extra[f"x{number}"] = Array(access.block, dtype, (), (), access.offset // dtype.itemsize)
     fused = Fused(tuple(builder.instructions), tuple(reaches), primary)
     return fused, own, {name: extra[name] for name in fused.operands}
 
@@ -214,7 +220,7 @@ def _replaceable(epilogue: Fused, primary: Array, extra: dict[str, Array]) -> li
     own = epilogue.instructions[epilogue.primary].number
     reads, writes = [], []
     for i in epilogue.instructions:
-        if i.op in ("load", "store") and epilogue.reaches[i.number] == "tile":
+        if i.op in ("load", "store") and epilogue.reaches[i.number] == TILE:
             array = primary if i.number == own and i.op == "store" else arrays[f"x{i.number}"]
             (writes if i.op == "store" else reads).append(array)
     return [
@@ -224,17 +230,6 @@ def _replaceable(epilogue: Fused, primary: Array, extra: dict[str, Array]) -> li
         if w.block is not r.block and w.dtype.itemsize == r.dtype.itemsize
         and w.block.nbytes == r.block.nbytes and w.offset == r.offset == 0
     ]
-
-
-def _is_column(form: Any, column: Any, group: Group, root: Node) -> bool:
-    return form.terms == column.terms and form.terms != inner_product(group.maps[root], _row_strides(root)).terms
-
-
-def _row_strides(root: Node) -> tuple[int, ...]:
-    from ..compiler.arrays import ordered_strides
-
-    order = channels_last(root.ndim) if root.op.name in ("convolution", "convolution_input_gradient") else range(root.ndim)
-    return ordered_strides(root.shape, tuple(order))
 
 
 # Contractions.

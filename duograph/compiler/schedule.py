@@ -20,6 +20,7 @@ from typing import Any
 from ..graph.node import Graph, Node, Shape
 from .affine import VIEWS, ZERO, Index, Split, inner_product, reshaped_index, source_index
 from .arrays import Array, Block, order_of, ordered_strides, packed, reshaped_strides, row_major
+from .epilogue import reach
 from .group import Group, Operation, Step, axes_of
 from .layout import channels_last, preferred
 
@@ -260,10 +261,12 @@ class Schedule:
         base = self.base(node)
         if base in self.waiting:
             self._place(base)
-        home = self.home.get(node)
-        if isinstance(home, Group) and home.root is None and node in home.maps:
-            home.stores.append((node, target))
-            return
+        home = self.home.get(base)
+        if isinstance(home, Group) and base in home.maps:
+            place = _seen_from(base, node, target)
+            if place is not None and self._may_store(home, base, place):
+                home.stores.append((base, place))
+                return
         group = self._new_group(node, self._last(node), order_of(target.shape, target.strides))
         if not self._join(group, node, group.maps[node], copying=True):
             self._remove(group)
@@ -274,6 +277,11 @@ class Schedule:
             if not self._join(group, node, group.maps[node], copying=True):
                 raise AssertionError(f"{node!r} cannot be copied")
         group.stores.append((node, target))
+
+    @staticmethod
+    def _may_store(group: Group, node: Node, target: Array) -> bool:
+        """Whether the nest that computes a node can write it there."""
+        return group.root is None or reach(group, inner_product(group.maps[node], target.strides)) is not None
 
     # Nests.
 
@@ -666,6 +674,25 @@ class Schedule:
         return self._copied(node, order)
 
 
+def _seen_from(base: Node, node: Node, target: Array) -> Array | None:
+    """The place where a view is to be written, as an array of what it is a view of; None if it is no bijection."""
+    while node is not base:
+        (x,) = node.inputs
+        if node.op.name == "permute":
+            strides = [0] * x.ndim
+            for place, axis in enumerate(node["axes"]):
+                strides[axis] = target.strides[place]
+            found: tuple[int, ...] | None = tuple(strides)
+        elif node.op.name == "reshape":
+            found = reshaped_strides(target.shape, target.strides, x.shape)
+        else:
+            return None
+        if found is None:
+            return None
+        node, target = x, Array(target.block, target.dtype, x.shape, found, target.offset)
+    return target
+
+
 def _matrix(array: Array) -> bool:
     """Whether a product can read its operand as it lies: at most two batch axes that do not join."""
     *batch, _, _ = array.shape
@@ -820,26 +847,11 @@ class _Attempt:
             node, index = node.inputs[0], found
         array = schedule.view(node)
         assert array is not None
-        if group.root is not None and not self._suits_epilogue(array, index):
+        if group.root is not None and reach(group, inner_product(index, array.strides)) is None:
             self._fail("an epilogue cannot read an operand of this layout")
             return None
         self.reads.add(base)
         return False
-
-    def _suits_epilogue(self, array: Array, index: Index) -> bool:
-        """Scalars, what lies as the result does, and one element for each column."""
-        group, root = self.group, self.group.root
-        assert root is not None
-        place = inner_product(index, array.strides)
-        if not place.terms:
-            return True
-        if root.op.name == "convolution_weight_gradient":
-            return False
-        order = tuple(range(root.ndim)) if root.op.name == "matmul" else channels_last(root.ndim)
-        if place.terms == inner_product(group.maps[root], ordered_strides(root.shape, order)).terms:
-            return True
-        columns = group.maps[root][order[-1]]
-        return place.terms == columns.terms and root.op.name != "convolution_input_gradient" or place.terms == columns.terms
 
     def _fail(self, reason: str) -> bool:
         self.reason = reason

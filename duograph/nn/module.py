@@ -132,6 +132,10 @@ class Module(Hooks, Stateful):
         attributes = vars(self)
         if name in attributes and attributes[name] is value:
             return
+        if name == "training":
+            changes.count += 1  # and not noted: most modules come back to the mode they had
+            attributes[name] = value
+            return
         changes.note(attributes)
         if isinstance(value, Parameter):
             kind = "_parameter_names"

@@ -63,7 +63,9 @@ class Watch:
             self.reason = f"{reason} ({line})" if line else reason
 
 
-def capture(call: Callable[[], Any], arguments: Sequence[Tensor], modules: Sequence[Module], site: Any) -> tuple[Any, Recipe | None, str | None]:
+def capture(
+    call: Callable[[], Any], arguments: Sequence[Tensor], modules: Sequence[Module], site: Any
+) -> tuple[Any, Recipe | None, str | None]:
     """Make the call. Returns its result, and a recipe to replay it or the reason why there is none.
 
     `arguments` are the tensors among the arguments of the call, `modules` those that it refers to; `site` is where its
@@ -77,16 +79,21 @@ def capture(call: Callable[[], Any], arguments: Sequence[Tensor], modules: Seque
     trace.step = tracing.tree.entry(site)
     for module in modules:
         watch.involve(module)
-    with _watched(watch):
-        result = call()
-    recipe = None
-    if watch.reason is None and local.trace is not trace:
-        watch.reason = "its trace was computed before it ended"
-    if watch.reason is None:
-        try:
-            recipe = _Analysis(before, watch, arguments).recipe(result)
-        except Unrepeatable as unrepeatable:
-            watch.reason = str(unrepeatable)
+    recipe, is_collecting = None, gc.isenabled()
+    gc.disable()  # so that new objects stay in the youngest generation, where they are soon looked through
+    try:
+        with _watched(watch):
+            result = call()
+        if watch.reason is None and local.trace is not trace:
+            watch.reason = "its trace was computed before it ended"
+        if watch.reason is None:
+            try:
+                recipe = _Analysis(before, watch, arguments).recipe(result)
+            except Unrepeatable as unrepeatable:
+                watch.reason = str(unrepeatable)
+    finally:
+        if is_collecting:
+            gc.enable()
     tracing.realiser(local.trace)
     if recipe is not None:
         recipe.plan = recipe.step.plans[recipe.key]
@@ -114,10 +121,15 @@ class _watched:
         self.handle.remove()
 
 
-def _tensors() -> Iterator[Tensor]:
-    """All tensors there are, complete ones."""
-    for thing in gc.get_objects():
-        if issubclass(type(thing), Tensor) and "_value" in vars(thing):
+def _tensors(generation: int | None = None) -> Iterator[Tensor]:
+    """All tensors that there are, or those of one generation of the garbage collector."""
+    kinds = {Tensor}
+    new = [Tensor]
+    while new:
+        new = [k for kind in new for k in kind.__subclasses__() if k not in kinds]
+        kinds.update(new)
+    for thing in [o for o in gc.get_objects(generation) if type(o) in kinds]:
+        if "_value" in vars(thing):  # else it is being made
             yield thing
 
 
@@ -136,11 +148,11 @@ class _Analysis:
     def recipe(self, result: Any) -> Recipe:
         """Raises Unrepeatable."""
         trace = self.trace
-        pending = [v for r in trace.pending if (v := r()) is not None and v.buffer is None]
         writes = list(self.writes())
         leaves, rebuild = tree.flatten(result)
         outputs = [self.output(leaf) for leaf in leaves]
         self.check_escapes(leaves)
+        pending = [v for r in trace.pending if (v := r()) is not None and v.buffer is None]
         if any(v not in self.accounted for v in pending):
             raise Unrepeatable("a gradient that was not taken yet needs what was computed")
         for group in (getattr(source, "group", None) for source in self.watch.sources):
@@ -223,7 +235,7 @@ class _Analysis:
             if isinstance(tensor, Tensor):
                 allowed.add(id(tensor._base))
         if self.has_escaped(allowed):
-            gc.collect()
+            gc.collect(0)
             if self.has_escaped(allowed):
                 raise Unrepeatable("a tensor made inside is kept outside, in a list or an attribute")
 
@@ -234,7 +246,7 @@ class _Analysis:
             id(t) not in self.before
             and id(t) not in allowed
             and (t._value.trace is self.trace or id(t._value) in values)
-            for t in _tensors()
+            for t in _tensors(generation=0)
         )
 
     # -- what it read --------------------------------------------------------------------------------------------------

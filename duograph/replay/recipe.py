@@ -98,42 +98,51 @@ class Recipe:
         self.surroundings: list[Any] = []
         self.changes = changes.count
         self.module_changes = [m._changes for m in modules]
+        self.modes = [m.training for m in modules]
         self._lay_out()
 
     def _lay_out(self) -> None:
         """Arrange what a replay goes through."""
+        contents = [w for w in self.writes if not w.of_gradient and w.argument is None]
+        written = {id(w.tensor) for w in contents}
         of_state = [r for r in self.reads if r.tensor is not None and not r.of_gradient]
-        of_gradients = [r for r in self.reads if r.of_gradient]
-        of_arguments = [r for r in self.reads if r.argument is not None]
-        numbered = [r for r in self.reads if r.number is not None]
-        constants = [r for r in self.reads if r.constant is not None]
-        gathered = [*of_arguments, *of_state, *of_gradients, *constants]
-        place = {id(r): k for k, r in enumerate(gathered)}
-        starts, count = [], len(gathered)
-        lengths = [1 + max([r.number[1] for r in numbered if r.number and r.number[0] == k], default=-1)
-                   for k in range(len(self.sources))]  # fmt: skip
-        for length in lengths:
-            starts.append(count)
-            count += length
-        self._lengths = lengths
-        self._places = [place[id(r)] if r.number is None else starts[r.number[0]] + r.number[1] for r in self.reads]
+        self._of_arguments = [r for r in self.reads if r.argument is not None]
+        self._of_frozen = [r for r in of_state if id(r.tensor) not in written]
+        self._of_gradients = [r for r in self.reads if r.of_gradient]
+        self._of_written = [r for r in of_state if id(r.tensor) in written]
+        self._frozen: list[Any] = [r.tensor for r in self._of_frozen]
+        self._state: list[Any] = [r.tensor for r in self._of_written]
+        self._constants = [r.constant for r in self.reads if r.constant is not None]
+        self._places = self._places_of_leaves()
         self._pick: Callable[[list[Any]], Sequence[Any]] = (
-            itemgetter(*self._places) if len(self._places) > 1 else lambda all_: [all_[k] for k in self._places]
+            itemgetter(*self._places) if len(self._places) > 1 else lambda leaves: [leaves[k] for k in self._places]
         )
-        self._of_state, self._of_gradients, self._of_arguments = of_state, of_gradients, of_arguments
-        self._state = [r.tensor for r in of_state]
-        self._expected: list[Value] = []
-        self._constants = [r.constant for r in constants]
         self._owners = list(self.gradients)
         self._had_gradient = list(self.gradients.values())
-        contents = [w for w in self.writes if not w.of_gradient and w.argument is None]
-        self._rest = [w for w in self.writes if w.of_gradient or w.argument is not None]
-        self._rest.sort(key=lambda w: not w.in_place)  # a gradient is written before another takes its place
         self._contents = contents
         self._written = [w.tensor for w in contents]
-        self._overwritten = [w.tensor for w in contents if w.in_place]
+        self._in_place = [w.tensor for w in contents if w.in_place]
+        self._rest = [w for w in self.writes if w.of_gradient or w.argument is not None]
+        self._rest.sort(key=lambda w: not w.in_place)  # a gradient is written before another takes its place
+        self._known_frozen: list[Value] = []  # values that were found to be of the right kind
+        self._known_state: list[Value] = []
         self._bound: list[Value] = []
         self._counts: list[int] = []
+
+    def _places_of_leaves(self) -> list[int]:
+        """For each leaf its place among all that a replay gathers, in the order in which it does."""
+        constants = [r for r in self.reads if r.constant is not None]
+        gathered = [*self._of_arguments, *self._of_frozen, *self._of_gradients, *constants, *self._of_written]
+        places = {id(r): k for k, r in enumerate(gathered)}
+        starts, self._lengths = [], []
+        count = len(gathered)
+        for k in range(len(self.sources)):
+            starts.append(count)
+            self._lengths.append(
+                1 + max([r.number[1] for r in self.reads if r.number and r.number[0] == k], default=-1)
+            )
+            count += self._lengths[-1]
+        return [places[id(r)] if r.number is None else starts[r.number[0]] + r.number[1] for r in self.reads]
 
     def same(self, other: Recipe) -> bool:
         """Whether two calls did the same."""
@@ -161,73 +170,101 @@ class Recipe:
             return MISS
         if [t._grad is not None for t in self._owners] != self._had_gradient:
             return MISS
-        leaves = self._gathered(arguments)
-        if leaves is None:
+        others = self._other_leaves(arguments)
+        state = self._state_leaves()
+        if None in others or None in state:
             return MISS
+        leaves = others + state
+        del state
         states: dict[Any, Any] = {}
         for source, length in zip(self.sources, self._lengths, strict=True):
             numbers = source.ahead(states)
             if numbers is None:
                 return MISS
             leaves += numbers[:length]
-        made = execute.run(self.plan, self._pick(leaves))
+        is_lone = self._is_lone()
+        interrupt = None
+        try:
+            # The state may be overwritten where only its value, our list and what is picked from it hold it. The others
+            # are held by a list more, and everything is if others hold the values.
+            made = execute.run(self.plan, self._pick(leaves), 3 if is_lone else 0)
+        except KeyboardInterrupt as stop:
+            rescued = self.plan.rescued()
+            if rescued is None:
+                raise
+            made, interrupt = rescued, stop
         for thing, state in states.items():
             thing.advance(state)
-        self._bind(made)
+        if is_lone:
+            self._refill(made)
+        else:
+            self._bind(made)
         for write in self._rest:
             self._write(write, arguments, made)
+        if interrupt is not None:
+            raise interrupt
         return self.rebuild([self._output(o, arguments, made) for o in self.outputs])
 
     def _modules_are_unchanged(self) -> bool:
-        if [m._changes for m in self.modules] != self.module_changes:
+        """Whether the modules are as they were, but for changes that were taken back."""
+        if [m._changes for m in self.modules] != self.module_changes or [
+            m.training for m in self.modules
+        ] != self.modes:
             return False
         self.changes = changes.count
         return True
 
-    def _gathered(self, arguments: Sequence[Tensor]) -> list[Any] | None:
-        """The buffers read, but for the numbers; None if one is not of the kind it was."""
+    def _other_leaves(self, arguments: Sequence[Tensor]) -> list[Any]:
+        """The buffers read that are not written, but for numbers; None for one that is not of the kind it was."""
         leaves = []
         for read in self._of_arguments:
             buffer = arguments[read.argument]._value.buffer  # type: ignore[index]
             leaves.append(buffer if buffer.order == read.order else _in_order(buffer, read.order))
-        values = [t._value for t in self._state]  # type: ignore[union-attr]
-        if values == self._expected:
-            leaves += [v.buffer for v in values]
-        else:
-            leaves += map(_leaf, self._of_state, values)
-            if not self._written:
-                self._expected = values
+        if self._frozen:
+            values = [t._value for t in self._frozen]
+            if values == self._known_frozen:
+                leaves += [v.buffer for v in values]
+            else:
+                found = list(map(_leaf, self._of_frozen, values))
+                leaves += found
+                self._known_frozen = [] if None in found else values
         if self._of_gradients:
             leaves += [_leaf(r, r.tensor._grad._value) for r in self._of_gradients]  # type: ignore[union-attr]
-        if None in leaves:
-            return None
-        return leaves + self._constants
+        return leaves + self._constants if self._constants else leaves
+
+    def _state_leaves(self) -> list[Any]:
+        """The buffers of what is read and then written; None for one that is not of the kind it was."""
+        values = [t._value for t in self._state]
+        if values == self._known_state:
+            return [v.buffer for v in values]
+        return list(map(_leaf, self._of_written, values))
+
+    def _is_lone(self) -> bool:
+        """Whether what is written is still what the last replay bound, and only the tensors and we know of it."""
+        bound = self._bound
+        return (
+            [t._value for t in self._written] == bound
+            and list(map(getrefcount, bound)) == self._counts
+            and not any([t._views for t in self._written])
+            and not any([v.buffer.exports for v in bound])
+        )
+
+    def _refill(self, made: list[Buffer]) -> None:
+        """Give the values bound in the last replay their new content."""
+        for value, write in zip(self._bound, self._contents, strict=True):
+            value.buffer = made[write.place]  # type: ignore[index]
+            value.trace = None  # where it was used before, it was the old content
+        for tensor in self._in_place:
+            tensor._version += 1
 
     def _bind(self, made: list[Buffer]) -> None:
-        """Give the tensors from outside their new content.
-
-        The values bound in the last replay take it if nobody else has got hold of them, and nobody sees the memory of
-        the old content; else the tensors get values of their own, as when an operation writes them.
-        """
-        written, bound = self._written, self._bound
-        if (
-            [t._value for t in written] == bound
-            and list(map(getrefcount, bound)) == self._counts
-            and not any(t._views for t in written)
-            and not any(v.buffer.exports for v in bound)
-        ):
-            for value, write in zip(bound, self._contents, strict=True):
-                value.buffer = made[write.place]  # type: ignore[index]
-                value.trace = None  # where it was used before, it was the old content
-            for tensor in self._overwritten:
-                tensor._version += 1
-            return
+        """Give the tensors values of their own with the new content, as when an operation writes them."""
         for write in self._contents:
             self._write(write, (), made)
-        self._bound = [t._value for t in written]
-        self._expected = [t._value for t in self._state]  # type: ignore[union-attr]
-        if None in map(_leaf, self._of_state, self._expected):
-            self._expected = []
+        self._bound = [t._value for t in self._written]
+        self._known_state = [t._value for t in self._state]
+        if None in map(_leaf, self._of_written, self._known_state):
+            self._known_state = []
         self._counts = list(map(getrefcount, self._bound))
 
     def _write(self, write: Write, arguments: Sequence[Tensor], made: list[Buffer]) -> None:

@@ -75,6 +75,11 @@ class Plan:
         """The outputs of a call that an interrupt ended after they were computed."""
         return self._native.finished if self._native is not None else None
 
+    def settled(self) -> None:
+        """What was computed has come to those it was for."""
+        if self._native is not None:
+            self._native.finished = None
+
     def _compiles(self) -> bool:
         if self._tier == "auto":
             return self._sightings > 1 or patience(self.graph) > PATIENCE
@@ -161,6 +166,7 @@ def realise(trace: Trace) -> None:
         made = dict(zip(key, buffers, strict=True))
         for value, slot in live:
             value.buffer = made[slot]
+        plan.settled()
     if trace is tracing.local.trace:
         trace.retire()
     if interrupt is not None:

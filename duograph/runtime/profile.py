@@ -7,7 +7,7 @@ in their order: every wave then finds what it needs in memory. What they write t
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ from . import driver
 if TYPE_CHECKING:
     from .native import Native
 
+ONCE = "once"
+
 SECONDS = 0.004
 """How long a wave runs again and again, if 3 to 50 times do not take more or less."""
 
@@ -28,7 +30,7 @@ SECONDS = 0.004
 class Run:
     """The best time of a wave, or of what the interpreter computes for it."""
 
-    wave: int
+    wave: str
     steps: list[Launch | Host]
     seconds: float
 
@@ -80,7 +82,7 @@ def _measured(native: Native, run: Callable[[int], Any]) -> Runs:
 
 def _whole(native: Native, run: Callable[[int], Any]) -> float:
     start = perf_counter()
-    for _, address, hosts in native._segments:
+    for _, address, hosts in native._segments[bool(native.preparations) :]:
         run(address)
         for host in hosts:
             native._on_host(host)
@@ -89,26 +91,28 @@ def _whole(native: Native, run: Callable[[int], Any]) -> float:
 
 def _waves(native: Native, run: Callable[[int], Any]) -> list[Run]:
     """The plan's tables have one row for each wave in which kernels run; see `driver` for their form."""
+    rows = ((plan, row) for plan, _, _ in native._segments for row in range(plan[3]))
     found = []
-    segments = iter(native._segments)
-    plan, _, _ = next(segments)
-    row = 0
-    for number, wave in enumerate(native.waves):
+    for name, wave in named_waves(native):
         launches = [step for step in wave if isinstance(step, Launch)]
         hosts = [step for step in wave if isinstance(step, Host)]
         if launches:
+            plan, row = next(rows)
             single = (ctypes.c_int64 * driver.PLAN_SLOTS)(*plan)
             single[1], single[2], single[3] = 0, plan[2] + 8 * driver.WAVE_SLOTS * row, 1
-            found.append(Run(number, list(launches), _best(run, ctypes.addressof(single))))
-            row += 1
+            found.append(Run(name, list(launches), _best(run, ctypes.addressof(single))))
         if hosts:
             start = perf_counter()
             for host in hosts:
                 native._on_host(host)
-            found.append(Run(number, list(hosts), perf_counter() - start))
-            plan, _, _ = next(segments)
-            row = 0
+            found.append(Run(name, list(hosts), perf_counter() - start))
     return found
+
+
+def named_waves(native: Native) -> list[tuple[str, Sequence[Launch | Host]]]:
+    """The waves by their numbers; `ONCE` for what runs only when its inputs are others than in the run before."""
+    numbered = [(str(number), wave) for number, wave in enumerate(native.waves)]
+    return [(ONCE, native.preparations), *numbered] if native.preparations else [*numbered]
 
 
 def _best(run: Callable[[int], Any], address: int) -> float:

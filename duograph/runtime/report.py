@@ -19,7 +19,7 @@ from ..graph.node import Node
 from ..graph.text import write
 from . import code
 from .peak import Speed, speed
-from .profile import Runs
+from .profile import ONCE, Runs, named_waves
 
 if TYPE_CHECKING:
     from .log import Journal
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 WIDTH = 120
 """Columns of a table."""
 
-LONGEST_TITLE, MOST_NAMES = 44, 4
+LONGEST_TITLE, MOST_NAMES = 40, 4
 """Letters and names that a cell of a table has at most."""
 
 
@@ -46,8 +46,8 @@ class Report:
         self.number = number
         self.journal = journal
         self.lines = {**native.simple.lines, **native.graph.lines}
-        self.steps = [(number, step) for number, wave in enumerate(native.waves) for step in wave]
-        self.launches = [(number, step) for number, step in self.steps if isinstance(step, Launch)]
+        self.steps = [(name, step) for name, wave in named_waves(native) for step in wave]
+        self.launches = [(name, step) for name, step in self.steps if isinstance(step, Launch)]
 
     def text(self, stage: str) -> str:
         """What a stage has to say, but for `profile`."""
@@ -63,14 +63,16 @@ class Report:
         fresh = names - journal.known
         compiled = len(fresh & code.compiled)
         stages = ", ".join(f"{stage} {1e3 * seconds:.1f}" for stage, seconds in journal.seconds.items())
-        hosts = len(self.steps) - len(self.launches)
-        by_interpreter = f" and {counted(hosts, 'step')} of the interpreter" if hosts else ""
+        hosts, once = len(self.steps) - len(self.launches), len(native.preparations)
+        others = f", {counted(hosts, 'step')} of the interpreter" if hosts else ""
+        others += f", {once} before them and kept" if once else ""
+        kept = f" and {sized(native.kept)} kept" if native.kept else ""
         return (
             f"duograph: plan {self.number}{self._from()}: {len(native.graph.nodes())} nodes, "
-            f"{len(native.simple.nodes())} simplified; {counted(len(self.launches), 'launch', 'launches')}"
-            f"{by_interpreter} in {counted(len(native.waves), 'wave')}; "
+            f"{len(native.simple.nodes())} simplified; {counted(len(self.launches) - once, 'launch', 'launches')} "
+            f"in {counted(len(native.waves), 'wave')}{others}; "
             f"{counted(len(names), 'kernel')} ({compiled} new, {len(fresh) - compiled} from disk, "
-            f"{len(names) - len(fresh)} in memory); arena {sized(native.arena)}; "
+            f"{len(names) - len(fresh)} in memory); arena {sized(native.arena)}{kept}; "
             f"{1e3 * sum(journal.seconds.values()):.1f} ms ({stages})"
         )
 
@@ -85,8 +87,8 @@ class Report:
     def fusion(self) -> str:
         """Each launch with what it computes, and what stayed out of the nests of its operands."""
         text = [self._head(f"fusion: {counted(len(self.steps), 'launch', 'launches')}")]
-        for number, step in self.steps:
-            text.append(f"  wave {number}: {title_of(step)}")
+        for name, step in self.steps:
+            text.append(f"  {'once' if name == ONCE else f'wave {name}'}: {title_of(step)}")
             for line, names in self._by_line(nodes_of(step)):
                 text.append(f"    {names}{f'  <- {short(line)}' if line else ''}")
         apart = self._apart()
@@ -136,7 +138,7 @@ class Report:
                 f"memory: inputs {sized(sum(n.nbytes for n in simple.inputs))}, "
                 f"outputs {sized(sum(n.nbytes for n in simple.outputs))}, "
                 f"{counted(len(blocks), 'temporary', 'temporaries')} of {sized(sum(b.nbytes for b in blocks))} "
-                f"in an arena of {sized(native.arena)}"
+                f"in an arena of {sized(native.arena)}, kept from run to run {sized(native.kept)}"
             )
         ]
         rows = []
@@ -162,11 +164,11 @@ class Report:
         """A table of launches and what they take at least."""
         machine = speed()
         rows = []
-        for number, step in self.launches:
+        for name, step in self.launches:
             floor, bound = floor_of([step], machine)
-            rows.append((f"{number}", cut(step.title), f"{step.chunks}", sized(step.bytes), scaled(step.operations),
+            rows.append((name, cut(step.title), f"{step.chunks}", sized(step.bytes), scaled(step.operations),
                          f"{1e6 * floor:.1f}", bound, self._line_of(step)))  # fmt: skip
-        launches = [step for _, step in self.launches]
+        launches = [step for name, step in self.launches if name != ONCE]
         total = sum(floor_of([step], machine)[0] for step in launches)
         moved, operations = sum(s.bytes for s in launches), sum(s.operations for s in launches)
         chunks = sum(s.chunks for s in launches)
@@ -179,7 +181,7 @@ class Report:
         if runs.complaint:
             return f"{self._head('profile')}\n  the plan cannot be run again on its own results: {runs.complaint}"
         machine = speed()
-        total = sum(run.seconds for run in runs.waves)
+        total = sum(run.seconds for run in runs.waves if run.wave != ONCE)
         rows = []
         for run in sorted(runs.waves, key=lambda run: -run.seconds):
             launches = [step for step in run.steps if isinstance(step, Launch)]
@@ -188,8 +190,8 @@ class Report:
             titles = Counter(cut(title_of(step)) for step in run.steps)
             line = next((line for step in run.steps if (line := self._line_of(step))), "")
             rows.append((
-                f"{run.wave}", ", ".join(f"{n} x {t}" if n > 1 else t for t, n in titles.items()),
-                f"{1e6 * run.seconds:.1f}", f"{100 * run.seconds / total:.1f}",
+                run.wave, ", ".join(f"{n} x {t}" if n > 1 else t for t, n in titles.items()),
+                f"{1e6 * run.seconds:.1f}", "" if run.wave == ONCE else f"{100 * run.seconds / total:.1f}",
                 f"{1e-9 * operations / run.seconds:.2f}", f"{1e-9 * moved / run.seconds:.2f}",
                 f"{100 * floor / run.seconds:.0f}", line,
             ))  # fmt: skip
@@ -243,8 +245,8 @@ class Report:
     def _used(self, blocks: Iterable[Block]) -> dict[Block, tuple[int, int]]:
         """The first and the last wave that uses each block; a block knows those of all that share its memory."""
         found = dict.fromkeys(blocks, (1 << 60, -1))
-        for number, step in self.steps:
-            for block in (*step.reads, *step.writes):
+        for number, wave in enumerate(self.native.waves):
+            for block in (block for step in wave for block in (*step.reads, *step.writes)):
                 if block in found:
                     first, last = found[block]
                     found[block] = (min(first, number), max(last, number))
