@@ -153,11 +153,13 @@ def test_memory() -> None:
 def test_kernels(make: Callable[[], tuple[nn.Module, torch.Tensor]]) -> None:
     text = collected(make, "kernels")["kernels"]
     assert all(number > 0 for number in numbers(text, r"at most ([\d.]+) GFLOP/s and ([\d.]+) GB/s"))
-    rows = [line for line in text.splitlines() if re.match(r" *\d+  ", line)]
+    rows = [line for line in text.splitlines() if re.match(r" *(\d+|once)  ", line)]
     assert len(rows) > 5
     assert any("matmul" in row for row in rows)
     for row in rows:
-        chunks, floor = numbers(row, r"^ *\d+   \S+ +(\d+) +[\d.]+ \w+ +[\d.]+ ?\w? +([\d.]+)   (?:memory|operations)")
+        chunks, floor = numbers(
+            row, r"^ *(?:\d+|once)   \S+ +(\d+) +[\d.]+ \w+ +[\d.]+ ?\w? +([\d.]+)   (?:memory|operations)"
+        )
         assert chunks >= 1
         assert floor >= 0
 
@@ -196,6 +198,18 @@ def test_a_profile_leaves_what_was_written_in_place_alone() -> None:
             x.sum().item()
     assert x[0].item() == ((0 * 2 + 1) * 2 + 2) * 2 + 3
     assert seen.count
+
+
+def test_what_is_kept_from_run_to_run() -> None:
+    net, x = mlp()
+    with torch.no_grad(), debug.plans("plans", "fusion", "memory", "profile") as seen:
+        first, second = net(x).tolist(), net(x).tolist()
+    assert first == second
+    texts = {record.stage: record.text for record in seen.records}
+    before, kept = numbers(texts["plans"], r"(\d+) before them and kept; .* and ([\d.]+) \w+ kept")
+    assert before == texts["fusion"].count("\n  once: pack_") > 0
+    assert kept > 0
+    assert re.search(r"^once   .*pack_", texts["profile"], re.MULTILINE)
 
 
 def test_a_step_of_the_interpreter_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,16 +38,18 @@ class Fused:
         numbers: dict[int, Reg] = {}
         columns: list[dict[int, Reg]] = [{} for _ in tile.columns]
         needs = self._needs()
+        # all that an element needs is read before anything is written: an operand may lie where a result goes
+        order = sorted(range(len(self.instructions)), key=lambda k: self.instructions[k].op == "store")
         result = []
         for i in range(len(tile.values)):
             row = []
             for j in range(len(tile.columns)):
                 own: dict[int, Reg] = {}
-                for k, instruction in enumerate(self.instructions):
+                for k in order:
                     memo = (numbers, columns[j], own)[needs[k]]
                     if k not in memo:
                         given = {**numbers, **columns[j], **own}
-                        memo[k] = self._value(tile, instruction, k, given, i, j, needs[k])
+                        memo[k] = self._value(tile, self.instructions[k], k, given, i, j, needs[k])
                 row.append(own[self.primary])
             result.append(row)
         return result

@@ -7,10 +7,13 @@ from typing import NamedTuple
 
 from ..compiler.arrays import Block
 from ..graph.node import Node
-from .plan import Kernel, Failure
+from .plan import Failure, Kernel, Scratch
 
 ERROR = Block(Failure.BYTES, "kept")
 """Stands for the place where a launch tells that its data are refused: each has its own."""
+
+SCRATCH = Block(Scratch.HEADER, "kept")
+"""Stands for the memory that threads have to themselves, which all launches of a run share: see `Scratch`."""
 
 
 class Address(NamedTuple):
@@ -28,6 +31,7 @@ class Launch:
         title: For people.
         packs: Whether it lays an operand out anew for the launches that follow, and does nothing else.
         replaces: Pairs (written, read) of blocks that may share memory.
+        scratch: Bytes of memory that each thread needs to itself.
         bytes, operations: What it moves and computes, by count of the graph.
     """
 
@@ -40,5 +44,6 @@ class Launch:
     packs: bool = False
     replaces: list[tuple[Block, Block]] = field(default_factory=list)
     nodes: tuple[Node, ...] = ()
+    scratch: int = 0
     bytes: int = 0
     operations: int = 0

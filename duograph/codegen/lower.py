@@ -28,7 +28,7 @@ from .contract import (
 from .contract.outer import AddParts
 from .fused import Fused
 from .kernels import KERNELS
-from .launch import ERROR, Address, Launch
+from .launch import ERROR, SCRATCH, Address, Launch
 from .loops import plan_nest
 from .plan import Plan, Pointer, Step
 
@@ -103,7 +103,10 @@ def launches(plan: Plan, roles: dict[str, Array], node: Node, packings: dict[Any
     found = [_launch(step, roles, blocks, node, {"packed"}) for step in packing]
     for launch in found:
         launch.packs = True
-    return found + [_launch(step, roles, blocks, node, WRITTEN) for step in plan.steps]
+    steps = [_launch(step, roles, blocks, node, WRITTEN) for step in plan.steps]
+    for launch in steps:
+        launch.scratch = plan.scratch
+    return found + steps
 
 
 WRITTEN = frozenset(("c", "positions", "workspace"))
@@ -122,6 +125,9 @@ def _launch(
             continue
         if value.role == "error":
             arguments.append(Address(ERROR, value.offset))
+            continue
+        if value.role == "scratch":
+            arguments.append(Address(SCRATCH, value.offset))
             continue
         array = roles.get(value.role)
         block = array.block if array is not None else blocks[value.role]

@@ -10,6 +10,8 @@ from __future__ import annotations
 import dis
 import functools
 from collections.abc import Callable, Sequence
+from itertools import repeat
+from operator import is_not
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -75,7 +77,10 @@ class Compiled:
             if kwargs:
                 _sign(kwargs, key, tensors, kept)
             if len(tensors) > 1:
-                _sign_overlap(tensors, key)
+                bases = [t._base for t in tensors]
+                values = {id(t._value) for t in tensors}
+                if len(values) < len(tensors) or any(map(is_not, bases, repeat(None))):
+                    _sign_overlap(tensors, key)
         except _Recorded as recorded:
             self.reason = str(recorded)
             return self.function(*args, **kwargs)
@@ -201,9 +206,8 @@ def _sign_overlap(tensors: Sequence[Tensor], key: list[Any]) -> None:
     """Which arguments share memory."""
     bases = [id(t if t._base is None else t._base) for t in tensors]
     values = [id(t._value) for t in tensors]
-    if len(set(bases)) < len(bases) or len(set(values)) < len(values):
-        key += [bases.index(b) for b in bases]
-        key += [values.index(v) for v in values]
+    key += [bases.index(b) for b in bases]
+    key += [values.index(v) for v in values]
 
 
 def _surroundings_of(function: Any) -> Callable[[], list[Any]]:

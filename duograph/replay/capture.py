@@ -81,9 +81,12 @@ def capture(
         watch.involve(module)
     recipe, is_collecting = None, gc.isenabled()
     gc.disable()  # so that new objects stay in the youngest generation, where they are soon looked through
+    collections = gc.get_stats()
     try:
         with _watched(watch):
             result = call()
+        if gc.get_stats() != collections:
+            watch.spoil("the garbage collector was called")
         if watch.reason is None and local.trace is not trace:
             watch.reason = "its trace was computed before it ended"
         if watch.reason is None:
@@ -148,7 +151,7 @@ class _Analysis:
     def recipe(self, result: Any) -> Recipe:
         """Raises Unrepeatable."""
         trace = self.trace
-        writes = list(self.writes())
+        writes = sorted(self.writes(), key=lambda w: (id(w.tensor), w.of_gradient, w.in_place))
         leaves, rebuild = tree.flatten(result)
         outputs = [self.output(leaf) for leaf in leaves]
         self.check_escapes(leaves)
@@ -234,26 +237,26 @@ class _Analysis:
         for tensor in results:
             if isinstance(tensor, Tensor):
                 allowed.add(id(tensor._base))
-        if self.has_escaped(allowed):
-            gc.collect(0)
-            if self.has_escaped(allowed):
+        if self.has_escaped(allowed, 0):
+            gc.collect(0)  # what survives is of the next generation then
+            if self.has_escaped(allowed, 1):
                 raise Unrepeatable("a tensor made inside is kept outside, in a list or an attribute")
 
-    def has_escaped(self, allowed: set[int]) -> bool:
+    def has_escaped(self, allowed: set[int], generation: int) -> bool:
         """Whether there are other new tensors that hold what was computed or read here."""
         values = {id(b.value) for b in self.before.values()}
         return any(
             id(t) not in self.before
             and id(t) not in allowed
             and (t._value.trace is self.trace or id(t._value) in values)
-            for t in _tensors(generation=0)
+            for t in _tensors(generation)
         )
 
     # -- what it read --------------------------------------------------------------------------------------------------
     def reads(self) -> Iterator[Read]:
         """Where each leaf of the trace comes from."""
         found: dict[int, dict[str, Any]] = {}
-        for tensor, value, *_ in sorted(self.before.values(), key=lambda b: -self.rank(b.tensor)):
+        for tensor, value, *_ in sorted(self.before.values(), key=lambda b: self.rank(b.tensor), reverse=True):
             argument, owner = self.arguments.get(id(tensor)), self.owners.get(id(tensor))
             if argument is not None:
                 read: dict[str, Any] = {"argument": argument}
@@ -270,11 +273,11 @@ class _Analysis:
                 self.had_gradient(read["tensor"])
             yield Read(step.results[0], leaf.order, **read)
 
-    def rank(self, tensor: Tensor) -> int:
+    def rank(self, tensor: Tensor) -> tuple[int, int]:
         """Of tensors that share memory the one of the lowest rank stands for all."""
-        if id(tensor) in self.arguments:
-            return 0
-        return 1 if id(tensor) in self.owners else 2 if tensor._base is None else 3
+        base_first = 2 if tensor._base is None else 3
+        kind = 0 if id(tensor) in self.arguments else 1 if id(tensor) in self.owners else base_first
+        return kind, id(tensor)
 
     def other(self, leaf: Any) -> dict[str, Any]:
         """A leaf that no tensor from outside holds: a run-time number, or something made inside from Python data."""

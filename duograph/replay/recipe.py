@@ -102,32 +102,37 @@ class Recipe:
         self._lay_out()
 
     def _lay_out(self) -> None:
-        """Arrange what a replay goes through."""
-        contents = [w for w in self.writes if not w.of_gradient and w.argument is None]
-        written = {id(w.tensor) for w in contents}
+        """Arrange what a replay goes through: what is written comes in the order in which it is read, then the rest."""
         of_state = [r for r in self.reads if r.tensor is not None and not r.of_gradient]
+        contents = {id(w.tensor): w for w in self.writes if not w.of_gradient and w.argument is None}
         self._of_arguments = [r for r in self.reads if r.argument is not None]
-        self._of_frozen = [r for r in of_state if id(r.tensor) not in written]
+        self._of_frozen = [r for r in of_state if id(r.tensor) not in contents]
         self._of_gradients = [r for r in self.reads if r.of_gradient]
-        self._of_written = [r for r in of_state if id(r.tensor) in written]
-        self._frozen: list[Any] = [r.tensor for r in self._of_frozen]
-        self._state: list[Any] = [r.tensor for r in self._of_written]
+        self._of_written = [r for r in of_state if id(r.tensor) in contents]
         self._constants = [r.constant for r in self.reads if r.constant is not None]
+        self._frozen: list[Any] = [r.tensor for r in self._of_frozen]
         self._places = self._places_of_leaves()
         self._pick: Callable[[list[Any]], Sequence[Any]] = (
             itemgetter(*self._places) if len(self._places) > 1 else lambda leaves: [leaves[k] for k in self._places]
         )
         self._owners = list(self.gradients)
         self._had_gradient = list(self.gradients.values())
-        self._contents = contents
-        self._written = [w.tensor for w in contents]
-        self._in_place = [w.tensor for w in contents if w.in_place]
-        self._rest = [w for w in self.writes if w.of_gradient or w.argument is not None]
-        self._rest.sort(key=lambda w: not w.in_place)  # a gradient is written before another takes its place
+        read_first = [contents.pop(id(r.tensor)) for r in self._of_written]
+        self._contents = read_first + list(contents.values())
+        self._written = [w.tensor for w in self._contents]
+        self._written_places = [w.place for w in self._contents]
+        self._in_place = [w.tensor for w in self._contents if w.in_place]
+        given = [w for w in self.writes if w.of_gradient and not w.in_place and w.place is not None]
+        self._given_to = [w.tensor for w in given]
+        self._given_places = [w.place for w in given]
+        apart = set(map(id, (*self._contents, *given)))
+        self._rest = [w for w in self.writes if id(w) not in apart]
         self._known_frozen: list[Value] = []  # values that were found to be of the right kind
-        self._known_state: list[Value] = []
+        self._is_of_kind = False  # whether what is read and written is, when it is what was bound
         self._bound: list[Value] = []
         self._counts: list[int] = []
+        self._given: list[Tensor] = []
+        self._given_counts: list[int] = []
 
     def _places_of_leaves(self) -> list[int]:
         """For each leaf its place among all that a replay gathers, in the order in which it does."""
@@ -171,10 +176,15 @@ class Recipe:
         if [t._grad is not None for t in self._owners] != self._had_gradient:
             return MISS
         others = self._other_leaves(arguments)
-        state = self._state_leaves()
+        is_bound = [t._value for t in self._written] == self._bound
+        if is_bound and self._is_of_kind:
+            state = [v.buffer for v in self._bound]
+        else:
+            state = [_leaf(r, r.tensor._value) for r in self._of_written]  # type: ignore[union-attr]
         if None in others or None in state:
             return MISS
-        leaves = others + state
+        is_lone = is_bound and self._is_lone()
+        leaves = others + state[: len(self._of_written)]
         del state
         states: dict[Any, Any] = {}
         for source, length in zip(self.sources, self._lengths, strict=True):
@@ -182,7 +192,6 @@ class Recipe:
             if numbers is None:
                 return MISS
             leaves += numbers[:length]
-        is_lone = self._is_lone()
         interrupt = None
         try:
             # The state may be overwritten where only its value, our list and what is picked from it hold it. The others
@@ -196,11 +205,17 @@ class Recipe:
         for thing, state in states.items():
             thing.advance(state)
         if is_lone:
-            self._refill(made)
+            for value, place in zip(self._bound, self._written_places, strict=True):
+                value.buffer = made[place]  # type: ignore[index]
+                value.trace = None  # where it was used before, it was the old content
+            for tensor in self._in_place:
+                tensor._version += 1
         else:
             self._bind(made)
         for write in self._rest:
             self._write(write, arguments, made)
+        if self._given_to:
+            self._give(made)
         if interrupt is not None:
             raise interrupt
         return self.rebuild([self._output(o, arguments, made) for o in self.outputs])
@@ -232,40 +247,39 @@ class Recipe:
             leaves += [_leaf(r, r.tensor._grad._value) for r in self._of_gradients]  # type: ignore[union-attr]
         return leaves + self._constants if self._constants else leaves
 
-    def _state_leaves(self) -> list[Any]:
-        """The buffers of what is read and then written; None for one that is not of the kind it was."""
-        values = [t._value for t in self._state]
-        if values == self._known_state:
-            return [v.buffer for v in values]
-        return list(map(_leaf, self._of_written, values))
-
     def _is_lone(self) -> bool:
-        """Whether what is written is still what the last replay bound, and only the tensors and we know of it."""
+        """Whether only the tensors and we know of the values that the last replay bound, and nobody of their memory."""
         bound = self._bound
         return (
-            [t._value for t in self._written] == bound
-            and list(map(getrefcount, bound)) == self._counts
+            list(map(getrefcount, bound)) == self._counts
             and not any([t._views for t in self._written])
             and not any([v.buffer.exports for v in bound])
         )
-
-    def _refill(self, made: list[Buffer]) -> None:
-        """Give the values bound in the last replay their new content."""
-        for value, write in zip(self._bound, self._contents, strict=True):
-            value.buffer = made[write.place]  # type: ignore[index]
-            value.trace = None  # where it was used before, it was the old content
-        for tensor in self._in_place:
-            tensor._version += 1
 
     def _bind(self, made: list[Buffer]) -> None:
         """Give the tensors values of their own with the new content, as when an operation writes them."""
         for write in self._contents:
             self._write(write, (), made)
         self._bound = [t._value for t in self._written]
-        self._known_state = [t._value for t in self._state]
-        if None in map(_leaf, self._of_written, self._known_state):
-            self._known_state = []
+        self._is_of_kind = None not in [_leaf(r, r.tensor._value) for r in self._of_written]  # type: ignore[union-attr]
         self._counts = list(map(getrefcount, self._bound))
+
+    def _give(self, made: list[Buffer]) -> None:
+        """Give the tensors their gradients: those of the last replay with new content, if nobody has got hold of them."""
+        given = self._given
+        if (
+            all(map(is_, [t._grad for t in self._given_to], given))
+            and list(map(getrefcount, given)) == self._given_counts
+            and {getrefcount(g._value) for g in given} == {2}
+        ):
+            for gradient, place in zip(given, self._given_places, strict=True):
+                gradient._value.buffer = made[place]  # type: ignore[index]
+            return
+        for tensor, place in zip(self._given_to, self._given_places, strict=True):
+            kind = self.kinds[place]  # type: ignore[index]
+            tensor._grad = wrap(Value(kind.shape, kind.dtype, made[place], kind=kind))  # type: ignore[index]
+        self._given = [t._grad for t in self._given_to]  # type: ignore[misc]
+        self._given_counts = list(map(getrefcount, self._given))
 
     def _write(self, write: Write, arguments: Sequence[Tensor], made: list[Buffer]) -> None:
         tensor = write.tensor if write.argument is None else arguments[write.argument]

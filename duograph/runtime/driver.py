@@ -35,15 +35,16 @@ def _word(f: Function, pointer: Reg, slot: int, type: str = "i64") -> Reg:
 def _module() -> Module:
     module = Module("driver")
     parallel_for = module.declare(pool.PARALLEL_FOR, "void", ["ptr", "ptr", "i64"])
-    with module.function("duograph_chunk", [Arg("launches", "ptr"), Arg("chunk", "i64")], linkage="internal") as f:
-        launches, chunk = f.args
+    parameters = [Arg("launches", "ptr"), Arg("chunk", "i64"), Arg("thread", "i64")]
+    with module.function("duograph_chunk", parameters, linkage="internal") as f:
+        launches, chunk, thread = f.args
         with f.while_([launches, f.const("i64", 0)], names=["launch", "first"]) as loop:
             launch, first = loop.carried
             loop.test(f.compare("ge", chunk, _word(f, launch, 2)))
             loop.yield_(f.gep(launch, 3, "i64"), _word(f, launch, 2))
         launch, first = loop.results
-        f.call(_word(f, launch, 0, "ptr"), _word(f, launch, 1, "ptr"), chunk - first)
-    body = module.declare("duograph_chunk", "void", ["ptr", "i64"])
+        f.call(_word(f, launch, 0, "ptr"), _word(f, launch, 1, "ptr"), chunk - first, thread)
+    body = module.declare("duograph_chunk", "void", ["ptr", "i64", "i64"])
     with module.function("duograph_run", [Arg("plan", "ptr")]) as f:
         (plan,) = f.args
         relocations, bases = _word(f, plan, 0, "ptr"), _word(f, plan, 4, "ptr")
@@ -70,7 +71,7 @@ def _module() -> Module:
                         later.yield_(zero)
                     kernel, block = _word(f, launch, 0, "ptr"), _word(f, launch, 1, "ptr")
                     with f.loop(0, _word(f, launch, 2) - later.results[0], name="chunk") as chunk:
-                        f.call(kernel, block, chunk.index)
+                        f.call(kernel, block, chunk.index, zero)
                 serial.yield_()
             with serial.else_():
                 with f.if_(f.eq(count, 1)) as single:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import struct
 import threading
 import weakref
@@ -14,15 +15,15 @@ import numpy as np
 
 from ..codegen import lower, scalar
 from ..codegen.contract import Machine
-from ..codegen.launch import ERROR, Address, Launch
+from ..codegen.launch import ERROR, SCRATCH, Address, Launch
 from ..codegen.lower import Host
-from ..codegen.plan import Failure
+from ..codegen.plan import Failure, Scratch
 from ..compiler.arrays import ALIGNMENT, Array, Block, ordered_strides
 from ..compiler.schedule import Schedule
 from ..compiler.simplify import simplify
 from ..graph.node import Graph
 from ..graph.trace import Number
-from . import code, driver, log, targets, waves
+from . import code, driver, log, pool, targets, waves
 from .buffer import SHARED, Buffer
 from .interpreter import Interpretation, evaluate
 
@@ -34,6 +35,11 @@ _PACKED = {
 
 SMALL = 20_000
 """Bytes and operations of a wave that one thread does sooner than it would wake others."""
+
+
+LARGEST_SPARE = 16 << 20
+"""Bytes up to which a plan keeps the memory of an output for its next run: gradients come and go with each step, and
+new pages from the system cost more than the step's writing to them."""
 
 
 class Native:
@@ -72,6 +78,7 @@ class Native:
             if (simple.outputs[k].shape, simple.outputs[k].dtype) == (simple.inputs[j].shape, simple.inputs[j].dtype)
         ]
         self.arena = waves.plan_memory(self.waves)
+        self.scratch = max((step.scratch for step in self.launches if isinstance(step, Launch)), default=0)
         journal.mark("lower")
         self._lock = threading.Lock()
         self._bind()
@@ -143,6 +150,7 @@ class Native:
                 table_of_waves = []
         self._add_segment(relocations, table_of_waves, [])
         self._output_shapes = [(o.shape, o.dtype.numpy) for o in simple.outputs]
+        self._spares: list[Buffer | None] = [None] * len(simple.outputs)
         self._run = driver.entry()[1]
 
     def _add_segment(self, relocations: list[int], waves: list[int], hosts: list[Host]) -> None:
@@ -158,6 +166,8 @@ class Native:
 
     def _location(self, address: Address) -> tuple[int, int]:
         block = address.block
+        if block is SCRATCH:
+            return self._arena_base, self._scratch_place + address.offset
         match block.kind:
             case "input":
                 return self._input_bases[block.position], address.offset
@@ -205,13 +215,15 @@ class Native:
                 if array.base is None and getrefcount(array) == 3:
                     outputs[k] = leaf
                     leaf.touched()
-        for k, (shape, dtype) in enumerate(self._output_shapes):
-            if outputs[k] is None:
-                outputs[k] = Buffer(np.empty(shape, dtype))
+        for k, output in enumerate(outputs):
+            if output is None:
+                outputs[k] = self._fresh(k)
         bases[self._output_base : self._arena_base] = [output.address for output in outputs]
-        arena = _arenas.take(self.arena)
+        arena = _arenas.take(self._arena_size() if self.scratch else self.arena)
         try:
             bases[self._arena_base] = arena.address
+            if self.scratch:
+                ctypes.c_int64.from_address(arena.address + self._scratch_place).value = self.scratch
             first = 0
             if self._to_prepare:
                 first = int(self._is_prepared(leaves))
@@ -225,6 +237,30 @@ class Native:
         finally:
             _arenas.give(arena)
         return outputs
+
+    @property
+    def _scratch_place(self) -> int:
+        """Where threads' memory begins in the arena: after the temporaries."""
+        return -(-self.arena // ALIGNMENT) * ALIGNMENT
+
+    def _arena_size(self) -> int:
+        """The arena's bytes, with memory for the threads: as many as there may be before the run ends, if somebody sets
+        their number meanwhile. What nobody touches takes no memory."""
+        threads = max(pool.get_num_threads(), os.cpu_count() or 1)
+        return self._scratch_place + Scratch.size(self.scratch, threads)
+
+    def _fresh(self, k: int) -> Buffer:
+        """Memory for an output: what it had last time, if nobody holds that any more."""
+        spare = self._spares[k]
+        if spare is not None and getrefcount(spare) == 3 and spare.simple and not spare.exports:
+            array = spare.array
+            if array.base is None and getrefcount(array) == 3:
+                spare.touched()
+                return spare
+        shape, dtype = self._output_shapes[k]
+        made = Buffer(np.empty(shape, dtype))
+        self._spares[k] = made if made.array.nbytes <= LARGEST_SPARE else None
+        return made
 
     def _is_prepared(self, leaves: Sequence[Any]) -> bool:
         """Whether what is kept was made of these inputs. If not, it will be."""

@@ -11,12 +11,13 @@ from ..plan import Plan, Pointer
 from .cut import split
 from .depthwise_plans import plan_depthwise
 from .epilogue import Epilogue
-from .geometry import Axis, Geometry, Weight, backward_walks, forward_walk, window_slots
+from .geometry import Axis, Geometry, Weight, backward_walks, forward_walk, views, window_slots
 from .machine import Machine
 from .matmul import Matrix, plan_matmul
 from .pack import Source, right_operand
 from .product import Product, WindowRows
 from .tile import MAX_ROWS, choose
+from .winograd import plan_winograd, suits_winograd
 
 
 def plan_convolution(
@@ -25,6 +26,8 @@ def plan_convolution(
     """The convolution of role `"a"` [N, *size, C] of element type `x` with role `"b"`, to role `"c"` [N, *places, O] of
     type `y`."""
     g = geometry
+    if x == w.element == "float" and suits_winograd(machine, g):
+        return plan_winograd(machine, g, x, w, y, epilogue)
     inputs, outputs = g.channels // g.groups, g.filters // g.groups
     source = Source(w.element, tap=w.tap, k=w.input, n=w.output, inner=outputs * w.output)
     return _plan(machine, g, [forward_walk(g)], x, source, y, inputs, outputs, g.size, g.places, epilogue)
@@ -36,6 +39,8 @@ def plan_input_gradient(
     """The gradient of the input, role `"c"` [N, *size, C], from that of the output, role `"a"` [N, *places, O], and the
     weight, role `"b"`: the transposed convolution."""
     g = geometry
+    if dy == w.element == "float" and suits_winograd(machine, g, backward=True):
+        return plan_winograd(machine, g, dy, w, dx, epilogue, backward=True)
     inputs, outputs = g.channels // g.groups, g.filters // g.groups
     source = Source(
         w.element, tap=-w.tap, k=w.output, n=w.input, inner=outputs * w.output, start=(g.taps - 1) * w.tap
@@ -127,17 +132,7 @@ BORDER = 0.04
 
 def _images_together(g: Geometry, walks: Sequence[Sequence[Axis]], size: tuple[int, ...]) -> int:
     """How many images' pixels of one place are neighbouring rows; 1 where an image's pixels are."""
-    seen = shown = 0
-    for walk in walks:
-        seen += prod(
-            sum(
-                0 <= q * axis.place + axis.first + t * axis.tap < limit
-                for q in range(axis.places)
-                for t in range(axis.taps)
-            )
-            for axis, limit in zip(walk, size, strict=True)
-        )
-        shown += prod(axis.places * axis.taps for axis in walk)
+    seen, shown = views(walks, size)
     if seen >= (1 - BORDER) * shown:
         return 1
     count = max(count for count in range(1, MAX_ROWS + 1) if g.images % count == 0)

@@ -124,6 +124,22 @@ def backward_walks(g: Geometry) -> list[list[Axis]]:
     return [list(walk) for walk in combinations(*axes)]
 
 
+def views(walks: Sequence[Sequence[Axis]], size: tuple[int, ...]) -> tuple[int, int]:
+    """Pixels that the taps show in one image of this size, at all places together; without and with the border."""
+    seen = shown = 0
+    for walk in walks:
+        seen += prod(
+            sum(
+                0 <= q * axis.place + axis.first + t * axis.tap < limit
+                for q in range(axis.places)
+                for t in range(axis.taps)
+            )
+            for axis, limit in zip(walk, size, strict=True)
+        )
+        shown += prod(axis.places * axis.taps for axis in walk)
+    return seen, shown
+
+
 def window_slots(
     g: Geometry, walk: Sequence[Axis], size: tuple[int, ...], result: tuple[int, ...], channels: int
 ) -> dict[str, int]:

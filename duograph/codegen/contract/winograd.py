@@ -30,7 +30,7 @@ from . import filtering
 from .cut import MOST_CHUNKS, SMALLEST_CHUNK
 from .epilogue import Epilogue, Tile
 from .filtering import COMPONENTS, PIECE, RESULT
-from .geometry import Geometry, Weight
+from .geometry import Geometry, Weight, backward_walks, forward_walk, views
 from .machine import Machine
 from .pack_filters import plan_filters
 from .pieces import Images, Squares, Transformed, transform
@@ -183,11 +183,7 @@ def plan_winograd(
     gradient of its input, role `"c"`, from that of its output, role `"a"`: a convolution with the window turned round
     and the channels exchanged."""
     g = geometry
-    size, places, padding = g.size, g.places, [low for low, _ in g.padding]
-    k, n = g.channels, g.filters
-    if backward:
-        size, places, padding = places, size, [kernel - 1 - low for kernel, low in zip(g.kernel, padding, strict=True)]
-        k, n = n, k
+    size, places, padding, k, n = _seen(g, backward)
     if not (g.images and n and prod(places)):
         return Plan()
     tile = choose(machine, computed(x), None, n)
@@ -226,6 +222,49 @@ def plan_winograd(
     pointers = {"a": Pointer("a"), "b": Pointer("packed"), "c": Pointer("c"), "scratch": Pointer("scratch")}
     step = Winograd(y, tile, epilogue).step(chunks=parts * n_parts, **pointers, **sizes)
     return Plan((step,), packing, packed, scratch=round_up(products + COMPONENTS * product * item, LINE))
+
+
+def _seen(g: Geometry, backward: bool) -> tuple[tuple[int, ...], tuple[int, ...], list[int], int, int]:
+    """The size of what is read and of the result, the padding, and the channels of both."""
+    low = [low for low, _ in g.padding]
+    if backward:
+        return (
+            g.places,
+            g.size,
+            [kernel - 1 - x for kernel, x in zip(g.kernel, low, strict=True)],
+            g.filters,
+            g.channels,
+        )
+    return g.size, g.places, low, g.channels, g.filters
+
+
+PACKING = 9, 4.5
+"""What packing takes, here and for direct convolution, in units of the time that the products of a square take."""
+
+TRANSFORMS = 4, 3
+"""What transforming a square takes for each channel and for each filter, where a product takes one cycle."""
+
+GAIN = 1.15
+"""How much faster it must be by this count, which is some 5 % too kind, to be chosen."""
+
+
+def suits_winograd(machine: Machine, geometry: Geometry, *, backward: bool = False) -> bool:
+    """Whether `plan_winograd` can do a convolution and is faster than summing over taps. It is not for few channels,
+    whose transforms take longer than their products; for few squares, since there is more to pack; and for small
+    images, where squares hang over the edge, and direct convolution skips the border."""
+    g = geometry
+    if g.kernel != (3, 3) or g.groups != 1 or {*g.stride, *g.dilation} != {1}:
+        return False
+    size, places, _, k, n = _seen(g, backward)
+    if not (g.images and k and n and prod(places)):
+        return False
+    tile = choose(machine, "float", None, n)
+    squares = round_up(g.images * prod(ceil_div(extent, RESULT) for extent in places), tile.rows)
+    k, n = round_up(k, tile.lanes), round_up(n, tile.lanes)
+    seen, _ = views(backward_walks(g) if backward else [forward_walk(g)], size)
+    direct = (g.images * seen / COMPONENTS + PACKING[1]) * k * n
+    here = (squares + PACKING[0]) * k * n + squares * (TRANSFORMS[0] * k + TRANSFORMS[1] * n)
+    return direct >= GAIN * here
 
 
 @dataclass(frozen=True)
