@@ -150,6 +150,7 @@ class Native:
                 table_of_waves = []
         self._add_segment(relocations, table_of_waves, [])
         self._output_shapes = [(o.shape, o.dtype.numpy) for o in simple.outputs]
+        self._overwriting = {k for k, _ in self._donations}  # they had better find an input that nobody needs
         self._spares: list[Buffer | None] = [None] * len(simple.outputs)
         self._run = driver.entry()[1]
 
@@ -259,7 +260,8 @@ class Native:
                 return spare
         shape, dtype = self._output_shapes[k]
         made = Buffer(np.empty(shape, dtype))
-        self._spares[k] = made if made.array.nbytes <= LARGEST_SPARE else None
+        if k not in self._overwriting and made.array.nbytes <= LARGEST_SPARE:
+            self._spares[k] = made
         return made
 
     def _is_prepared(self, leaves: Sequence[Any]) -> bool:
