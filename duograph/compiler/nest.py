@@ -101,6 +101,8 @@ class Builder:
         self.sizes = dict(group.sizes)
         self.nodes: dict[Node, None] = {}
         self.work = 0
+        # what is put into memory here is not read from there
+        self.filled = {node for node, array in group.stores if schedule.is_own_array(node, array)}
 
     def nest(self) -> Nest:
         """All stores of the group and what they need."""
@@ -148,11 +150,11 @@ class Builder:
         member = schedule.home.get(node) is group and group.maps.get(node) == index
         if node is group.root:
             return self.add(Instruction("sum", node.dtype))
-        own = schedule.has_own_array(node)
+        own = schedule.has_own_array(node) and node not in self.filled
         if own or (not member and node not in schedule.inline):
             base = schedule.base(node)
             pulled = schedule.home.get(base) is group or base in schedule.inline
-            if own or not pulled:
+            if (own or not pulled) and node not in self.filled:
                 array = schedule.view(node)
                 if array is not None:
                     return self._load(array, index, guard)

@@ -91,8 +91,11 @@ class Schedule:
         return node in inline or (node.op.name == "input" and node.size == 1)
 
     def _users(self) -> dict[Node, list[Node]]:
-        """The nodes that compute with each node, views looked through."""
+        """The nodes that compute with each node, views looked through; a view that leaves the plan is a user as well."""
         users: dict[Node, dict[Node, None]] = {node: {} for node in self.nodes}
+        for output in self.graph.outputs:
+            if output.op.name in VIEWS:
+                users[output][output] = None
         for node in reversed(self.nodes):
             mine = users[node] if node.op.name in VIEWS else {node: None}
             for operand in node.inputs:
@@ -412,6 +415,10 @@ class Schedule:
     def has_own_array(self, node: Node) -> bool:
         """Whether a view, or a number computed by every user, has been put into memory as it is."""
         return node in self._owned
+
+    def is_own_array(self, node: Node, array: Array) -> bool:
+        """Whether this is where such a node has been put."""
+        return node in self._owned and self._owned[node].block is array.block
 
     def _candidates(self, node: Node, after: float) -> list[Group]:
         """Nests that a node might join, the best first."""

@@ -114,7 +114,8 @@ def _replacements(waves: Waves) -> list[tuple[Block, Block]]:
             if not isinstance(step, Launch):
                 continue
             taken: set[Block] = set()
-            for written, read in step.replaces:
+            # what is made last has the first choice: new parameters and states before gradients, which come and go
+            for written, read in sorted(step.replaces, key=lambda pair: -pair[0].position):
                 dead = read.last == number and readers.get(read, 0) == 1 and written.first == number
                 if dead and written not in taken and read not in taken:
                     taken |= {written, read}
