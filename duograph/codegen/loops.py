@@ -841,9 +841,24 @@ def _replaceable(nest: Nest) -> list[tuple[Block, Block]]:
                 and nest.accesses[i.number].offset == target.offset
                 for i in readers
             )
-            if same and read.nbytes == written.nbytes:
+            if same and read.nbytes == written.nbytes and not _read_again(code, writers[0], readers):
                 found.append((written, read))
     return found
+
+
+def _read_again(code: Code, store: Instruction, loads: Sequence[Instruction]) -> bool:
+    """Whether some of these loads are repeated in a stage after that in which a store is done."""
+    stage = stages(code)
+    needs: list[bool] = []  # whether an instruction's value is computed from the loads where it is needed
+    for i in code.instructions:
+        needs.append(i in loads or (i.op != "reduce" and any(needs[arg] for arg in i.args)))
+    done = stage[store.args[0]]
+    return any(
+        needs[arg] and (stage[k] - 1 if i.op == "reduce" else stage[k]) > done
+        for k, i in enumerate(code.instructions)
+        if i.op in ("reduce", "store")
+        for arg in i.args
+    )
 
 
 def _divided(f: Function, x: Reg, y: Reg) -> tuple[Reg, Reg]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from ..compiler import check
 from ..compiler.affine import inner_product
 from ..compiler.arrays import Array, Block, reshaped_strides
 from ..compiler.epilogue import NUMBER, TILE, Reach, reach
@@ -57,7 +58,10 @@ def lower(machine: Machine, schedule: Schedule) -> list[Launch | Host]:
     for step in schedule.steps:
         if isinstance(step, Group):
             if step.root is None and step.stores:
-                found += plan_nest(machine, Builder(schedule, step).nest())
+                nest = Builder(schedule, step).nest()
+                if check.enabled():
+                    check.check_nest(nest)
+                found += plan_nest(machine, nest)
         elif isinstance(step, Operation):
             if step.node.op.name in CONTRACTIONS and step.epilogue is not None:
                 found += _contraction(machine, schedule, step, packings)
@@ -160,7 +164,9 @@ def _contraction(
         launch.nodes = tuple(group.maps)
         launch.writes += [array.block for array in extra.values() if array.block in stored]
     if epilogue is not None and len(plan.steps) > 0:
-        found[-1].replaces = _replaceable(epilogue, primary, extra)
+        operands = {array.block for array in step.operands}
+        pairs = _replaceable(epilogue, primary, extra)
+        found[-1].replaces = [(written, read) for written, read in pairs if read not in operands]
     if plan.steps:
         _share_out(work(node), found[-len(plan.steps) :])
         found[-1].title = "+".join([found[-1].title, *dict.fromkeys(n.op.name for n in list(group.maps)[1:])])

@@ -79,9 +79,18 @@ class Group(Step):
         return outer, inner
 
     def spaces(self) -> list[tuple[Shape, Index]]:
-        """The shapes of what is computed or reduced here, and where their elements are."""
-        found = [(node.shape, index) for node, index in self.maps.items()]
+        """The shapes of what is computed or reduced here as a whole, and where their elements are."""
+        found = [(node.shape, index) for node, index in self.maps.items() if self.whole(node.shape, index)]
         return found + [(node.inputs[0].shape, index) for node, index in self.inputs.items()]
+
+    def whole(self, shape: Shape, index: Index) -> bool:
+        """Whether an index reaches all elements of a shape, as that of what is read through a slice does not, and no
+        others, as that of what is read through a padding does."""
+        for entry, size in zip(index, shape, strict=True):
+            reach = [c * (self.sizes[axis] - 1) for axis, c in entry.terms]
+            if entry.offset + sum(min(r, 0) for r in reach) or entry.offset + sum(max(r, 0) for r in reach) != size - 1:
+                return False
+        return prod(self.sizes[axis] for axis in axes_of(index)) == prod(shape)
 
     def full(self, index: Index) -> bool:
         """Whether an index depends on every axis of the nest."""

@@ -101,8 +101,6 @@ class Builder:
         self.sizes = dict(group.sizes)
         self.nodes: dict[Node, None] = {}
         self.work = 0
-        # what is put into memory here is not read from there
-        self.filled = {node for node, array in group.stores if schedule.is_own_array(node, array)}
 
     def nest(self) -> Nest:
         """All stores of the group and what they need."""
@@ -150,12 +148,12 @@ class Builder:
         member = schedule.home.get(node) is group and group.maps.get(node) == index
         if node is group.root:
             return self.add(Instruction("sum", node.dtype))
-        own = schedule.has_own_array(node) and node not in self.filled
+        own = schedule.has_own_array(node, group.position)
         if own or (not member and node not in schedule.inline):
             base = schedule.base(node)
             pulled = schedule.home.get(base) is group or base in schedule.inline
-            if (own or not pulled) and node not in self.filled:
-                array = schedule.view(node)
+            if own or not pulled:
+                array = schedule.view(node, group.position)
                 if array is not None:
                     return self._load(array, index, guard)
             assert node.op.name in VIEWS, f"{node!r} is not computed here"
@@ -236,7 +234,7 @@ class Builder:
         table, indices = node.inputs
         self.nodes[node] = None
         axis = node["axis"]
-        array = self.schedule.view(table)
+        array = self.schedule.view(table, self.group.position)
         assert array is not None
         if node.op.name == "take":
             where = self.value(indices, index[axis : axis + indices.ndim], guard)

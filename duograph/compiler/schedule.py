@@ -12,6 +12,7 @@ through, or, for kernels that want an array, described by strides, or at last co
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right, insort
 from collections.abc import Iterator, Sequence
 from math import prod
@@ -61,6 +62,7 @@ class Schedule:
         self.readers: dict[Node, list[Group]] = {}
         self._views: dict[Node, Array | None] = {}
         self._owned: dict[Node, Array] = {}
+        self._since: dict[Block, float] = {}  # the step that had filled what a node owns
         self.copies: dict[tuple[Node, tuple[int, ...]], Array] = {}
         self.blocks_of_outputs: list[Block] = []
         self._bound: dict[Node, Block] = {}
@@ -218,11 +220,11 @@ class Schedule:
             )
         )
 
-    def view(self, node: Node) -> Array | None:
-        """A node as an array, where it or what it is a view of is in memory and strides can say so."""
+    def view(self, node: Node, before: float = math.inf) -> Array | None:
+        """A node as an array, where it or what it is a view of is in memory before a step and strides can say so."""
         if node in self._views:
-            return self._views[node]
-        found: Array | None
+            found = self._views[node]
+            return None if found is not None and self._since.get(found.block, -1.0) >= before else found
         if node.op.name in VIEWS:
             inner = self.view(node.inputs[0])
             found = None if inner is None else inner.moved(node)
@@ -273,9 +275,7 @@ class Schedule:
         group = self._new_group(node, self._last(node), order_of(target.shape, target.strides))
         if not self._join(group, node, group.maps[node], copying=True):
             self._remove(group)
-            if node.op.name != "reshape":
-                raise _Unreadable(node)
-            self._row_major(node)
+            self._make_readable(node)
             group = self._new_group(node, self.end, order_of(target.shape, target.strides))
             if not self._join(group, node, group.maps[node], copying=True):
                 raise AssertionError(f"{node!r} cannot be copied")
@@ -380,7 +380,7 @@ class Schedule:
                 self._place(operand)
         for operand in node.inputs:
             if self.view(operand) is None:
-                self._views[operand] = self._row_major(operand)
+                self._materialise(operand)
         group = self._new_group(node, self._last(node), self._order_for(node))
         if not self._join(group, node, group.maps.pop(node)):
             raise AssertionError(f"{node!r} cannot be placed: {self.notes.get(node)}")
@@ -393,32 +393,30 @@ class Schedule:
             if operand in self.waiting or operand in self.inline or operand.op.name in VIEWS:
                 stack.extend(operand.inputs)
 
-    def _row_major(self, node: Node) -> Array:
-        """A node in memory that no strides can describe where it lies: copied, or made of a copy in row-major order."""
-        if node.op.name != "reshape" or self.view(node.inputs[0]) is None:
-            try:
-                return self._own(node, self._copied(node, tuple(range(node.ndim))))
-            except _Unreadable:
-                pass
+    def _materialise(self, node: Node) -> None:
+        """Put a node into memory that no strides can describe where it lies, or that every user would compute."""
+        if node.op.name == "reshape":
+            self._make_readable(node)
+        else:
+            self._own(node, self._copied(node, tuple(range(node.ndim))))
+
+    def _make_readable(self, node: Node) -> None:
+        """Copy what a view, which no affine index reads, looks at, so that strides describe the view."""
         (x,) = node.inputs
-        inner = self.view(x) or self._row_major(x)
-        if not inner.contiguous:
+        inner = self.view(x)
+        if inner is None or (node.op.name == "reshape" and not inner.contiguous):
             inner = self._copied(x, tuple(range(x.ndim)))
         moved = inner.moved(node)
         assert moved is not None, f"{node!r} of a row-major array"
-        return self._own(node, moved)
+        self._own(node, moved)
 
-    def _own(self, node: Node, array: Array) -> Array:
+    def _own(self, node: Node, array: Array) -> None:
         self._views[node] = self._owned[node] = array
-        return array
+        self._since[array.block] = max(self._since.get(array.block, -1.0), self.end)
 
-    def has_own_array(self, node: Node) -> bool:
-        """Whether a view, or a number computed by every user, has been put into memory as it is."""
-        return node in self._owned
-
-    def is_own_array(self, node: Node, array: Array) -> bool:
-        """Whether this is where such a node has been put."""
-        return node in self._owned and self._owned[node].block is array.block
+    def has_own_array(self, node: Node, before: float) -> bool:
+        """Whether a view, or a number computed by every user, has been put into memory as it is, before a step."""
+        return node in self._owned and self._since[self._owned[node].block] < before
 
     def _candidates(self, node: Node, after: float) -> list[Group]:
         """Nests that a node might join, the best first."""
@@ -509,7 +507,8 @@ class Schedule:
         if not self._reduce(group, node, index):
             if base in self.waiting:
                 self._place(base)
-            self._views[x] = self._row_major(x) if self.view(x) is None else self.view(x)
+            if self.view(x) is None:
+                self._materialise(x)
             self._remove(group)
             group = self._new_group(x, self.end, tuple(range(x.ndim)))
             index = group.maps.pop(x)
@@ -714,10 +713,6 @@ def _filters(array: Array) -> bool:
     return reshaped_strides(taps, array.strides[2:], (prod(taps),)) is not None
 
 
-class _Unreadable(Exception):
-    """No affine index reads a view of something that is not in memory as an array."""
-
-
 class _Attempt:
     """What joining a node to a nest takes, before anything is changed."""
 
@@ -759,7 +754,7 @@ class _Attempt:
                     return self._fail("a table that it looks up is computed in this nest")
                 if self.group.root is not None:
                     return self._fail("an epilogue looks nothing up")
-                if self.schedule.view(operand) is None:
+                if self.schedule.view(operand, self.group.position) is None:
                     return self._fail("a table that it looks up is not in memory")
                 continue
             needs = self._get(operand, place)
@@ -810,13 +805,14 @@ class _Attempt:
                     self._fail("it needs another element of a value that this nest computes")
                     return None
                 return node in self.later or node in group.later
-            if node in schedule.inline and not schedule.has_own_array(node):
+            own = schedule.has_own_array(node, group.position)
+            if node in schedule.inline and not own:
                 return self._inline(node, index)
             if node in schedule.waiting:
                 return (node in self.later) if self.add(node, index) else None
             base = schedule.base(node)
             inside = base in self.added or schedule.home.get(base) is group
-            if schedule.has_own_array(node):
+            if own:
                 return self._read(node, index)
             if node.op.name in VIEWS and (inside or base in schedule.waiting or base in schedule.inline):
                 found = source_index(node, index, group.sizes)
@@ -844,7 +840,7 @@ class _Attempt:
         if home is not None and home.position >= group.position:
             self._fail("what it reads is written later")
             return None
-        while schedule.view(node) is None:
+        while (array := schedule.view(node, group.position)) is None:
             if node.op.name not in VIEWS:
                 return None
             found = source_index(node, index, group.sizes)
@@ -852,8 +848,6 @@ class _Attempt:
                 self._fail("no affine index reads a view")
                 return None
             node, index = node.inputs[0], found
-        array = schedule.view(node)
-        assert array is not None
         if group.root is not None and reach(group, inner_product(index, array.strides)) is None:
             self._fail("an epilogue cannot read an operand of this layout")
             return None

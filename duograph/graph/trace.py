@@ -21,9 +21,9 @@ from .node import PRIMITIVES, Attributes, Graph, Node, make
 from .value import Failure, Kind, Leaf, Number, Origin, ReadableLeaf, ReadableOrigin, Snapshot, Value, kind_of
 
 __all__ = [
-    "Failure", "Kind", "Leaf", "Number", "Origin", "Passage", "ReadableLeaf", "ReadableOrigin", "Snapshot", "Source",
-    "Step", "Trace", "Tree", "Value", "alias", "boundary", "constant", "kind_of", "local", "realise", "record",
-    "scalar", "tree",
+    "Failure", "Kind", "Leaf", "Number", "Origin", "Passage", "ReadableLeaf", "ReadableOrigin", "Refilling", "Snapshot",
+    "Source", "Step", "Trace", "Tree", "Value", "alias", "boundary", "constant", "kind_of", "local", "realise",
+    "record", "scalar", "tree",
 ]  # fmt: skip
 
 PENDING_BYTES = int(os.environ.get("DUOGRAPH_PENDING_BYTES") or 2**30)
@@ -213,16 +213,9 @@ class Trace:
         """Whether all `values` are in this trace."""
         return [v.trace for v in values].count(self) == len(values)
 
-    def entrants(self, values: Sequence[Value]) -> list[Any] | None:
-        """The buffers of `values` if all would enter as leaves just as they are; else None."""
-        buffers = [v.buffer for v in values]
-        is_plain = (
-            None not in buffers
-            and self not in [v.trace for v in values]
-            and False not in [b.simple for b in buffers]
-            and not any(b.exports for b in buffers)
-        )
-        return buffers if is_plain else None
+    def would_enter(self, values: Sequence[Value]) -> bool:
+        """Whether all `values` would become leaves, just as they are."""
+        return all(v.trace is not self and v.buffer is not None and v.buffer.simple for v in values)
 
     def _leaf_step(self, kind: Kind, order: tuple[int, ...] | None = None) -> Step:
         """The step that brings a leaf: its key is the kind, and how the leaf lies in memory if not row by row."""
@@ -249,10 +242,9 @@ class Trace:
             step = tree.grow(here, key, (node,), leaf=False)
         return step
 
-    def follow(self, passage: Passage, leaves: Sequence[Any] = ()) -> list[Value]:
-        """Go on at the end of a passage, on which these leaves enter. Returns its results, off the tape."""
+    def follow(self, passage: Passage) -> list[Value]:
+        """Go on at the end of a passage on which no leaves enter. Returns its results, off the tape."""
         self.step = passage.end
-        self.leaves += leaves
         return [_pending(kind, self, slot, None, 0) for kind, slot in passage.results]
 
     def extend(
@@ -276,6 +268,15 @@ class Trace:
         if leaves:
             here.passages[key] = step
         return step
+
+
+class Refilling(NamedTuple):
+    """Results that are not to become values of their own: `fill` is called with the buffers of these slots, once they
+    are computed. Buffers whose ids are `given` may be overwritten: nothing but values that `fill` fills holds them."""
+
+    slots: list[int]
+    given: set[int]
+    fill: Callable[[list[Any]], None]
 
 
 class _Local(threading.local):
@@ -310,12 +311,13 @@ local = _Local()
 """This thread's trace, whether operations are taped (`gradients`) and realised at once (`eager`), and who watches."""
 
 
-def _no_realiser(trace: Trace) -> None:
+def _no_realiser(trace: Trace, refilling: Refilling | None = None) -> None:
     raise RuntimeError("no executor is installed: import duograph, not its parts")
 
 
-realiser: Callable[[Trace], None] = _no_realiser
-"""Computes the live pending values of a trace and gives the thread a new one. Installed by `runtime`."""
+realiser: Callable[..., None] = _no_realiser
+"""Computes the live pending values of a trace (and a `Refilling`) and gives the thread a new one. Installed by
+`runtime`."""
 
 
 _NOTHING: dict[Value, Value] = {}
@@ -341,14 +343,14 @@ def record(op: Operation, inputs: tuple[Value | None, ...], attributes: Attribut
             if value.trace is not trace:
                 buffer: Any = value.buffer
                 slot = value.kind
-                if buffer is None or not buffer.simple or buffer.exports:
+                if buffer is None or not buffer.simple:
                     given = value
                     if given in swapped:
                         value = swapped[given]
                     else:
                         value, buffer = trace.admit(given, (op, len(key)))
                         if value is not given:
-                            swapped = {**swapped, given: value}
+                            swapped = {**swapped, given: value} if swapped else {given: value}
                     slot = value.slot if value.trace is trace else (slot, buffer.order)
                 if value.trace is not trace:
                     value.slot = ~len(leaves)  # should it come again
@@ -363,7 +365,7 @@ def record(op: Operation, inputs: tuple[Value | None, ...], attributes: Attribut
             value.trace = None
         raise
     if swapped:
-        inputs = tuple([v if v is None else swapped.get(v, v) for v in inputs])
+        inputs = tuple([v and swapped.get(v, v) for v in inputs])
     key = tuple(key)
     step = (trace.enter(values, leaves).passages if leaves else trace.step.following).get(key)
     if step is None:
@@ -410,8 +412,9 @@ def _overflow(trace: Trace) -> None:
 
 def boundary() -> None:
     """The end of a step: compute all that is pending. What is captured is computed at the end of the whole function."""
-    if local.capture is None:
-        realiser(local.trace)
+    trace = local.trace
+    if trace.step.parent is not None and local.capture is None:
+        realiser(trace)
 
 
 def realise(value: Value) -> None:

@@ -148,7 +148,14 @@ class Snapshot(Value):
 
     def __init__(self, source: Value, buffer: Any) -> None:
         self.source = source
-        super().__init__(source.shape, source.dtype, buffer, None, -1, source.origin, source.index, source.kind)
+        self.shape = source.shape
+        self.dtype = source.dtype
+        self.kind = source.kind
+        self.buffer = buffer
+        self.trace = None
+        self.slot = -1
+        self.origin = source.origin
+        self.index = source.index
 
     @property
     def overwritten(self) -> Any:

@@ -6,21 +6,20 @@ import copy
 import functools
 import itertools
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from operator import is_
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..autograd import RemovableHandle, enable_grad, no_grad
 from ..functional.update import Rule
-from ..graph.dtype import DType, float32, float64
+from ..graph.dtype import float32
 from ..graph.errors import ArgumentError, NotSupported
 from ..graph.node import Attributes
-from ..graph.trace import Number, Passage, Value, boundary, local, record, scalar
+from ..graph.trace import boundary, local, scalar
 from ..nn.module import clear_grad
 from ..tensor.core import Tensor, cast, wrap
-from ..tensor.views import overwrite
+from .batch import Batch, CountedStep, Group, fill, read_counter
 
-Group = dict[str, Any]
 _keys = itertools.count()
 
 
@@ -44,7 +43,7 @@ class Optimizer:
             self.add_param_group(group)
 
     def _init_registries(self) -> None:
-        self._batches: dict[int, tuple[list[Tensor], int, list[_Batch]]] = {}
+        self._batches: dict[int, tuple[list[Tensor], int, list[Batch]]] = {}
         self._step_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
         self._step_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
         self._state_dict_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
@@ -97,22 +96,30 @@ class Optimizer:
         taped = local.gradients
         local.gradients = False
         try:
-            for group in self.param_groups:
-                self._update(group)
+            updates = [batch.update(self, group) for group in self.param_groups for batch in self._batches_of(group)]
+            if not (self._ends_here() and fill(updates)):
+                for update in updates:
+                    update.record()
         finally:
             local.gradients = taped
         return loss
 
+    def _ends_here(self) -> bool:
+        """Whether nothing happens any more between the updates and the end of the step."""
+        hooks = self._step_post_hooks
+        return not (hooks or self._stepping or local.capture is not None or local.eager)
+
     def _count_step(self) -> None:
         self._steps_taken += 1
         if local.capture is not None:
-            local.capture.numbers(_CountedStep(self, self.param_groups, len(self.param_groups)), ())
+            local.capture.numbers(CountedStep(self, self.param_groups, len(self.param_groups)), ())
 
     def advance(self, steps: int) -> None:
         """Steps were taken in a replay: `steps` with those before."""
         self._steps_taken = steps
 
-    def _update(self, group: Group) -> None:
+    def _batches_of(self, group: Group) -> list[Batch]:
+        """The parameters of a group that have a gradient, in batches."""
         parameters = [p for p in group["params"] if p._grad is not None]
         known = self._batches.get(id(group))
         if (
@@ -121,16 +128,14 @@ class Optimizer:
             and all(map(is_, known[0], parameters))
             and known[1] == len(self.state)
         ):
-            batches = known[2]
-        else:
-            batches = self._batched(group, parameters)
-            self._batches[id(group)] = (parameters, len(self.state), batches)
-        for batch in batches:
-            batch.update(self, group)
+            return known[2]
+        batches = self._batched(group, parameters)
+        self._batches[id(group)] = (parameters, len(self.state), batches)
+        return batches
 
-    def _batched(self, group: Group, parameters: list[Tensor]) -> list[_Batch]:
+    def _batched(self, group: Group, parameters: list[Tensor]) -> list[Batch]:
         """The parameters in batches that have counted the same."""
-        batches: dict[tuple[Any, ...], _Batch] = {}
+        batches: dict[tuple[Any, ...], Batch] = {}
         for parameter in parameters:
             state = self.state.get(parameter) or {}
             first = not state or all(s is None for s in state.values())
@@ -138,9 +143,9 @@ class Optimizer:
                 state = self._begun(group, parameter)
                 if state:
                     self.state[parameter] = state
-            counted: dict[str, Any] = {name: _read(state[name]) for name in self.counters if name in state}
+            counted: dict[str, Any] = {name: read_counter(state[name]) for name in self.counters if name in state}
             counted |= {"first": first, "kind": self.kind(parameter)}
-            batch = batches.setdefault(tuple(counted.values()), _Batch(counted))
+            batch = batches.setdefault(tuple(counted.values()), Batch(counted))
             batch.parameters.append(parameter)
             batch.states.append(state)
         for batch in batches.values():
@@ -257,7 +262,7 @@ class Optimizer:
         taken = {}
         for name, value in held.items():
             if name in self.counters:
-                taken[name] = wrap(scalar(_read(value), float32))
+                taken[name] = wrap(scalar(read_counter(value), float32))
             elif isinstance(value, Tensor):
                 copied = value.detach().clone()
                 taken[name] = cast(copied, parameter.dtype) if parameter.dtype.is_floating_point else copied
@@ -308,166 +313,6 @@ class Optimizer:
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call `hook(optimizer)` after a state was loaded."""
         return _add(self._load_state_dict_post_hooks, hook, prepend)
-
-
-class _Batch:
-    """Parameters of a group that have counted the same, and so are updated by one operation."""
-
-    __slots__ = ("counted", "counts", "made", "numbers", "parameters", "states")
-
-    def __init__(self, counted: dict[str, float]) -> None:
-        self.counted = counted
-        self.parameters: list[Tensor] = []
-        self.states: list[dict[str, Any]] = []
-        self.numbers: list[_RunTimeNumber] = []
-        self.counts: dict[str, _RunTimeNumber] = {}
-        self.made: list[Value] = []  # the states as the last update left them
-
-    def share_counts(self, names: tuple[str, ...]) -> None:
-        """Let the counters in all states be one value: people read them, and no view of one is kept up to date."""
-        for name in names:
-            count = self.counts[name] = _RunTimeNumber(self.counted[name], float32)
-            for state in self.states:
-                state[name]._value = count.value
-
-    def update(self, optimizer: Optimizer, group: Group) -> None:
-        """Record the update of all parameters, and make its results their content and that of their states."""
-        counted = self.counted
-        if "step" in counted:
-            counted["step"] += 1
-        rule, numbers, attributes = optimizer.rule(group, counted)
-        parameters = self.parameters
-        columns = [state[name] for name in rule.states for state in self.states]
-        known = [p._value for p in parameters] + [p._grad._value for p in parameters]  # type: ignore[union-attr]
-        states = [s._value for s in columns]
-        inputs = self._inputs(numbers)
-        if local.capture is not None:
-            source = _Update(optimizer, group, self, optimizer._batches[id(group)], rule, attributes)
-            local.capture.numbers(source, [v.buffer for v in inputs if type(v.buffer) is Number])
-        results = self._recorded(rule, inputs, known, states, attributes)
-        overwrite(parameters + columns, results)
-        self.made = list(results[len(parameters) :])
-        counted["first"] = False
-        self.advance(counted)
-
-    def advance(self, counted: dict[str, float]) -> None:
-        """Let the states show what was counted."""
-        self.counted = counted
-        for name, count in self.counts.items():
-            count.become(counted[name])
-
-    def _inputs(self, numbers: tuple[Any, ...]) -> list[Value]:
-        """The numbers as run-time inputs; one that has not changed is the same value as in the last step."""
-        if len(self.numbers) != len(numbers):
-            self.numbers = [_RunTimeNumber(0.0, float64) for _ in numbers]
-        return [
-            cast(number, float64)._value if isinstance(number, Tensor) else held.become(number)
-            for number, held in zip(numbers, self.numbers, strict=True)
-        ]
-
-    def _recorded(
-        self, rule: Rule, numbers: list[Value], known: list[Value], states: list[Value], attributes: Attributes
-    ) -> Sequence[Value]:
-        """The results of the rule, recorded.
-
-        In a loop this is the same passage in each step: parameters and gradients are in the trace already, in the same
-        slots, and the numbers and the states, which are those that the last step made, enter as leaves.
-        """
-        trace = local.trace
-        here = trace.step
-        entering = numbers + states
-        passage = key = None
-        if states == self.made and trace.holds(known) and (leaves := trace.entrants(entering)) is not None:
-            key = ("update", rule, attributes, *[v.slot for v in known], *[v.kind for v in states])
-            passage = here.passages.get(key)
-            if passage is not None:
-                return trace.follow(passage, leaves)
-        results = record(rule, (*numbers, *known, *states), attributes)
-        made = results if type(results) is tuple else (results,)
-        if key is not None and local.trace is trace:
-            here.passages[key] = Passage(trace.step, tuple([(v.kind, v.slot) for v in made]))
-        return made
-
-
-class _Update(NamedTuple):
-    """An update that was captured, as the source of the numbers of the next ones."""
-
-    optimizer: Optimizer
-    group: Group
-    batch: _Batch
-    entry: Any  # of the optimiser's batches: another, when parameters or states have come or gone
-    rule: Rule
-    attributes: Attributes
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Update) and self.batch is other.batch and self[4:] == other[4:]
-
-    def __hash__(self) -> int:
-        return id(self.batch)
-
-    def ahead(self, states: dict[Any, Any]) -> list[Number] | None:
-        batch = self.batch
-        if self.optimizer._batches.get(id(self.group)) is not self.entry:
-            return None
-        counted = dict(states.get(batch, batch.counted))
-        if "step" in counted:
-            counted["step"] += 1
-        rule, numbers, attributes = self.optimizer.rule(self.group, counted)
-        if rule is not self.rule or attributes != self.attributes:
-            return None
-        states[batch] = counted
-        return [
-            held.value.buffer if number == held.number else Number(float(number), fixed=False)
-            for number, held in zip(numbers, batch.numbers, strict=True)
-            if not isinstance(number, Tensor)
-        ]
-
-
-class _CountedStep(NamedTuple):
-    """A step that was captured."""
-
-    optimizer: Optimizer
-    groups: list[Group]
-    length: int
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _CountedStep) and self.optimizer is other.optimizer and self[2] == other[2]
-
-    def __hash__(self) -> int:
-        return id(self.optimizer)
-
-    def ahead(self, states: dict[Any, Any]) -> tuple[Number, ...] | None:
-        optimizer = self.optimizer
-        if optimizer.param_groups is not self.groups or len(self.groups) != self.length:
-            return None
-        states[optimizer] = states.get(optimizer, optimizer._steps_taken) + 1
-        return ()
-
-
-class _RunTimeNumber:
-    """A number that changes from step to step, and the value it enters a trace as."""
-
-    __slots__ = ("number", "value")
-
-    def __init__(self, number: float, dtype: DType) -> None:
-        self.number = number
-        self.value = scalar(number, dtype)
-
-    def become(self, number: float) -> Value:
-        """The value with another content."""
-        if number != self.number:
-            self.number = number
-            self.value.buffer = Number(float(number), fixed=False)
-            self.value.trace = None  # where it entered, it was the number before
-        return self.value
-
-
-def _read(counter: Any) -> float:
-    """The number a counter holds."""
-    if isinstance(counter, Tensor):
-        buffer = counter._value.buffer
-        return buffer.number if type(buffer) is Number else counter.item()
-    return counter
 
 
 def _groups(name: str, params: Any) -> list[Group]:

@@ -1,8 +1,9 @@
 """`compile`: functions whose calls are replayed without running their Python.
 
 A compiled function is called as before. The second and third call with arguments of one signature are captured while
-they are recorded; when two in a row have done the same, further ones are replayed: check that all is as it was, gather the leaves, run the
-plan, put the results in their places. What cannot be replayed is recorded each time: right, and not faster.
+they are recorded; once two in a row have done the same, further ones are replayed: check that all is as it was, gather
+the leaves, run the plan, put the results in their places. What cannot be replayed is recorded each time: right, and not
+faster.
 """
 
 from __future__ import annotations

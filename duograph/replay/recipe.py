@@ -13,7 +13,7 @@ from ..nn.module import Module, changes
 from ..runtime import execute
 from ..runtime.buffer import Buffer
 from ..tensor.core import Tensor, wrap
-from ..tensor.views import overwrite
+from ..tensor.views import Refill, overwrite
 
 MISS = object()
 """What `Recipe.replay` gives when the recipe does not hold for this call."""
@@ -111,27 +111,21 @@ class Recipe:
         self._of_written = [r for r in of_state if id(r.tensor) in contents]
         self._constants = [r.constant for r in self.reads if r.constant is not None]
         self._frozen: list[Any] = [r.tensor for r in self._of_frozen]
-        self._places = self._places_of_leaves()
-        self._pick: Callable[[list[Any]], Sequence[Any]] = (
-            itemgetter(*self._places) if len(self._places) > 1 else lambda leaves: [leaves[k] for k in self._places]
-        )
+        self._pick = _picker(self._places_of_leaves())
         self._owners = list(self.gradients)
         self._had_gradient = list(self.gradients.values())
         read_first = [contents.pop(id(r.tensor)) for r in self._of_written]
         self._contents = read_first + list(contents.values())
-        self._written = [w.tensor for w in self._contents]
-        self._written_places = [w.place for w in self._contents]
-        self._in_place = [w.tensor for w in self._contents if w.in_place]
+        self._refill = Refill([w.tensor for w in self._contents], [w.in_place for w in self._contents])
+        self._pick_contents = _picker([w.place for w in self._contents])
         given = [w for w in self.writes if w.of_gradient and not w.in_place and w.place is not None]
         self._given_to = [w.tensor for w in given]
-        self._given_places = [w.place for w in given]
+        self._given_places = [w.place for w in given if w.place is not None]
         apart = set(map(id, (*self._contents, *given)))
         self._rest = [w for w in self.writes if id(w) not in apart]
         self._known_frozen: list[Value] = []  # values that were found to be of the right kind
-        self._is_of_kind = False  # whether what is read and written is, when it is what was bound
-        self._bound: list[Value] = []
-        self._counts: list[int] = []
-        self._given: list[Tensor] = []
+        self._is_of_kind = False  # whether what is read and written is, when it is what the last replay bound
+        self._given = Refill([])
         self._given_counts: list[int] = []
 
     def _places_of_leaves(self) -> list[int]:
@@ -176,14 +170,14 @@ class Recipe:
         if [t._grad is not None for t in self._owners] != self._had_gradient:
             return MISS
         others = self._other_leaves(arguments)
-        is_bound = [t._value for t in self._written] == self._bound
-        if is_bound and self._is_of_kind:
-            state = [v.buffer for v in self._bound]
+        refill = self._refill
+        is_alone = refill.is_alone()
+        if self._is_of_kind and (is_alone or refill.is_held()):
+            state = [v.buffer for v in refill.values]
         else:
             state = [_leaf(r, r.tensor._value) for r in self._of_written]  # type: ignore[union-attr]
         if None in others or None in state:
             return MISS
-        is_lone = is_bound and self._is_lone()
         leaves = others + state[: len(self._of_written)]
         del state
         states: dict[Any, Any] = {}
@@ -196,7 +190,7 @@ class Recipe:
         try:
             # The state may be overwritten where only its value, our list and what is picked from it hold it. The others
             # are held by a list more, and everything is if others hold the values.
-            made = execute.run(self.plan, self._pick(leaves), 3 if is_lone else 0)
+            made = execute.run(self.plan, self._pick(leaves), 3 if is_alone else 0)
         except KeyboardInterrupt as stop:
             rescued = self.plan.rescued()
             if rescued is None:
@@ -204,12 +198,8 @@ class Recipe:
             made, interrupt = rescued, stop
         for thing, state in states.items():
             thing.advance(state)
-        if is_lone:
-            for value, place in zip(self._bound, self._written_places, strict=True):
-                value.buffer = made[place]  # type: ignore[index]
-                value.trace = None  # where it was used before, it was the old content
-            for tensor in self._in_place:
-                tensor._version += 1
+        if is_alone:
+            refill.fill(self._pick_contents(made))
         else:
             self._bind(made)
         for write in self._rest:
@@ -222,9 +212,9 @@ class Recipe:
 
     def _modules_are_unchanged(self) -> bool:
         """Whether the modules are as they were, but for changes that were taken back."""
-        if [m._changes for m in self.modules] != self.module_changes or [
-            m.training for m in self.modules
-        ] != self.modes:
+        if [m._changes for m in self.modules] != self.module_changes:
+            return False
+        if [m.training for m in self.modules] != self.modes:
             return False
         self.changes = changes.count
         return True
@@ -247,39 +237,32 @@ class Recipe:
             leaves += [_leaf(r, r.tensor._grad._value) for r in self._of_gradients]  # type: ignore[union-attr]
         return leaves + self._constants if self._constants else leaves
 
-    def _is_lone(self) -> bool:
-        """Whether only the tensors and we know of the values that the last replay bound, and nobody of their memory."""
-        bound = self._bound
-        return (
-            list(map(getrefcount, bound)) == self._counts
-            and not any([t._views for t in self._written])
-            and not any([v.buffer.exports for v in bound])
-        )
-
     def _bind(self, made: list[Buffer]) -> None:
         """Give the tensors values of their own with the new content, as when an operation writes them."""
         for write in self._contents:
             self._write(write, (), made)
-        self._bound = [t._value for t in self._written]
-        self._is_of_kind = None not in [_leaf(r, r.tensor._value) for r in self._of_written]  # type: ignore[union-attr]
-        self._counts = list(map(getrefcount, self._bound))
+        self._refill.take()
+        found = [_leaf(r, r.tensor._value) for r in self._of_written]  # type: ignore[union-attr]
+        self._is_of_kind = None not in found
 
     def _give(self, made: list[Buffer]) -> None:
-        """Give the tensors their gradients: those of the last replay with new content, if nobody has got hold of them."""
+        """Give the tensors their gradients: those of the last replay, with new content, if nobody else holds them."""
         given = self._given
         if (
-            all(map(is_, [t._grad for t in self._given_to], given))
-            and list(map(getrefcount, given)) == self._given_counts
-            and {getrefcount(g._value) for g in given} == {2}
+            given.is_for([t._grad for t in self._given_to])
+            and list(map(getrefcount, given.tensors)) == self._given_counts
+            and given.is_alone()
         ):
-            for gradient, place in zip(given, self._given_places, strict=True):
-                gradient._value.buffer = made[place]  # type: ignore[index]
+            given.fill([made[place] for place in self._given_places])
             return
         for tensor, place in zip(self._given_to, self._given_places, strict=True):
-            kind = self.kinds[place]  # type: ignore[index]
-            tensor._grad = wrap(Value(kind.shape, kind.dtype, made[place], kind=kind))  # type: ignore[index]
-        self._given = [t._grad for t in self._given_to]  # type: ignore[misc]
-        self._given_counts = list(map(getrefcount, self._given))
+            kind = self.kinds[place]
+            tensor._grad = wrap(Value(kind.shape, kind.dtype, made[place], kind=kind))
+        gradients: list[Any] = [t._grad for t in self._given_to]
+        self._given = Refill(gradients, [False] * len(gradients))
+        del gradients
+        self._given.take()
+        self._given_counts = list(map(getrefcount, self._given.tensors))
 
     def _write(self, write: Write, arguments: Sequence[Tensor], made: list[Buffer]) -> None:
         tensor = write.tensor if write.argument is None else arguments[write.argument]
@@ -303,6 +286,11 @@ class Recipe:
             value = Value(kind.shape, kind.dtype, made[output.place], None, -1, output.origin, 0, kind)
             return wrap(value, output.device)
         return output.thing if output.argument is None else arguments[output.argument]
+
+
+def _picker(places: list[Any]) -> Callable[[list[Any]], Sequence[Any]]:
+    """A function that takes these places of a list."""
+    return itemgetter(*places) if len(places) > 1 else lambda things: [things[k] for k in places]
 
 
 def _leaf(read: Read, value: Value) -> Any:

@@ -51,8 +51,8 @@ class Buffer:
     While the outside can see the memory, `snapshot` gives recorded operations a copy, so that a later write from
     outside does not change what was computed from it. `order` says how the array lies in memory: see `order_of`.
     `address` is where it begins: arrays never move. `version` tells one content from the next, unless it is `SHARED`:
-    then other buffers show the same memory. A `simple` buffer is its own snapshot while it has no `exports`;
-    another's is a copy `of` it.
+    then other buffers show the same memory. A `simple` buffer is its own snapshot: nobody else ever saw its
+    memory, and it lies in row-major order. The snapshot of another may be a copy `of` it.
     """
 
     __slots__ = ("__weakref__", "address", "array", "exports", "foreign", "of", "order", "simple", "version")
@@ -65,7 +65,7 @@ class Buffer:
         self.order = None if array.flags.c_contiguous else order_of(array)
         self.simple = not foreign and self.order is None
         self.of: Buffer | None = None
-        self.exports: list[ref[np.ndarray]] = []
+        self.exports: list[ref[np.ndarray]] | tuple[()] = ()  # a list from the first on, shared with views
         self.version = 0
 
     def __getattr__(self, name: str) -> int:
@@ -81,7 +81,7 @@ class Buffer:
         if self.foreign:
             # our attribute and the argument of getrefcount; more means the caller still has the array
             return not self.array.flags.owndata or sys.getrefcount(self.array) > 2
-        if self.exports:
+        if type(self.exports) is list:
             self.exports[:] = [e for e in self.exports if e() is not None]  # views of this memory share the list
         return bool(self.exports)
 
@@ -101,22 +101,25 @@ class Buffer:
     def view(self, array: np.ndarray) -> Buffer:
         """A buffer over part of this memory, `array` being a view of it."""
         part = Buffer(array, self.foreign)
+        if type(self.exports) is tuple:
+            self.exports = []
         part.exports = self.exports
+        self.simple = part.simple = False
         self.version = part.version = SHARED
         return part
 
     def export(self) -> np.ndarray:
         """An array over this memory for the outside: writes through it are seen by the tensor."""
         self.touched()
+        self.simple = False
         if self.foreign:
             return self.array
         array = self.array
-        if array.dtype.kind == "V" or array.dtype.name == "bfloat16" or array.size == 0:
-            exported = array.view()
-            self.exports.append(ref(exported))
-            return exported
-        exported = np.asarray(_Exporter(array))
-        self.exports.append(ref(exported))
+        is_plain = array.dtype.kind != "V" and array.dtype.name != "bfloat16" and array.size
+        exported = np.asarray(_Exporter(array)) if is_plain else array.view()
+        exports = self.exports if type(self.exports) is list else []
+        exports.append(ref(exported))
+        self.exports = exports
         return exported
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..graph import trace as tracing
 from ..graph.errors import ArgumentError
 from ..graph.node import Graph
-from ..graph.trace import Failure, Number, Step, Trace
+from ..graph.trace import Failure, Number, Refilling, Step, Trace
 from . import log
 from .buffer import Buffer
 from .interpreter import Interpretation
@@ -128,20 +128,23 @@ def run(plan: Plan, leaves: Sequence[Any], holders: int = 1) -> list[Buffer]:
     return plan(leaves, holders)
 
 
-def realise(trace: Trace) -> None:
-    """Compute every value of `trace` that is pending and still referenced.
+def realise(trace: Trace, refilling: Refilling | None = None) -> None:
+    """Compute every value of `trace` that is pending and still referenced, and what is to refill other values.
 
     On this thread's own trace a new one begins. Another thread's trace goes on: its values are only made available.
     If the computation fails, the values it was for are marked failed, so that observing them raises the same error;
     after an interrupt they are still pending and a later realisation tries again.
     """
     # the slot first: once another thread has computed the value, it may stand elsewhere in that thread's trace
-    slotted = [(v, v.slot) for r in list(trace.pending) if (v := r()) is not None]
-    live = [(v, slot) for v, slot in slotted if v.buffer is None]
+    live = [v for r in list(trace.pending) if (v := r()) is not None]
+    slots = [v.slot for v in live]
+    if [v.buffer for v in live].count(None) < len(live):
+        pairs = [(v, slot) for v, slot in zip(live, slots, strict=True) if v.buffer is None]
+        live, slots = [v for v, _ in pairs], [slot for _, slot in pairs]
     step = trace.step
     interrupt: KeyboardInterrupt | None = None
-    if live:
-        key = tuple(dict.fromkeys([slot for _, slot in live]))
+    if live or refilling is not None:
+        key = tuple(dict.fromkeys(slots if refilling is None else slots + refilling.slots))
         plan = step.plans.get(key)
         leaves = trace.leaves[: step.leaves]
         if plan is None:
@@ -150,22 +153,32 @@ def realise(trace: Trace) -> None:
             step.plans[key] = plan
             for observer in observers:
                 observer(step, plan.graph)
+        # What is dead is held by the trace's list and this one. What may be overwritten although it is alive is held by
+        # a value too, and so all others are held once more.
+        others = () if refilling is None else [leaf for leaf in leaves if id(leaf) not in refilling.given]
         try:
-            buffers = run(plan, leaves, 2)  # the trace's list and this one
+            buffers = run(plan, leaves, 2 if refilling is None else 3)
         except KeyboardInterrupt as stop:
             rescued = plan.rescued()
             if rescued is None:
                 raise
             buffers, interrupt = rescued, stop
         except Exception as error:
-            for value, _ in live:
+            for value in live:
                 value.buffer = Failure(error)
             if trace is tracing.local.trace:
                 trace.retire()
             raise
-        made = dict(zip(key, buffers, strict=True))
-        for value, slot in live:
-            value.buffer = made[slot]
+        del others
+        if len(key) == len(live):
+            for value, buffer in zip(live, buffers, strict=True):
+                value.buffer = buffer
+        else:  # some values are the same result
+            made = dict(zip(key, buffers, strict=True))
+            for value, slot in zip(live, slots, strict=True):
+                value.buffer = made[slot]
+            if refilling is not None:
+                refilling.fill([made[slot] for slot in refilling.slots])
         plan.settled()
     if trace is tracing.local.trace:
         trace.retire()

@@ -30,7 +30,7 @@ from ..graph.errors import DuographError
 from . import objects, targets
 from .linker import Image, Object, link
 
-__all__ = ["CompileError", "Image", "assembly", "compile_many", "entry", "load"]
+__all__ = ["CompileError", "Image", "assembly", "compile_many", "entry", "load", "object_for"]
 
 _VERSION = 1  # of what this file does with IR; part of every key
 
@@ -108,6 +108,15 @@ def assembly(module: object) -> str:
         return machine.emit_assembly(parsed)
 
 
+def object_for(module: object, target: targets.Target) -> bytes:
+    """A module's object file for any target, this machine's or not: for a linker. Nothing is cached.
+
+    Raises:
+        CompileError: LLVM refuses the module.
+    """
+    return _compile(str(module), target).code
+
+
 def entry(image: Image, name: str, slots: int) -> tuple[Callable[[], None], ctypes.Array[ctypes.c_int64]]:
     """The cheapest way from Python into a native `void f(ptr block)`: 0.11 us, and 0.28 us more to set 16 slots.
 
@@ -167,13 +176,23 @@ def _llvm() -> Any:
     return llvm
 
 
+def _triple(target: targets.Target) -> str:
+    """LLVM's name for the target's architecture and system: this system, or Linux where the architecture is another."""
+    llvm = _llvm()
+    if target.architecture == targets.architecture():
+        return llvm.get_process_triple()
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    return f"{target.architecture}-unknown-linux-gnu"
+
+
 @contextlib.contextmanager
 def _parsed(text: str, target: targets.Target) -> Iterator[tuple[Any, Any]]:
     """The verified module and the target machine, in a context of their own. All are closed in order: left to the
     garbage collector, a module may go after its context, which is fatal.
     """
     llvm = _llvm()
-    machine = llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(
+    machine = llvm.Target.from_triple(_triple(target)).create_target_machine(
         cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="default"
     )
     with contextlib.ExitStack() as open_:

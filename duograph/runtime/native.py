@@ -18,6 +18,7 @@ from ..codegen.contract import Machine
 from ..codegen.launch import ERROR, SCRATCH, Address, Launch
 from ..codegen.lower import Host
 from ..codegen.plan import Failure, Scratch
+from ..compiler import check
 from ..compiler.arrays import ALIGNMENT, Array, Block, ordered_strides
 from ..compiler.schedule import Schedule
 from ..compiler.simplify import simplify
@@ -58,6 +59,9 @@ class Native:
         journal = log.Journal()
         simple = simplify(graph)
         self.simple = simple
+        checking = check.enabled()
+        if checking:
+            check.check_graph(graph, simple)
         journal.mark("simplify")
         inputs = []
         for position, (node, order) in enumerate(zip(simple.inputs, orders, strict=True)):
@@ -67,6 +71,8 @@ class Native:
         machine = Machine.of(targets.target(), targets.caches())
         schedule = Schedule(simple, inputs, scalar.SUPPORTED)
         self.schedule = schedule
+        if checking:
+            check.check_schedule(schedule)
         journal.mark("schedule")
         self.launches = lower.lower(machine, schedule)
         self.preparations = waves.preparations(self.launches)
@@ -78,6 +84,8 @@ class Native:
             if (simple.outputs[k].shape, simple.outputs[k].dtype) == (simple.inputs[j].shape, simple.inputs[j].dtype)
         ]
         self.arena = waves.plan_memory(self.waves)
+        if checking:
+            waves.check_memory(self.waves)
         self.scratch = max((step.scratch for step in self.launches if isinstance(step, Launch)), default=0)
         journal.mark("lower")
         self._lock = threading.Lock()

@@ -167,12 +167,12 @@ class Report:
         for name, step in self.launches:
             floor, bound = floor_of([step], machine)
             rows.append((name, cut(step.title), f"{step.chunks}", sized(step.bytes), scaled(step.operations),
-                         f"{1e6 * floor:.1f}", bound, self._line_of(step)))  # fmt: skip
+                         f"{1e6 * floor:.2f}", bound, self._line_of(step)))  # fmt: skip
         launches = [step for name, step in self.launches if name != ONCE]
         total = sum(floor_of([step], machine)[0] for step in launches)
         moved, operations = sum(s.bytes for s in launches), sum(s.operations for s in launches)
         chunks = sum(s.chunks for s in launches)
-        rows.append(("", "all", f"{chunks}", sized(moved), scaled(operations), f"{1e6 * total:.1f}", "", ""))
+        rows.append(("", "all", f"{chunks}", sized(moved), scaled(operations), f"{1e6 * total:.2f}", "", ""))
         heads = (">wave", "launch", ">chunks", ">bytes", ">operations", ">floor us", "bound by", "line")
         return f"{self._head(f'kernels, {described(machine)}')}\n{table(heads, rows)}"
 

@@ -26,6 +26,9 @@ _LEVELS = {
     "x86-64-v4": ("sse4.2", "avx2", "fma", "f16c", "bmi2", "avx512f", "avx512bw", "avx512dq", "avx512vl"),
 }
 
+# What every CPU of an architecture has, named or not.
+_ALWAYS = {"x86_64": ("sse2",), "aarch64": ("neon", "fp-armv8")}
+
 
 @dataclass(frozen=True)
 class Target:
@@ -43,6 +46,8 @@ class Target:
 
     def has(self, feature: str) -> bool:
         """Whether the CPU has a feature, by LLVM's name for it."""
+        if feature in _ALWAYS.get(self.architecture, ()):
+            return True
         if self.cpu in _LEVELS:
             return feature in _LEVELS[self.cpu]
         return f"+{feature}" in self.features.split(",")
@@ -86,11 +91,16 @@ def named(name: str) -> Target:
     if name not in known:
         raise ArgumentError(f"DUOGRAPH_CPU must be one of {', '.join(known)} on {machine}, received {name!r}")
     if name == "baseline":
-        name = "x86-64" if machine == "x86_64" else "generic"
+        return cross(machine)
     missing = [feature for feature in _LEVELS.get(name, ()) if not host().has(feature)]
     if missing:
         raise ArgumentError(f"DUOGRAPH_CPU={name} needs {', '.join(missing)}, which this machine does not have")
     return _described(machine, name, "")
+
+
+def cross(machine: str) -> Target:
+    """The plainest CPU of an architecture, this machine's or not: `jit.object_for` makes code for it."""
+    return _described(machine, "x86-64" if machine == "x86_64" else "generic", "")
 
 
 def architecture() -> str:

@@ -8,6 +8,7 @@ from ..codegen.launch import ERROR, Address, Launch
 from ..codegen.lower import Host
 from ..compiler import memory
 from ..compiler.arrays import Block
+from ..compiler.check import CompilerError
 
 Waves = list[list[Launch | Host]]
 
@@ -154,3 +155,29 @@ def plan_memory(waves: Waves) -> int:
     for block, root in owner.items():
         block.place = root.place
     return total
+
+
+def check_memory(waves: Waves) -> None:
+    """No two temporaries that are alive in one wave overlap, unless one is written over the other.
+
+    Raises:
+        CompilerError: They do.
+    """
+    shared = {frozenset(p) for wave in waves for step in wave if isinstance(step, Launch) for p in step.replaces}
+    uses: dict[Block, list[int]] = {}
+    for number, wave in enumerate(waves):
+        for step in wave:
+            for block in (*step.reads, *step.writes):
+                if block.kind == "temporary" and block.nbytes:
+                    uses.setdefault(block, []).append(number)
+    blocks = sorted(uses, key=lambda block: block.place)
+    alive: list[Block] = []
+    for block in blocks:
+        alive = [other for other in alive if other.place + other.nbytes > block.place]
+        for other in alive:
+            first = max(min(uses[other]), min(uses[block]))
+            last = min(max(uses[other]), max(uses[block]))
+            replaced = first == last and frozenset((block, other)) in shared
+            if first <= last and not replaced:
+                raise CompilerError(f"two temporaries at {other.place} and {block.place} are alive at the same time")
+        alive.append(block)

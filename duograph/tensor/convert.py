@@ -155,7 +155,7 @@ def numpy(source: Tensor, *, force: bool = False) -> np.ndarray:
         source._value = Value(source._value.shape, source._value.dtype, shared, None, -1, source._value.origin)
         return shared.export()
     trace = tracing.local.trace
-    if any(leaf.exports is buffer.exports for leaf in trace.leaves):
+    if any(leaf is buffer or (leaf.exports is buffer.exports and leaf.exports != ()) for leaf in trace.leaves):
         tracing.realiser(trace)  # what is pending on this memory must not see what is written to it from now on
     return buffer.export()
 

@@ -8,6 +8,8 @@ base is read anew. So a write reaches the base and all siblings, as PyTorch's us
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import is_
+from sys import getrefcount
 from typing import Any
 from weakref import ref
 
@@ -181,7 +183,7 @@ def overwrite(tensors: Sequence[Tensor], results: Sequence[Value]) -> None:
     for tensor, new in zip(tensors, results, strict=True):
         old = tensor._value
         buffer = old.buffer
-        seen = buffer is not None and (not buffer.simple or buffer.exports) and _is_shared(buffer)
+        seen = buffer is not None and not buffer.simple and _is_shared(buffer)
         if seen or tensor._views or tensor._base is not None:
             mode, local.gradients = local.gradients, False
             try:
@@ -192,6 +194,55 @@ def overwrite(tensors: Sequence[Tensor], results: Sequence[Value]) -> None:
             old.overwritten = new.origin or True
             new.origin, new.index = old.origin, old.index
             tensor._value = new
+            tensor._version += 1
+
+
+class Refill:
+    """Tensors that get new content again and again, all at once and computed already: parameters and their states.
+
+    The values that they hold take the new buffers, instead of giving way to new values, while nobody else has got hold
+    of them: no tape, no other tensor, no view.
+    """
+
+    __slots__ = ("_counts", "_in_place", "tensors", "values")
+
+    def __init__(self, tensors: Sequence[Tensor], in_place: Sequence[bool] | None = None) -> None:
+        self.tensors = list(tensors)
+        self.values: list[Value] = []
+        self._counts: list[int] = []
+        self._in_place = self.tensors if in_place is None else [t for t, i in zip(tensors, in_place, strict=True) if i]
+
+    def take(self) -> None:
+        """Take the values that the tensors hold: they were made just now, and nobody else knows of them."""
+        for tensor in self.tensors:
+            if tensor._views is not None:
+                tensor._views = [r for r in tensor._views if r() is not None] or None
+        self.values = [t._value for t in self.tensors]
+        self._counts = list(map(getrefcount, self.values))
+
+    def is_for(self, tensors: Sequence[Tensor | None]) -> bool:
+        """Whether these are the tensors."""
+        return len(tensors) == len(self.tensors) and all(map(is_, tensors, self.tensors))
+
+    def is_held(self) -> bool:
+        """Whether the tensors still hold the values that were taken."""
+        return [t._value for t in self.tensors] == self.values
+
+    def is_alone(self) -> bool:
+        """Whether they do, and nobody else holds them or sees their memory. The caller holds no list of them either."""
+        return (
+            [t._value for t in self.tensors] == self.values
+            and list(map(getrefcount, self.values)) == self._counts
+            and [t._views for t in self.tensors].count(None) == len(self.values)
+            and False not in [v.buffer.simple for v in self.values]
+        )
+
+    def fill(self, buffers: Sequence[Buffer]) -> None:
+        """New content, written in place."""
+        for value, buffer in zip(self.values, buffers, strict=True):
+            value.buffer = buffer
+            value.trace = None  # where it was used before, it was the old content
+        for tensor in self._in_place:
             tensor._version += 1
 
 

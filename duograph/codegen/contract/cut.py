@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from .. import types
 from ..plan import Pointer, Step, ceil_div
+from .add_taps import MOST_TAPS, AddTaps
 from .epilogue import Epilogue
 from .machine import Machine
 from .outer import AddParts, Depth, Outer, result_sizes
@@ -106,9 +108,6 @@ class Kernels:
         epilogue = None if sums == "parts" else self.epilogue
         return Outer(self.a, self.b, self.c, self.tile, self.depth, self.panels, self.c_column == 1, sums, epilogue)
 
-    def add_parts(self) -> AddParts:
-        return AddParts(self.c, self.tile, self.c_column == 1, self.depth.joined, self.epilogue)
-
 
 def outer_steps(
     machine: Machine, p: Problem, kernels: Kernels, values: dict[str, Pointer | int]
@@ -148,20 +147,37 @@ def outer_steps(
     workspace = cut.parts * kept_tap * p.taps * p.batch * types.size(tile.element)
     if cut.parts == 1 and not scattered:
         return (kernels.outer("kept").step(chunks=chunks, **blocks, **values, **result, **kept),), workspace
-    together = max(1, ADDED // (cut.parts * p.taps * tile.rows * tile.columns))
-    m_blocks = ceil_div(tiles_m, together)
-    total = kernels.add_parts().step(
-        chunks=p.batch * tiles_n * m_blocks,
-        parts=cut.parts,
-        taps=p.taps,
-        m_block=together * tile.rows,
-        m_blocks=m_blocks,
-        n_tiles=tiles_n,
-        **result,
-        **kept,
-    )
+    total = add_parts(tile, kernels.c, kernels.epilogue, parts=cut.parts, taps=p.taps, values={**result, **kept})
     del result["c"]
     return (kernels.outer("parts").step(chunks=chunks, **blocks, **values, **result, **kept), total), workspace
+
+
+def add_parts(
+    tile: RegisterTile,
+    c: str,
+    epilogue: Epilogue | None,
+    *,
+    parts: int,
+    taps: int,
+    values: Mapping[str, Pointer | int],
+) -> Step:
+    """The step that adds the parts of sums, which lie as register tiles, to the result of element type `c`.
+
+    Args:
+        values: Slots of `Result`: sizes, strides and pointers. What is not there is 1 or does not exist.
+    """
+    sizes = {name: value for name, value in values.items() if isinstance(value, int)}
+    tiles_m, tiles_n = ceil_div(sizes["m"], tile.rows), ceil_div(sizes["n"], tile.columns)
+    some = max(1, ADDED // (parts * taps * tile.rows * tile.columns))
+    blocks = {"parts": parts, "m_block": some * tile.rows, "m_blocks": ceil_div(tiles_m, some)}
+    chunks = tiles_n * blocks["m_blocks"]
+    column, joined = sizes.get("c_column", 1), "c_last" in sizes
+    together = sizes["c_tap"] == sizes["batch"] == 1 and not joined
+    if column != 1 and together and 1 < taps <= MOST_TAPS and c == tile.element:
+        by_tap = AddTaps(tile, taps, epilogue)
+        return by_tap.step(chunks=chunks, **blocks, **{k: v for k, v in values.items() if k in by_tap.slots})
+    kernel = AddParts(c, tile, column == 1, joined, epilogue)
+    return kernel.step(chunks=sizes["batch"] * chunks, taps=taps, n_tiles=tiles_n, **blocks, **values)
 
 
 def _cut(machine: Machine, tile: RegisterTile, p: Problem) -> Cut:

@@ -15,6 +15,7 @@ from .machine import Machine
 from .outer import MatrixDepth, WindowDepth
 from .product import AXES
 from .tile import choose
+from .winograd_gradient import plan_winograd_weight_gradient, suits_winograd_weight_gradient
 
 
 def plan_weight_gradient(
@@ -26,6 +27,8 @@ def plan_weight_gradient(
     m, n = g.channels // g.groups, g.filters // g.groups
     if not (m and n and g.taps):
         return Plan()
+    if x == dy == "float" and suits_winograd_weight_gradient(machine, g):
+        return plan_winograd_weight_gradient(machine, g, x, dy, dw, epilogue)
     if g.is_depthwise and g.kernel[-1] <= MOST_TAPS:
         return plan_depthwise_gradient(machine, g, x, dy, dw, epilogue)
     element = computed(x)

@@ -238,6 +238,12 @@ def _seen(g: Geometry, backward: bool) -> tuple[tuple[int, ...], tuple[int, ...]
     return g.size, g.places, low, g.channels, g.filters
 
 
+def is_possible(g: Geometry) -> bool:
+    """Whether it is a convolution with a 3x3 window that looks at each pixel, and neither image nor result is empty."""
+    plain = g.kernel == (3, 3) and {*g.stride, *g.dilation, g.groups} == {1}
+    return plain and 0 not in (g.images, g.channels, g.filters, *g.size, *g.places)
+
+
 PACKING = 9, 4.5
 """What packing takes, here and for direct convolution, in units of the time that the products of a square take."""
 
@@ -253,10 +259,8 @@ def suits_winograd(machine: Machine, geometry: Geometry, *, backward: bool = Fal
     whose transforms take longer than their products; for few squares, since there is more to pack; and for small
     images, where squares hang over the edge, and direct convolution skips the border."""
     g = geometry
-    if g.kernel != (3, 3) or g.groups != 1 or {*g.stride, *g.dilation} != {1}:
-        return False
     size, places, _, k, n = _seen(g, backward)
-    if not (g.images and k and n and prod(places)):
+    if not is_possible(g):
         return False
     tile = choose(machine, "float", None, n)
     squares = round_up(g.images * prod(ceil_div(extent, RESULT) for extent in places), tile.rows)

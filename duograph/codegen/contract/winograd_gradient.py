@@ -2,8 +2,8 @@
 
 The gradient of the transformed filters is, for each component, a sum of outer products over all squares: of what the
 squares see of the image, transformed, and of the gradients of their results, transformed. A chunk takes some channels,
-some filters and a part of the squares, block by block; pieces, gradients and sums stay in the second cache, in memory of
-its thread:
+some filters and a part of the squares, block by block; pieces, gradients and sums stay in the second cache, in memory
+of its thread:
 
     pieces[component, square, channel], gradients[component, square, filter]
     sums[component, column of tiles, row of tiles]             each as a register tile
@@ -13,7 +13,7 @@ At the end the sums are transformed back to 3x3 taps, into the workspace, where 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from types import SimpleNamespace
@@ -21,17 +21,17 @@ from typing import ClassVar
 
 from .. import types
 from ..emitter import Function, Reg
+from ..halves import computed
 from ..plan import Kernel, Plan, Pointer, ceil_div, letter, round_up
 from . import filtering
-from .cut import ADDED, MOST_CHUNKS, MOST_PARTS, SMALLEST_CHUNK
+from .cut import MOST_CHUNKS, MOST_PARTS, SMALLEST_CHUNK, add_parts
 from .epilogue import Epilogue
 from .filtering import COMPONENTS, PIECE, RESULT
-from .geometry import Geometry, Weight
+from .geometry import Geometry, Weight, forward_walk, views
 from .machine import Machine
-from .outer import AddParts
 from .pieces import Images, Squares, Transformed, transform
 from .tile import Left, RegisterTile, Right, accumulate, choose, divide
-from .winograd import LINE
+from .winograd import GAIN, LINE, is_possible
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class WinogradOuter(Kernel):
     @property
     def slots(self) -> Mapping[str, str]:
         pointers = dict.fromkeys(("a", "b", "sums", "scratch"), "ptr")
-        blocks = ("squares", "part", "block", "m", "m_block", "m_blocks", "n", "n_block", "n_blocks")
+        blocks = ("squares", "part", "block", "ahead", "m", "m_block", "m_blocks", "n", "n_block", "n_blocks")
         axes = (f"{slot}_{x}" for slot in ("squares", "size", "first", "places") for x in "hw")
         memory = ("row", "component", "gradients", "totals", "total", "border", "kept_part", "kept_tap")
         return pointers | dict.fromkeys((*blocks, *axes, *memory), "i64")
 
     def body(self, f: Function, given: SimpleNamespace, chunk: Reg) -> None:
-        tile = self.tile
+        tile, element = self.tile, self.tile.element
         rest, m_index = divide(f, chunk, given.m_blocks)
         part, n_index = divide(f, rest, given.n_blocks)
         m, n = m_index * given.m_block, n_index * given.n_block
@@ -65,17 +65,27 @@ class WinogradOuter(Kernel):
         border = f.gep(given.scratch, given.border, "i8")
         pieces = Transformed(given.scratch, given.row, given.component, border)
         gradients = Transformed(f.gep(given.scratch, given.gradients, "i8"), given.row, given.component, border)
+        line = image.size_w * image.channels
         begin = part * given.part
         end = f.minimum(begin + given.part, given.squares)
-        with f.loop(begin, end, given.block, name="block") as down:
+        until = f.maximum(end, begin + 1)  # without any squares there is still a sum to put down: zero
+        with f.loop(begin, until, given.block, name="block", at_least_once=True) as down:
             start = down.index
             count = f.minimum(end - start, given.block)
             transform(f, tile, PIECE, filtering.piece, squares, start, count, image, m, channels, pieces)
-            transform(
-                f, tile, RESULT, filtering.result_gradient, squares, start, count, result, n, filters, gradients
-            )
-            with f.loop(0, COMPONENTS, name="component") as component:
-                self._add(f, given, component.index, f.eq(start, begin), count, channels, filters, pieces, gradients)
+            transform(f, tile, RESULT, filtering.result_gradient, squares, start, count, result, n, filters, gradients)
+            following = start + count
+            ahead = [
+                f.gep(squares.address(f, following, image, element), line * (PIECE - RESULT) + m, element),
+                f.gep(squares.address(f, following, result, element), n, element),
+            ]
+            with f.loop(0, COMPONENTS, 1, ahead, name="component") as component:
+                first = f.eq(start, begin)
+                component.yield_(
+                    *self._add(
+                        f, given, component.index, first, count, channels, filters, pieces, gradients, component.carried
+                    )
+                )
         self._finish(f, given, part, m, channels, n, filters)
 
     def _add(
@@ -89,28 +99,43 @@ class WinogradOuter(Kernel):
         filters: Reg,
         pieces: Transformed,
         gradients: Transformed,
-    ) -> None:
+        ahead: Sequence[Reg],
+    ) -> list[Reg]:
         """Add the outer products of a block's squares to one component of the sums. Rows and columns past the last are
-        added up too; nobody looks."""
+        added up too; nobody looks.
+
+        Meanwhile the caches are asked for pixels that the next block will read, from the addresses `ahead` on; gives
+        the addresses to go on from.
+        """
         tile, element = self.tile, self.tile.element
         align = types.size(element) * tile.lanes
         a = f.gep(pieces.pointer, component * pieces.component, element)
         b = f.gep(gradients.pointer, component * gradients.component, element)
-        with (
-            f.loop(0, filters, tile.columns, name="n") as across,
-            f.loop(0, channels, tile.rows, name="m") as down,
-        ):
-            place = self._place(f, given, component, down.index, across.index)
-            places = [f.gep(place, at, tile.vector) for at in range(tile.rows * tile.vectors)]
-            with f.if_(first, name="first") as branch:
-                branch.yield_(*[f.zero(tile.vector)] * len(places))
-            with branch.else_():
-                branch.yield_(*[f.load(place, tile.vector, align=align) for place in places])
-            row = f.gep(a, down.index, element)
-            left = Left(element, [f.gep(row, i, element) for i in range(tile.rows)], pieces.row)
-            right = Right(element, f.gep(b, across.index, element), gradients.row, align)
-            for value, place in zip(accumulate(f, tile, branch.results, count, left, right), places, strict=True):
-                f.store(value, place, align=align)
+        left = given.ahead
+        with f.loop(0, filters, tile.columns, [*ahead, left], name="n") as across:
+            with f.loop(0, channels, tile.rows, across.carried, name="m") as down:
+                *ahead, left = down.carried
+                with f.if_(f.compare("gt", left, 0), name="ahead"):
+                    for pointer, length in zip(ahead, (channels, filters), strict=True):
+                        with f.loop(0, length, LINE // types.size(element), name="line") as line:
+                            f.prefetch(f.gep(pointer, line.index, element))
+                down.yield_(
+                    *[f.gep(pointer, step, element) for pointer, step in zip(ahead, (given.m, given.n), strict=True)],
+                    left - 1,
+                )
+                place = self._place(f, given, component, down.index, across.index)
+                places = [f.gep(place, at, tile.vector) for at in range(tile.rows * tile.vectors)]
+                with f.if_(first, name="first") as branch:
+                    branch.yield_(*[f.zero(tile.vector)] * len(places))
+                with branch.else_():
+                    branch.yield_(*[f.load(place, tile.vector, align=align) for place in places])
+                row = f.gep(a, down.index, element)
+                rows = Left(element, [f.gep(row, i, element) for i in range(tile.rows)], pieces.row)
+                right = Right(element, f.gep(b, across.index, element), gradients.row, align)
+                for value, place in zip(accumulate(f, tile, branch.results, count, rows, right), places, strict=True):
+                    f.store(value, place, align=align)
+            across.yield_(*down.results)
+        return across.results[:2]
 
     def _place(self, f: Function, given: SimpleNamespace, component: Reg | int, m: Reg, n: Reg) -> Reg:
         """Where a tile of the sums stands."""
@@ -157,7 +182,9 @@ def plan_winograd_weight_gradient(
         return Plan()
     across = [ceil_div(extent, RESULT) for extent in g.places]
     squares = g.images * prod(across)
-    tile, cut = _cut(machine, squares, m, n)
+    across = [max(1, count) for count in across]  # they are divided by
+    tile = choose(machine, computed(x), m, n)
+    cut = _cut(machine, tile, squares, m, n)
     item = types.size(tile.element)
     line = LINE // item
     # What lies powers of two apart falls into one set of the first cache, so rows and components lie a line further.
@@ -175,6 +202,7 @@ def plan_winograd_weight_gradient(
         "squares": squares,
         "part": cut.part,
         "block": cut.block,
+        "ahead": ceil_div(cut.block * RESULT * RESULT, COMPONENTS),
         "m": m,
         "m_block": cut.m_block,
         "m_blocks": m_blocks,
@@ -201,8 +229,8 @@ def plan_winograd_weight_gradient(
         scratch=Pointer("scratch"),
         **sizes,
     )
-    together = max(1, ADDED // (parts * g.taps * tile.rows * tile.columns))
-    added: dict[str, int] = {
+    result: dict[str, Pointer | int] = {
+        "c": Pointer("c"),
         "m": m,
         "n": n,
         "batch": 1,
@@ -212,22 +240,39 @@ def plan_winograd_weight_gradient(
         "c_tap": dw.tap,
         "c_row": dw.input,
         "column_inner": 0,
+        "sums": Pointer("workspace"),
         "kept_part": kept_tap * g.taps,
         "kept_batch": 0,
         "kept_tap": kept_tap,
-        "parts": parts,
-        "taps": g.taps,
-        "m_block": together * tile.rows,
-        "m_blocks": ceil_div(tiles_m, together),
-        "n_tiles": tiles_n,
     }
     if dw.output != 1:
-        added["c_column"] = dw.output
-    total_step = AddParts(dw.element, tile, dw.output == 1, False, epilogue).step(
-        chunks=tiles_n * ceil_div(tiles_m, together), c=Pointer("c"), sums=Pointer("workspace"), **added
-    )
+        result["c_column"] = dw.output
+    total_step = add_parts(tile, dw.element, epilogue, parts=parts, taps=g.taps, values=result)
     scratch = round_up(border + row * item, LINE)
     return Plan((outer, total_step), workspace=parts * g.taps * kept_tap * item, scratch=scratch)
+
+
+FINISHING = 13, 10
+"""What transforming sums and writing them takes, here and for direct convolution, in units of the time that the
+products of a square take."""
+
+TRANSFORM = 4.5
+"""What transforming a square takes for each channel or filter, where a product takes one cycle."""
+
+
+def suits_winograd_weight_gradient(machine: Machine, geometry: Geometry) -> bool:
+    """Whether `plan_winograd_weight_gradient` can do it and is faster: see `suits_winograd`."""
+    g = geometry
+    if not is_possible(g):
+        return False
+    lanes = machine.vector_bytes // types.size("float")
+    m, n = g.channels, g.filters
+    whole_m, whole_n = round_up(m, lanes), round_up(n, lanes)
+    squares = g.images * prod(ceil_div(extent, RESULT) for extent in g.places)
+    seen, _ = views([forward_walk(g)], g.size)
+    direct = g.images * seen / COMPONENTS * min(m * whole_n, n * whole_m) + FINISHING[1] * m * n
+    transforms = TRANSFORM * (whole_m * ceil_div(n, SIDE) + whole_n * ceil_div(m, SIDE))
+    return direct >= GAIN * (squares * (m * whole_n + transforms) + FINISHING[0] * m * n)
 
 
 @dataclass(frozen=True)
@@ -241,13 +286,21 @@ class _Cut:
 
 
 SIDE = 64
-"""Channels and filters in a chunk, about."""
+"""Channels and filters in a chunk, about: their sums are a quarter of a second cache. Transforming pieces and gradients
+takes 9 % of the time of the products then."""
+
+MOST_SQUARES, LEAST_SQUARES = 48, 16
+"""Squares in a block, about: between blocks the sums are put down into memory."""
 
 
-def _cut(machine: Machine, squares: int, m: int, n: int) -> tuple[RegisterTile, _Cut]:
-    import os
-    tile = choose(machine, "float", m, n)
-    mb = min(int(os.environ.get("GM", 64)), m); nb = min(int(os.environ.get("GN", 64)), n)
-    parts = int(os.environ.get("GP", 1)); block = int(os.environ.get("GB", 48))
-    mb, nb = round_up(mb, tile.rows), round_up(nb, tile.columns)
-    return tile, _Cut(ceil_div(squares, parts), block, mb, nb)
+def _cut(machine: Machine, tile: RegisterTile, squares: int, m: int, n: int) -> _Cut:
+    """A block is as large as the second cache allows. Squares are cut into parts where there are few chunks: half as
+    many as elsewhere are enough, since all parts must be read once more."""
+    m_blocks, n_blocks = ceil_div(m, SIDE), ceil_div(n, SIDE)
+    m_block, n_block = round_up(ceil_div(m, m_blocks), tile.rows), round_up(ceil_div(n, n_blocks), tile.columns)
+    square = COMPONENTS * (m_block + n_block) * types.size(tile.element)
+    most = min(MOST_SQUARES, max(LEAST_SQUARES, machine.l2 // 2 // square))
+    wanted = min(MOST_CHUNKS // 2, squares * COMPONENTS * m * n // SMALLEST_CHUNK)
+    parts = max(1, min(wanted // (m_blocks * n_blocks), squares // (2 * most), MOST_PARTS))
+    part = max(1, ceil_div(squares, parts))
+    return _Cut(part, ceil_div(part, ceil_div(part, most)), m_block, n_block)
