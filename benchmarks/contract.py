@@ -32,11 +32,15 @@ from duograph.codegen.contract import (
     plan_weight_gradient,
 )
 from duograph.codegen.emitter import Arg, Callee, Module
+from duograph.codegen.plan import Scratch
 from duograph.runtime import jit, pool, targets
 
 from .kernels import CONVOLUTIONS, MATMULS, Convolution, Matmul
 
 RECORDED = Path(__file__).parent / "results" / "kernels.json"
+
+MOST_THREADS = 64
+"""Threads that may be asked for: each has memory of its own."""
 
 
 class Compiled:
@@ -58,6 +62,7 @@ class Compiled:
         image = jit.load(module, using=[pool.image()])
         self.compile_seconds = time.process_time() - start
         self.arrays = arrays | {role: aligned((size,), np.uint8) for role, size in scratch(plan).items()}
+        self.arrays["scratch"].view(np.int64)[0] = plan.scratch
         self.call, block = jit.entry(image, "run", max(1, place))
         block[:place] = [
             self.arrays[value.role].ctypes.data + value.offset if isinstance(value, Pointer) else value
@@ -69,7 +74,8 @@ class Compiled:
 
 def scratch(plan: Plan) -> dict[str, int]:
     """Bytes of the roles that only the plan itself uses."""
-    return {"packed": plan.packed, "workspace": plan.workspace}
+    threads = Scratch.size(plan.scratch, MOST_THREADS)
+    return {"packed": plan.packed, "workspace": plan.workspace, "scratch": threads}
 
 
 def aligned(shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarray:

@@ -44,6 +44,17 @@ def demo(
     run(data, folder, out, epochs, seed)
 
 
+@app.command(context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True})
+def run(
+    program: Annotated[str, typer.Argument(help="The Python file.", show_default=False)],
+    arguments: Annotated[list[str] | None, typer.Argument(help="What it finds in sys.argv.", show_default=False)] = None,
+) -> None:
+    """Run a program that says `import torch`, `import tensorflow` or `import keras` on Duograph, as it stands."""
+    from .run import run as execute  # here, since most commands need no frameworks' names
+
+    execute(program, arguments or ())
+
+
 def main() -> None:
     """Run the command; an error of the user's ends it with one line and exit code 1."""
     try:

@@ -101,6 +101,8 @@ class Runner:
         sizes = {"packed": plan.packed, "workspace": plan.workspace, "scratch": scratch}
         self.memory = {role: Guarded(size, at_end=at_end, align=64) for role, size in sizes.items()}
         places = {**buffers, **{role: memory.address for role, memory in self.memory.items()}}
+        for role, memory in self.memory.items():  # not a number, so that nobody counts on what was never written
+            ctypes.memset(memory.address, 0xFF, sizes[role])
         ctypes.c_int64.from_address(places["scratch"]).value = plan.scratch
         values = [
             places[value.role] + value.offset if isinstance(value, Pointer) else value

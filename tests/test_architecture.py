@@ -37,11 +37,13 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "optim data checkpoint debug",
         "replay",
         "array_api",
+        "substitute",
         "torch",
         "tf",
         "keras",
         "show",
         "demo",
+        "run",
         "cli",
         "__main__",
     )

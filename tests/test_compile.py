@@ -447,6 +447,22 @@ def test_pending_work_around_a_replay_is_right() -> None:
         assert made.tolist() == [2 * (k + 2)] * 2 and after.tolist() == [10 * (k + 2)] * 2
 
 
+def test_a_loss_whose_last_operation_keeps_nothing() -> None:
+    weight = nn.Parameter(torch.ones(3))
+
+    def f(x: Any) -> Any:
+        weight.grad = None
+        loss = ((weight * x) ** 2).mean()
+        loss.backward()
+        return loss
+
+    compiled, runs = counting(f)
+    for k in range(6):
+        assert compiled(torch.full((3,), float(k))).item() == k * k
+        assert weight.grad is not None and weight.grad.tolist() == pytest.approx([2 * k * k / 3] * 3)
+    assert len(runs) == 3
+
+
 def test_schedules_inside_and_disabled_functions_are_recorded() -> None:
     weight = nn.Parameter(torch.ones(1))
     optimizer = optim.SGD([weight], lr=1.0)

@@ -85,18 +85,18 @@ def together(op: Primitive, samples: list[Sample]) -> tuple[Graph, list[np.ndarr
 
 @pytest.mark.parametrize("op", dict.fromkeys(op for op, _ in SAMPLES), ids=lambda op: op.name)
 def test_primitive(op: Primitive) -> None:
-    """On all samples; none is left to the interpreter."""
+    """On all samples; none is left to the interpreter but linear algebra, which all is."""
     cases = cases_of(op)
     graph, arrays = together(op, [sample for _, _, sample in cases])
     plan = Native(graph, [None] * len(graph.inputs))
-    assert not any(isinstance(step, Host) for step in plan.launches)
+    assert all(isinstance(step, Host) is (op.kind == "linalg") for step in plan.launches)
     expected = interpreted(graph, arrays)
     for received in (natively(plan, arrays), natively(plan, arrays, guards="end")):
         for (name, _, _), a, b in zip(cases, expected, received, strict=True):
             if op.name in SUMS:
                 compare(a, b, 8, name, scaled=True)
             else:
-                compare(a, b, 0 if op.moves_bits else ULPS.get(op.name, 3), name)
+                compare(a, b, 0 if op.moves_bits or op.kind == "linalg" else ULPS.get(op.name, 3), name)
 
 
 def native(name: str, *arrays: object, **attributes: object) -> np.ndarray:

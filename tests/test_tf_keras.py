@@ -283,6 +283,24 @@ def test_run_eagerly_gives_the_same() -> None:
     np.testing.assert_array_equal(models[0].get_weights()[0], models[1].get_weights()[0])
 
 
+def test_steps_are_replayed() -> None:
+    calls: list[int] = []
+
+    class Counting(layers.Dense):
+        def call(self, inputs: Any, training: Any = None) -> Any:
+            calls.append(1)
+            return super().call(inputs)
+
+    model = keras.Sequential([keras.Input((2,)), Counting(3, activation="relu"), layers.Dense(1)])
+    model.compile("adam", "mse", metrics=["mae"])
+    model.fit(np.ones((64, 2), np.float32), np.ones((64, 1), np.float32), batch_size=4, epochs=5, verbose=0)
+    assert len(calls) < 20, "of 80 steps"
+    before = model.evaluate(np.ones((8, 2), np.float32), np.ones((8, 1), np.float32), verbose=0)[0]
+    model.layers[1].kernel.assign(np.zeros((3, 1), np.float32))
+    model.layers[1].bias.assign(np.zeros(1, np.float32))
+    assert model.evaluate(np.ones((8, 2), np.float32), np.ones((8, 1), np.float32), verbose=0)[0] == 1.0 != before
+
+
 def test_generators_datasets_and_loaders() -> None:
     def generator() -> Any:
         while True:

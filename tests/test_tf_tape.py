@@ -249,3 +249,22 @@ def test_function() -> None:
         model(tf.ones(3))
     concrete = affine.get_concrete_function(tf.TensorSpec([2], tf.float32))
     np.testing.assert_array_equal(concrete(tf.ones(2)).numpy(), [3.0, 3.0])
+
+
+def test_a_function_that_trains_is_replayed() -> None:
+    def train(compiled: bool) -> tuple[list[float], int]:
+        w, runs = tf.Variable([1.0, 2.0]), []
+
+        def step(x: tf.Tensor) -> tf.Tensor:
+            runs.append(1)
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_sum((w * x - 1.0) ** 2)
+            w.assign_sub(0.1 * tape.gradient(loss, w))
+            return loss
+
+        one = tf.function(step) if compiled else step
+        losses = [float(one(tf.constant([0.5, 0.1 * k]))) for k in range(12)]
+        return [*losses, *w.numpy().tolist()], len(runs)
+
+    plain, compiled = train(False), train(True)
+    assert compiled[0] == pytest.approx(plain[0], rel=1e-5) and compiled[1] == 3

@@ -12,6 +12,10 @@ from .contract.epilogue import Tile
 from .emitter import Reg
 
 
+SHARED: dict[Reach, int] = {NUMBER: 0, COLUMN: 1}
+"""What one operand serves: 0 all elements, 1 those of a column; otherwise 2, its own element."""
+
+
 @dataclass(frozen=True)
 class Fused:
     """Instructions on each element of a contraction's result.
@@ -61,7 +65,7 @@ class Fused:
             if i.op in ("sum", "store"):
                 found.append(2)
             elif i.op == "load":
-                found.append({NUMBER: 0, COLUMN: 1}.get(self.reaches[i.number], 2))
+                found.append(SHARED.get(self.reaches[i.number], 2))
             else:
                 found.append(max((found[arg] for arg in i.args), default=0))
         return found
@@ -78,7 +82,9 @@ class Fused:
             case "load":
                 return self._load(tile, instruction, i, j)
             case "store":
-                return self._store(tile, instruction, k, f.operand(given[instruction.args[0]], self._type(tile, k)), i, j)
+                return self._store(
+                    tile, instruction, k, f.operand(given[instruction.args[0]], self._type(tile, k)), i, j
+                )
         args = [f.operand(given[arg], storage.held(self.instructions[arg].dtype, lanes)) for arg in instruction.args]
         dtypes = [self.instructions[arg].dtype for arg in instruction.args]
         return scalar.emit(

@@ -91,9 +91,7 @@ def _window_max_gradient(machine: Machine, step: Operation) -> tuple[Plan, Roles
 
 def _put(machine: Machine, step: Operation) -> tuple[Plan, Roles]:
     (indices, updates), node = step.operands, step.node
-    plan = plan_put(
-        machine, node.dtype, indices.dtype, count=prod(indices.shape), mode=node["mode"], **_around(node)
-    )
+    plan = plan_put(machine, node.dtype, indices.dtype, count=prod(indices.shape), mode=node["mode"], **_around(node))
     return plan, {"indices": indices, "updates": updates, "c": step.result}
 
 

@@ -117,9 +117,7 @@ WRITTEN = frozenset(("c", "positions", "workspace"))
 """Roles that the steps of a plan write, and may read."""
 
 
-def _launch(
-    step: Step, roles: dict[str, Array], blocks: dict[str, Block], node: Node, written: Set[str]
-) -> Launch:
+def _launch(step: Step, roles: dict[str, Array], blocks: dict[str, Block], node: Node, written: Set[str]) -> Launch:
     arguments: list[int | Address] = []
     launch = Launch(step.kernel, (), step.chunks, step.kernel.title, nodes=(node,))
     moved: dict[Block, int] = {}
@@ -230,7 +228,8 @@ def _replaceable(epilogue: Fused, primary: Array, extra: dict[str, Array]) -> li
     """Pairs (written, read) of an epilogue: what it reads and writes in the same place."""
     arrays = {**extra}
     own = epilogue.instructions[epilogue.primary].number
-    reads, writes = [], []
+    reads: list[Array] = []
+    writes: list[Array] = []
     for i in epilogue.instructions:
         if i.op in ("load", "store") and epilogue.reaches[i.number] == TILE:
             array = primary if i.number == own and i.op == "store" else arrays[f"x{i.number}"]
@@ -239,8 +238,10 @@ def _replaceable(epilogue: Fused, primary: Array, extra: dict[str, Array]) -> li
         (w.block, r.block)
         for w in writes
         for r in reads
-        if w.block is not r.block and w.dtype.itemsize == r.dtype.itemsize
-        and w.block.nbytes == r.block.nbytes and w.offset == r.offset == 0
+        if w.block is not r.block
+        and w.dtype.itemsize == r.dtype.itemsize
+        and w.block.nbytes == r.block.nbytes
+        and w.offset == r.offset == 0
     ]
 
 
@@ -266,22 +267,36 @@ def _matmul(machine: Machine, node: Node, operands: Sequence[Array], c: Array, e
     while len(batch) < 2:
         batch, sizes = [1, *batch], [(0, *strides) for strides in sizes]
     outer, inner = batch
-    return plan_matmul(
-        machine,
-        Matrix(storage.stored(a.dtype), a_row, a.strides[-1], *sizes[0]),
-        Matrix(storage.stored(b.dtype), b.strides[-2], b.strides[-1], *sizes[1]),
-        Matrix(storage.stored(c.dtype), n, 1, m * n * inner, m * n),
-        m=m,
-        n=n,
-        k=k,
-        batch=(outer, inner),
-        epilogue=epilogue,
-    ) if wide else Plan()
+    return (
+        plan_matmul(
+            machine,
+            Matrix(storage.stored(a.dtype), a_row, a.strides[-1], *sizes[0]),
+            Matrix(storage.stored(b.dtype), b.strides[-2], b.strides[-1], *sizes[1]),
+            Matrix(storage.stored(c.dtype), n, 1, m * n * inner, m * n),
+            m=m,
+            n=n,
+            k=k,
+            batch=(outer, inner),
+            epilogue=epilogue,
+        )
+        if wide
+        else Plan()
+    )
 
 
-def _geometry(node: Node, x: Array | Any, filters: int, size: tuple[int, ...], channels: int, images: int, kernel: Any) -> Geometry:
+def _geometry(
+    node: Node, x: Array | Any, filters: int, size: tuple[int, ...], channels: int, images: int, kernel: Any
+) -> Geometry:
     return Geometry(
-        images, channels, filters, size, tuple(kernel), node["stride"], node["padding"], node["dilation"], node["groups"]
+        images,
+        channels,
+        filters,
+        size,
+        tuple(kernel),
+        node["stride"],
+        node["padding"],
+        node["dilation"],
+        node["groups"],
     )
 
 
@@ -301,7 +316,9 @@ def _convolution(machine: Machine, node: Node, operands: Sequence[Array], c: Arr
 def _input_gradient(machine: Machine, node: Node, operands: Sequence[Array], c: Array, epilogue: Fused | None) -> Plan:
     dy, w = operands
     geometry = _geometry(node, dy, dy.shape[1], node.shape[2:], node.shape[1], node.shape[0], w.shape[2:])
-    return plan_input_gradient(machine, geometry, storage.stored(dy.dtype), _weight(w), storage.stored(c.dtype), epilogue)
+    return plan_input_gradient(
+        machine, geometry, storage.stored(dy.dtype), _weight(w), storage.stored(c.dtype), epilogue
+    )
 
 
 def _weight_gradient(machine: Machine, node: Node, operands: Sequence[Array], c: Array, epilogue: Fused | None) -> Plan:

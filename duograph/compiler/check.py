@@ -44,8 +44,8 @@ def check_schedule(schedule: Schedule) -> None:
             written |= {step.result.block, *(array.block for array in step.also.values())}
         elif isinstance(step, Group):
             for node in step.reads:
-                array = schedule.arrays.get(node)
-                if array is not None and array.block not in written and array.block.nbytes:
+                source = schedule.arrays.get(node)
+                if source is not None and source.block not in written and source.block.nbytes:
                     raise CompilerError(f"the nest of {list(step.maps)} reads {node!r} before it is written")
             for node, array in step.stores:
                 if step.root is None or node in step.maps:

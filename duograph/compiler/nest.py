@@ -319,7 +319,8 @@ def halves(nest: Nest, parts: int) -> tuple[Nest, Nest, Block]:
     strides = dict(zip(kept, row_major(kept_sizes), strict=True))
 
     # the parts: everything that no reduction is needed for, and the reductions' results to their place
-    instructions, number = [], {}
+    instructions: list[Instruction] = []
+    number: dict[int, int] = {}
     accesses = list(nest.accesses)
     for k, instruction in enumerate(code.instructions):
         if k in after and k not in places:
@@ -345,9 +346,7 @@ def halves(nest: Nest, parts: int) -> tuple[Nest, Nest, Block]:
     # the total, over the axes (parts, *kept)
     moved = {axis: 1 + place for place, axis in enumerate(kept)}
     instructions, number = [], {}
-    accesses = [
-        Access(a.block, a.offset, (0, *(a.strides[k] for k in kept)), a.limit, a.step) for a in nest.accesses
-    ]
+    accesses = [Access(a.block, a.offset, (0, *(a.strides[k] for k in kept)), a.limit, a.step) for a in nest.accesses]
     for k, instruction in enumerate(code.instructions):
         if k in places:
             place, dtype = places[k]
@@ -357,7 +356,9 @@ def halves(nest: Nest, parts: int) -> tuple[Nest, Nest, Block]:
             instructions.append(
                 Instruction("load", dtype, axes=tuple(range(len(row))), unit=unit, number=len(accesses) - 1)
             )
-            instructions.append(Instruction("reduce", instruction.dtype, (len(instructions) - 1,), instruction.attributes))
+            instructions.append(
+                Instruction("reduce", instruction.dtype, (len(instructions) - 1,), instruction.attributes)
+            )
             number[k] = len(instructions) - 1
         elif instruction.op != "store" or k in after:
             if any(arg not in number for arg in instruction.args) or any(a not in moved for a in instruction.axes):
@@ -400,7 +401,7 @@ def _pruned(instructions: Sequence[Instruction], used: set[int]) -> list[Instruc
             wanted.update(instructions[k].args)
             wanted.update(v for n, v in instructions[k].attributes if n == "guard")
     number: dict[int, int] = {}
-    kept = []
+    kept: list[Instruction] = []
     for k, instruction in enumerate(instructions):
         if k in wanted or instruction.op == "store":
             number[k] = len(kept)

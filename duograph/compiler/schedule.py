@@ -21,18 +21,18 @@ from typing import Any
 from ..graph.node import Graph, Node, Shape
 from .affine import VIEWS, ZERO, Index, Split, inner_product, reshaped_index, source_index
 from .arrays import Array, Block, order_of, ordered_strides, packed, reshaped_strides, row_major
-from .epilogue import reach
+from .epilogue import COLUMN, NUMBER, reach
 from .group import Group, Operation, Step, axes_of
 from .layout import channels_last, preferred
 
 Strides = tuple[int, ...]
 
-CHEAP = frozenset("add subtract multiply divide negative cast sqrt rsqrt select less less_equal equal not_equal".split())
+CHEAP = frozenset(
+    "add subtract multiply divide negative cast sqrt rsqrt select less less_equal equal not_equal".split()
+)
 """Operations that are computed anew by every user where their operands are single numbers."""
 
-CONTRACTIONS = frozenset(
-    ("matmul", "convolution", "convolution_input_gradient", "convolution_weight_gradient")
-)
+CONTRACTIONS = frozenset(("matmul", "convolution", "convolution_input_gradient", "convolution_weight_gradient"))
 
 
 class Schedule:
@@ -190,11 +190,11 @@ class Schedule:
                 target = Array(block, output.dtype, output.shape, row_major(output.shape))
                 self._copy(output, target)
 
-    def _allocate(self, node: Node, order: Sequence[int], epilogue: bool = False) -> Array:
-        """Memory for a node whose axes shall lie in this order; an output lies in row-major order, unless an epilogue
-        writes it, which writes as its contraction does."""
+    def _allocate(self, node: Node, order: Sequence[int], fixed: bool = False) -> Array:
+        """Memory for a node whose axes shall lie in this order; an output lies in row-major order, unless the order is
+        fixed: a kernel, and the epilogue of a contraction, write as they do."""
         block = self._bound.get(node)
-        if block is not None and not (epilogue and not packed(node.shape, row_major(node.shape), order)):
+        if block is not None and not (fixed and not packed(node.shape, row_major(node.shape), order)):
             return Array(block, node.dtype, node.shape, row_major(node.shape))
         strides = ordered_strides(node.shape, order)
         return Array(Block(node.nbytes, "temporary"), node.dtype, node.shape, strides)
@@ -205,19 +205,17 @@ class Schedule:
         if found is None:
             group = self.home[node]
             assert isinstance(group, Group)
-            found = self._allocate(node, self._order_in(group, node), epilogue=group.root is not None)
+            found = self._allocate(node, self._order_in(group, group.maps[node]), fixed=group.root is not None)
             self.arrays[node] = found
             group.stores.append((node, found))
         return found
 
-    def _order_in(self, group: Group, node: Node) -> tuple[int, ...]:
-        """A node's axes in the order in which the nest walks them."""
+    @staticmethod
+    def _order_in(group: Group, index: Index) -> tuple[int, ...]:
+        """The axes of a node of this index in the order in which the nest walks them."""
         rank = {axis: k for k, axis in enumerate(group.order)}
         return tuple(
-            sorted(
-                range(node.ndim),
-                key=lambda k: (min((rank[axis] for axis, _ in group.maps[node][k].terms), default=-1), k),
-            )
+            sorted(range(len(index)), key=lambda k: (min((rank[a] for a, _ in index[k].terms), default=-1), k))
         )
 
     def view(self, node: Node, before: float = math.inf) -> Array | None:
@@ -280,6 +278,12 @@ class Schedule:
             if not self._join(group, node, group.maps[node], copying=True):
                 raise AssertionError(f"{node!r} cannot be copied")
         group.stores.append((node, target))
+
+    def _may_write(self, group: Group, node: Node, index: Index) -> bool:
+        """Whether an epilogue can write a node that it computes: all its elements, in some order in memory."""
+        assert group.root is not None
+        found = reach(group, inner_product(index, ordered_strides(node.shape, self._order_in(group, index))))
+        return found is not None and found != COLUMN and (found != NUMBER or node.size == group.root.size)
 
     @staticmethod
     def _may_store(group: Group, node: Node, target: Array) -> bool:
@@ -352,7 +356,9 @@ class Schedule:
                 base = self.base(operand)
                 if base not in self.inline and base not in self.waiting and (base in self.home or base in self.arrays):
                     array = self.view(operand)
-                    if array is not None and 0 not in (s for s, n in zip(array.strides, node.shape, strict=True) if n != 1):
+                    if array is not None and 0 not in (
+                        s for s, n in zip(array.strides, node.shape, strict=True) if n != 1
+                    ):
                         return order_of(array.shape, array.strides)
         return tuple(range(node.ndim))
 
@@ -398,7 +404,9 @@ class Schedule:
         if node.op.name == "reshape":
             self._make_readable(node)
         else:
-            self._own(node, self._copied(node, tuple(range(node.ndim))))
+            copy = self._copied(node, tuple(range(node.ndim)))
+            if node not in self._owned:  # what it looks at may have had to be copied first
+                self._own(node, copy)
 
     def _make_readable(self, node: Node) -> None:
         """Copy what a view, which no affine index reads, looks at, so that strides describe the view."""
@@ -412,7 +420,7 @@ class Schedule:
 
     def _own(self, node: Node, array: Array) -> None:
         self._views[node] = self._owned[node] = array
-        self._since[array.block] = max(self._since.get(array.block, -1.0), self.end)
+        self._since.setdefault(array.block, self.end)
 
     def has_own_array(self, node: Node, before: float) -> bool:
         """Whether a view, or a number computed by every user, has been put into memory as it is, before a step."""
@@ -482,6 +490,8 @@ class Schedule:
                 outer, inner = group.split(request)
                 index = tuple(e.split(request.axis, outer, inner, request.inner) for e in index)
                 continue
+            if fits and group.root is not None and not copying and not self._may_write(group, node, index):
+                fits = attempt.fail("an epilogue cannot write it")
             if fits:
                 attempt.commit()
             elif attempt.reason and group.position >= 0:
@@ -612,7 +622,7 @@ class Schedule:
             self._place_writes(node)
             return
         operands, order = self._operands(node)
-        result = self._allocate(node, order)
+        result = self._allocate(node, order, fixed=True)
         position = self.end + 1
         if name in CONTRACTIONS and node.size:
             group = Group(position, root=node)
@@ -628,7 +638,7 @@ class Schedule:
         if name == "window_max":  # the positions of the maxima, where they are wanted, are found on the way
             for twin in self.users[node.inputs[0]]:
                 if twin.op.name == "window_argmax" and twin.attributes == node.attributes and twin not in self.home:
-                    step.also[twin] = self.arrays[twin] = self._allocate(twin, order)
+                    step.also[twin] = self.arrays[twin] = self._allocate(twin, order, fixed=True)
                     self.home[twin] = step
 
     def _place_writes(self, node: Node) -> None:
@@ -751,22 +761,22 @@ class _Attempt:
         for operand, place in operand_indices(node, index):
             if place is None:  # a table that is looked up by computed indices: it must be in memory
                 if self.schedule.base(operand) in self.group.maps or self.schedule.base(operand) in self.added:
-                    return self._fail("a table that it looks up is computed in this nest")
+                    return self.fail("a table that it looks up is computed in this nest")
                 if self.group.root is not None:
-                    return self._fail("an epilogue looks nothing up")
+                    return self.fail("an epilogue looks nothing up")
                 if self.schedule.view(operand, self.group.position) is None:
-                    return self._fail("a table that it looks up is not in memory")
+                    return self.fail("a table that it looks up is not in memory")
                 continue
             needs = self._get(operand, place)
             if needs is None:
                 return False
             later = later or needs
         if node.op.name == "pad" and self.group.root is not None:
-            return self._fail("an epilogue has no padding")
+            return self.fail("an epilogue has no padding")
         if later:
             self.later.add(node)
             if axes_of(index) & (self.group.reduced or frozenset()) and not self.group.rows:
-                return self._fail("it needs the whole of a reduction whose rows do not fit a cache")
+                return self.fail("it needs the whole of a reduction whose rows do not fit a cache")
         return True
 
     def reduce(self, node: Node, index: Index) -> bool:
@@ -778,9 +788,9 @@ class _Attempt:
         reduced = axes_of(index[axis] for axis in axes)
         kept = tuple(entry for axis, entry in enumerate(index) if axis not in axes)
         if reduced & axes_of(kept) or not self.group.full(index):
-            return self._fail("an axis is in part reduced")
+            return self.fail("an axis is in part reduced")
         if self.group.reduced is not None and self.group.reduced != reduced:
-            return self._fail("the nest reduces other axes")
+            return self.fail("the nest reduces other axes")
         if self.group.reduced is None and reduced:
             self.reduced = reduced
             before, self.group.reduced = self.group.reduced, reduced
@@ -789,7 +799,7 @@ class _Attempt:
         else:
             rows = self.group.rows
         if later and not rows:
-            return self._fail("it needs the whole of a reduction whose rows do not fit a cache")
+            return self.fail("it needs the whole of a reduction whose rows do not fit a cache")
         self.added[node] = kept
         self.inputs[node] = index
         self.later.add(node)
@@ -802,7 +812,7 @@ class _Attempt:
             known = self.added.get(node) or group.maps.get(node)
             if known is not None and (node in self.added or schedule.home.get(node) is group):
                 if known != index:
-                    self._fail("it needs another element of a value that this nest computes")
+                    self.fail("it needs another element of a value that this nest computes")
                     return None
                 return node in self.later or node in group.later
             own = schedule.has_own_array(node, group.position)
@@ -817,7 +827,7 @@ class _Attempt:
             if node.op.name in VIEWS and (inside or base in schedule.waiting or base in schedule.inline):
                 found = source_index(node, index, group.sizes)
                 if found is None:
-                    self._fail("no affine index reads a view")
+                    self.fail("no affine index reads a view")
                     return None
                 node, index = node.inputs[0], found
                 continue
@@ -825,7 +835,7 @@ class _Attempt:
 
     def _inline(self, node: Node, index: Index) -> bool | None:
         if self.group.root is not None and node.op.name == "iota":
-            self._fail("an epilogue has no counters")
+            self.fail("an epilogue has no counters")
             return None
         for operand, place in operand_indices(node, index):
             if self._get(operand, place or ()) is None:
@@ -838,23 +848,23 @@ class _Attempt:
         base = schedule.base(node)
         home = schedule.home.get(base)
         if home is not None and home.position >= group.position:
-            self._fail("what it reads is written later")
+            self.fail("what it reads is written later")
             return None
         while (array := schedule.view(node, group.position)) is None:
             if node.op.name not in VIEWS:
                 return None
             found = source_index(node, index, group.sizes)
             if found is None:
-                self._fail("no affine index reads a view")
+                self.fail("no affine index reads a view")
                 return None
             node, index = node.inputs[0], found
         if group.root is not None and reach(group, inner_product(index, array.strides)) is None:
-            self._fail("an epilogue cannot read an operand of this layout")
+            self.fail("an epilogue cannot read an operand of this layout")
             return None
         self.reads.add(base)
         return False
 
-    def _fail(self, reason: str) -> bool:
+    def fail(self, reason: str) -> bool:
         self.reason = reason
         return False
 

@@ -54,6 +54,10 @@ class GradientError(DuographError, RuntimeError):
     """A gradient that cannot be computed: a freed graph, an overwritten value, no path."""
 
 
+class LinearAlgebraError(DuographError, RuntimeError, ValueError):
+    """A matrix that the decomposition or solver does not take: singular, not positive definite, no convergence."""
+
+
 class GraphError(DuographError, RuntimeError, ValueError):
     """A graph that breaks its own rules, or a text that is no graph."""
 

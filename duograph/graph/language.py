@@ -9,7 +9,7 @@ import builtins
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .dtype import DType
+from .dtype import DType, int64
 from .node import Node, Number, Shape, apply, constant
 from .primitives.rules import broadcast_shapes, normalize_axes, normalize_axis
 
@@ -162,6 +162,26 @@ def matmul(a: Node, b: Node) -> Node:
     a = broadcast_to(a, (*batch, *a.shape[-2:]))
     b = broadcast_to(b, (*batch, *b.shape[-2:]))
     return apply("matmul", a, b)
+
+
+def solve(a: Node, b: Node) -> Node:
+    """The X of `a X = b`: `[..., n, n]` and `[..., n, k]`, of one batch."""
+    return apply("solve", a, b)
+
+
+def eye(size: int, dtype: DType, batch: Shape = ()) -> Node:
+    """Identity matrices `[*batch, size, size]`."""
+    places = iota(size, int64)
+    return broadcast_to(cast(equal(reshape(places, (size, 1)), places), dtype), (*batch, size, size))
+
+
+def band(x: Node, low: int | None, high: int | None) -> Node:
+    """The matrices `x` with zeros where the column less the row is below `low` or above `high` (None: no bound)."""
+    rows, columns = reshape(iota(x.shape[-2], int64), (-1, 1)), iota(x.shape[-1], int64)
+    distance = columns - rows
+    if low is not None:
+        x = select(distance >= low, x, 0)
+    return x if high is None else select(distance <= high, x, 0)
 
 
 def concatenate(xs: Sequence[Node], axis: int = 0) -> Node:

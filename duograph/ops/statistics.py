@@ -92,7 +92,12 @@ def vector_norm(x: Node, *, order: float, axes: tuple[int, ...], keepdims: bool)
         return g.sum(g.cast(g.not_equal(x, 0), x.dtype), axes, keepdims)
     if order == 1:
         return g.sum(size, axes, keepdims)
-    total = g.sum(x * x if order == 2 else g.power(size, order), axes, keepdims)
+    if 0 < order < 1:  # whose derivative at 0 is infinite
+        at_zero = g.equal(x, 0)
+        powers = g.select(at_zero, 0.0, g.power(g.select(at_zero, 1.0, size), order))
+    else:
+        powers = x * x if order == 2 else g.power(size, order)
+    total = g.sum(powers, axes, keepdims)
     zero = g.equal(total, 0)
     safe = g.select(zero, 1.0, total)
     return g.select(zero, 0.0 if order > 0 else total, g.sqrt(safe) if order == 2 else g.power(safe, 1.0 / order))
@@ -104,6 +109,10 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
     """The p-norm over axes (all if None) taken as one vector; "fro" is 2."""
     if dtype is not None:
         input = cast(input, dtypes.dtype(dtype))
+    if p == "nuc":
+        from .norms import matrix_norm
+
+        return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, out=out)
     if p not in ("fro", None) and not isinstance(p, int | float):
         raise ArgumentError(f"norm: p: expected a number or 'fro'. Received: {p!r}; see torch.linalg for others")
     order = 2.0 if p in ("fro", None) else float(p)

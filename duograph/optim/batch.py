@@ -112,7 +112,9 @@ class Update(NamedTuple):
             return None
         count = len(batch.parameters)
         known = refill.values[:count] + [p._grad._value for p in batch.parameters]  # type: ignore[union-attr]
-        if not trace.holds(known) or trace in [v.trace for v in self.numbers + refill.values[count:]]:
+        if not trace.holds(known) or trace in [v.trace for v in refill.values[count:]]:
+            return None
+        if not trace.would_enter(self.numbers):
             return None
         return batch.passages.get((here, self.rule, self.attributes, *[v.slot for v in known]))
 

@@ -228,7 +228,7 @@ class _Analysis:
                 raise Unrepeatable("it returns a view of a tensor from outside")
             self.accounted.add(base._value)
         value = leaf._value
-        origin = None if value.origin is None else _spent(value)
+        origin = value.origin = None if value.origin is None else _spent(value)  # lets go of what the tape still holds
         return Output(None, None, self.slot(value, "what it returns"), leaf._device, origin)
 
     def check_escapes(self, results: Sequence[Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from operator import is_, itemgetter
-from sys import getrefcount
 from typing import Any, NamedTuple
 
 from ..graph import trace as tracing
@@ -119,14 +118,11 @@ class Recipe:
         self._refill = Refill([w.tensor for w in self._contents], [w.in_place for w in self._contents])
         self._pick_contents = _picker([w.place for w in self._contents])
         given = [w for w in self.writes if w.of_gradient and not w.in_place and w.place is not None]
-        self._given_to = [w.tensor for w in given]
-        self._given_places = [w.place for w in given if w.place is not None]
+        self._given = [(w.tensor, w.place, self.kinds[w.place]) for w in given if w.place is not None]
         apart = set(map(id, (*self._contents, *given)))
         self._rest = [w for w in self.writes if id(w) not in apart]
         self._known_frozen: list[Value] = []  # values that were found to be of the right kind
         self._is_of_kind = False  # whether what is read and written is, when it is what the last replay bound
-        self._given = Refill([])
-        self._given_counts: list[int] = []
 
     def _places_of_leaves(self) -> list[int]:
         """For each leaf its place among all that a replay gathers, in the order in which it does."""
@@ -204,8 +200,8 @@ class Recipe:
             self._bind(made)
         for write in self._rest:
             self._write(write, arguments, made)
-        if self._given_to:
-            self._give(made)
+        for tensor, place, kind in self._given:
+            tensor._grad = wrap(Value(kind.shape, kind.dtype, made[place], kind=kind))
         if interrupt is not None:
             raise interrupt
         return self.rebuild([self._output(o, arguments, made) for o in self.outputs])
@@ -245,25 +241,6 @@ class Recipe:
         found = [_leaf(r, r.tensor._value) for r in self._of_written]  # type: ignore[union-attr]
         self._is_of_kind = None not in found
 
-    def _give(self, made: list[Buffer]) -> None:
-        """Give the tensors their gradients: those of the last replay, with new content, if nobody else holds them."""
-        given = self._given
-        if (
-            given.is_for([t._grad for t in self._given_to])
-            and list(map(getrefcount, given.tensors)) == self._given_counts
-            and given.is_alone()
-        ):
-            given.fill([made[place] for place in self._given_places])
-            return
-        for tensor, place in zip(self._given_to, self._given_places, strict=True):
-            kind = self.kinds[place]
-            tensor._grad = wrap(Value(kind.shape, kind.dtype, made[place], kind=kind))
-        gradients: list[Any] = [t._grad for t in self._given_to]
-        self._given = Refill(gradients, [False] * len(gradients))
-        del gradients
-        self._given.take()
-        self._given_counts = list(map(getrefcount, self._given.tensors))
-
     def _write(self, write: Write, arguments: Sequence[Tensor], made: list[Buffer]) -> None:
         tensor = write.tensor if write.argument is None else arguments[write.argument]
         new = None
@@ -274,8 +251,6 @@ class Recipe:
             tensor._grad = None
         elif write.in_place:
             overwrite((tensor._grad if write.of_gradient else tensor,), (new,))  # type: ignore[arg-type]
-        elif write.of_gradient:
-            tensor._grad = wrap(new)
         else:
             new.origin, new.index = tensor._value.origin, tensor._value.index
             tensor._value = new

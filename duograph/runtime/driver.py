@@ -48,8 +48,8 @@ def _module() -> Module:
     with module.function("duograph_run", [Arg("plan", "ptr")]) as f:
         (plan,) = f.args
         relocations, bases = _word(f, plan, 0, "ptr"), _word(f, plan, 4, "ptr")
-        with f.loop(0, _word(f, plan, 1), name="relocation") as loop:
-            row = f.gep(relocations, loop.index * 3, "i64")
+        with f.loop(0, _word(f, plan, 1), name="relocation") as relocate:
+            row = f.gep(relocations, relocate.index * 3, "i64")
             base = f.load(f.gep(bases, _word(f, row, 1), "i64"), "i64", align=8)
             f.store(base + _word(f, row, 2), _word(f, row, 0, "ptr"), align=8)
         waves = _word(f, plan, 2, "ptr")
@@ -70,8 +70,8 @@ def _module() -> Module:
                     with later.else_():
                         later.yield_(zero)
                     kernel, block = _word(f, launch, 0, "ptr"), _word(f, launch, 1, "ptr")
-                    with f.loop(0, _word(f, launch, 2) - later.results[0], name="chunk") as chunk:
-                        f.call(kernel, block, chunk.index, zero)
+                    with f.loop(0, _word(f, launch, 2) - later.results[0], name="chunk") as turn:
+                        f.call(kernel, block, turn.index, zero)
                 serial.yield_()
             with serial.else_():
                 with f.if_(f.eq(count, 1)) as single:

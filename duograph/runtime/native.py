@@ -32,7 +32,7 @@ _PACKED = {
     "bool": "?", "uint8": "B", "int8": "b", "uint16": "H", "int16": "h", "uint32": "I", "int32": "i", "uint64": "Q",
     "int64": "q", "float16": "e", "float32": "f", "float64": "d", "bfloat16": "H",
 }  # fmt: skip
-"""How a run-time number is written, by its dtype: letters of `struct`."""
+"""How a run-time number is written, by its dtype: letters of `struct`, which has none for bfloat16, only its size."""
 
 SMALL = 20_000
 """Bytes and operations of a wave that one thread does sooner than it would wake others."""
@@ -111,6 +111,7 @@ class Native:
         packing = struct.Struct("=" + "".join(_PACKED[simple.inputs[k].dtype.name] for k in number_places))
         self._numbers = (ctypes.c_char * max(1, packing.size))()
         self._pack = packing.pack_into
+        self._packable = all(simple.inputs[k].dtype.name != "bfloat16" for k in number_places)
         start, offsets = ctypes.addressof(self._numbers), []
         for k in number_places:
             offsets.append(start)
@@ -123,7 +124,10 @@ class Native:
         table_of_waves: list[int] = []
         self._segments: list[tuple[Any, int, list[Host]]] = []
         error = 0
-        for wave in ([*self.preparations], *self.waves) if self.preparations else self.waves:
+        all_waves: list[Sequence[Launch | Host]] = [*self.waves]
+        if self.preparations:
+            all_waves.insert(0, self.preparations)
+        for wave in all_waves:
             hosts = [step for step in wave if isinstance(step, Host)]
             rows: list[int] = []
             total, work, checked = 0, 0, False
@@ -209,7 +213,7 @@ class Native:
         bases = self._bases
         bases[: len(self._array_places)] = [leaves[k].address for k in self._array_places]
         numbers = [leaves[k] for k in self._number_places]
-        if all([type(number) is Number for number in numbers]):
+        if self._packable and all([type(number) is Number for number in numbers]):
             self._pack(self._numbers, 0, *[number.number for number in numbers])
             for base, address in self._own_addresses:
                 bases[base] = address
@@ -289,7 +293,7 @@ class Native:
             if type(leaf) is Number:
                 dtype = self.simple.inputs[k].dtype.numpy
                 place = address - ctypes.addressof(self._numbers)
-                np.frombuffer(self._numbers, dtype, 1, place)[0] = leaf.number
+                np.frombuffer(memoryview(self._numbers), dtype, 1, place)[0] = leaf.number
                 self._bases[base] = address
             else:
                 self._bases[base] = leaf.address
@@ -309,14 +313,11 @@ class Native:
         """Let the interpreter compute a node."""
 
         def view(array: Array) -> np.ndarray:
-            base, offset = self._location(Address(array.block, array.offset * array.dtype.itemsize))
-            start = self._bases[base] + offset
+            base, offset = self._location(Address(array.block))
             dtype = array.dtype.numpy
-            size = max(1, array.block.nbytes)
-            memory_ = (ctypes.c_char * size).from_address(start)
-            flat = np.frombuffer(memory_, np.uint8)
+            block = (ctypes.c_char * max(1, array.block.nbytes)).from_address(self._bases[base] + offset)
             strides = tuple(s * dtype.itemsize for s in array.strides)
-            return np.ndarray(array.shape, dtype, flat.data, 0, strides)
+            return np.ndarray(array.shape, dtype, memoryview(block), array.offset * dtype.itemsize, strides)
 
         result = evaluate(host.node, [view(a) for a in host.operands])
         if host.node.size:

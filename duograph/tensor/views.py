@@ -215,8 +215,7 @@ class Refill:
     def take(self) -> None:
         """Take the values that the tensors hold: they were made just now, and nobody else knows of them."""
         for tensor in self.tensors:
-            if tensor._views is not None:
-                tensor._views = [r for r in tensor._views if r() is not None] or None
+            tensor._views = [r for r in tensor._views or () if r() is not None] or None
         self.values = [t._value for t in self.tensors]
         self._counts = list(map(getrefcount, self.values))
 
@@ -234,7 +233,7 @@ class Refill:
             [t._value for t in self.tensors] == self.values
             and list(map(getrefcount, self.values)) == self._counts
             and [t._views for t in self.tensors].count(None) == len(self.values)
-            and False not in [v.buffer.simple for v in self.values]
+            and False not in [v.buffer is not None and v.buffer.simple for v in self.values]
         )
 
     def fill(self, buffers: Sequence[Buffer]) -> None:

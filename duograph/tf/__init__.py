@@ -18,6 +18,7 @@ from .function import Function, TensorSpec, function
 from .keras_import import allow as allow_on_keras
 from .linalg import einsum, eye, matmul, norm, tensordot
 from .missing import missing
+from .substitution import install, uninstall
 from .tape import GradientTape, UnconnectedGradients, custom_gradient
 from .tensors import *
 from .variable import Variable

@@ -6,8 +6,8 @@ Thin skins over `duograph.ops`, `duograph.functional`, `duograph.nn` and `duogra
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import math
+from importlib.machinery import PathFinder
 from typing import Any
 
 from ..autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
@@ -51,6 +51,7 @@ from .modes import (
     use_deterministic_algorithms,
 )
 from .serialization import load, save
+from .substitution import install, uninstall
 
 __version__ = "2.13.0"
 """The version of PyTorch whose names and meanings this module follows; Duograph's own is `duograph.__version__`."""
@@ -98,7 +99,7 @@ _missing = missing(__name__, globals())
 
 def __getattr__(name: str) -> Any:
     """Modules of the face load when first used."""
-    if not name.startswith("__") and importlib.util.find_spec(f"{__name__}.{name}") is not None:
+    if not name.startswith("__") and PathFinder.find_spec(f"{__name__}.{name}", __path__) is not None:
         return importlib.import_module(f".{name}", __name__)
     return _missing(name)
 

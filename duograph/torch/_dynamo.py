@@ -25,6 +25,11 @@ def disable(function: Callable[..., Any] | None = None, recursive: bool = True, 
     return always
 
 
+def allow_in_graph(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`: whatever it records is in the graph."""
+    return function
+
+
 def reset() -> None:
     """There is no cache of traced bytecode."""
 

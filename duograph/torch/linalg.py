@@ -1,54 +1,73 @@
-"""`torch.linalg`: norms, products, and the QR decomposition. Other decompositions and solvers are not built yet."""
+"""`torch.linalg`: norms, products, decompositions and solvers. What has complex results is not there."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
-import numpy as np
-
-from ..graph.errors import ArgumentError, GradientError
+from ..functional.linear import cross as cross_op
+from ..graph.errors import LinearAlgebraError as LinAlgError
 from ..ops import FUNCTIONS
 from ..ops.define import into
-from ..tensor.convert import from_buffer
-from ..tensor.core import Tensor
+from ..ops.factors import (
+    cond,
+    eig,
+    eigh,
+    eigvalsh,
+    householder_product,
+    lstsq,
+    matrix_exp,
+    matrix_power,
+    matrix_rank,
+    multi_dot,
+    pinv,
+    svdvals,
+    tensorinv,
+    tensorsolve,
+    vander,
+)
+from ..ops.factors import linalg_qr as qr
+from ..ops.factors import linalg_svd as svd
+from ..ops.norms import matrix_norm, norm, vector_norm
+from ..ops.solving import (
+    Inverse,
+    cholesky_ex,
+    det,
+    lu,
+    lu_factor,
+    lu_factor_ex,
+    no_failure,
+    slogdet,
+    solve,
+    solve_ex,
+    solve_triangular,
+)
+from ..ops.solving import inverse as inv
+from ..ops.solving import lu_solve_factors as lu_solve
+from ..tensor.core import Tensor, apply, operand, result_type
 from .missing import missing
 
-__all__ = ["cross", "diagonal", "matmul", "matrix_norm", "norm", "qr", "vecdot", "vector_norm"]
+__all__ = [
+    "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvalsh",
+    "householder_product", "inv", "inv_ex", "lstsq", "lu", "lu_factor", "lu_factor_ex", "lu_solve", "matmul",
+    "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve",
+    "solve_ex", "solve_triangular", "svd", "svdvals", "tensorinv", "tensorsolve", "vander", "vecdot", "vector_norm",
+]  # fmt: skip
 
-matmul, cross = FUNCTIONS["matmul"], FUNCTIONS["cross"]
-
-
-def vector_norm(x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None,
-                out: Tensor | None = None) -> Tensor:  # fmt: skip
-    """The norm of vectors along axes (all if None)."""
-    return into(out, FUNCTIONS["norm"](x, ord, dim, keepdim, dtype=dtype))
-
-
-def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None,
-                out: Tensor | None = None) -> Tensor:  # fmt: skip
-    """The norm of matrices: "fro", 1, -1, infinity or -infinity.
-
-    Raises ArgumentError for those that need singular values.
-    """
-    rows, columns = (d % A.ndim for d in dim)
-    if ord == "fro":
-        return into(out, FUNCTIONS["norm"](A, 2, (rows, columns), keepdim, dtype=dtype))
-    if ord not in (1, -1, float("inf"), float("-inf")):
-        raise ArgumentError(f"matrix_norm: ord: expected 'fro', 1, -1 or an infinity. Received: {ord!r}")
-    summed, kept = (rows, columns) if abs(ord) == 1 else (columns, rows)
-    sums = FUNCTIONS["sum"](FUNCTIONS["abs"](A), summed, True, dtype=dtype)
-    result = FUNCTIONS["amax" if ord > 0 else "amin"](sums, kept, True)
-    return into(out, result if keepdim else FUNCTIONS["squeeze"](result, (rows, columns)))
+matmul = FUNCTIONS["matmul"]
 
 
-def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None,
-         out: Tensor | None = None) -> Tensor:  # fmt: skip
-    """A vector norm (`dim` None or one axis) or a matrix norm (two axes)."""
-    if isinstance(dim, tuple | list) and len(dim) == 2 and ord is not None:
-        return matrix_norm(A, ord, tuple(dim), keepdim, dtype=dtype, out=out)
-    if dim is None and ord is not None and A.ndim == 2:
-        return matrix_norm(A, ord, (-2, -1), keepdim, dtype=dtype, out=out)
-    return vector_norm(A, 2 if ord in (None, "fro") else ord, dim, keepdim, dtype=dtype, out=out)
+def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Tensor | None = None) -> Tensor:
+    """The cross product of vectors of 3 along an axis; the other axes broadcast."""
+    dtype = result_type(input, other)
+    return into(out, apply(cross_op, (operand(input, dtype), operand(other, dtype)), (("axis", dim),)))
+
+
+def cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Tensor:
+    """Lower triangular L with A = L Lᵀ, or upper U with A = Uᵀ U."""
+    return FUNCTIONS["cholesky"](A, upper, out=out)
+
+
+def inv_ex(A: Tensor, *, check_errors: bool = False) -> Inverse:
+    """As `inv`, with an `info` that is always 0: a singular matrix raises."""
+    return Inverse(inv(A), no_failure(A))
 
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) -> Tensor:
@@ -59,29 +78,6 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) ->
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """A view of the diagonals of matrices."""
     return FUNCTIONS["diagonal"](A, offset, dim1, dim2)
-
-
-class QR(NamedTuple):
-    """What `qr` gives."""
-
-    Q: Tensor
-    R: Tensor
-
-
-def qr(A: Tensor, mode: str = "reduced") -> QR:
-    """Orthogonal Q and upper triangular R with A = Q R. The content is observed.
-
-    Raises GradientError for a tensor that requires grad: this decomposition has no gradient here yet.
-    """
-    if mode not in ("reduced", "complete", "r"):
-        raise ArgumentError(f"qr: mode: expected 'reduced', 'complete' or 'r'. Received: {mode!r}")
-    if A.requires_grad:
-        raise GradientError("qr has no gradient here yet: take A.detach(), or compute it under no_grad()")
-    array = A._array()
-    if mode == "r":
-        return QR(from_buffer(np.zeros(0, array.dtype)), from_buffer(np.linalg.qr(array).R))
-    q, r = np.linalg.qr(array, "complete" if mode == "complete" else "reduced")
-    return QR(from_buffer(q), from_buffer(r))
 
 
 __getattr__ = missing(__name__, __all__)

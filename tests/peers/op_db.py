@@ -44,15 +44,18 @@ NOT_UNIQUE = {"linalg.eig", "linalg.eigh", "linalg.svd", "svd", "linalg.lstsq", 
 TIES = {"kthvalue", "topk", "sort", "argsort", "mode", "median", "nanmedian"}
 """Which of equal elements is meant is not defined: indices are compared in shape and dtype only."""
 
-CONVENTIONS = {"nn.functional.ctc_loss", "nextafter", "sgn", "fill", "zero_", "nn.functional.max_unpool1d",
+CONVENTIONS = {"cholesky_inverse", "nn.functional.ctc_loss", "nextafter", "sgn", "fill", "zero_", "nn.functional.max_unpool1d",
                "nn.functional.max_unpool2d", "nn.functional.max_unpool3d"}  # fmt: skip
 """PyTorch's gradient is not compared: its CTC loss differentiates as if a log softmax stood before it, max_unpool
 as if no two places were one, nextafter has none, sgn's is a tensor that cannot be read, and a tensor
-filled with a number depends on nothing here."""
+filled with a number depends on nothing here. cholesky_inverse gives gradients to elements it does not read."""
 
 METHODS_IN_PLACE = {"uniform", "cauchy", "exponential", "geometric", "log_normal", "fill", "zero_", "normal"}
 SWAPPED = {"nn.functional.embedding", "nn.functional.embedding_bag"}
 """Their samples have the weight first."""
+
+OF_PRODUCTS = {"svd_lowrank/", "pca_lowrank/", "linalg.pinv/singular"}
+"""Their samples are two factors of the matrix that is meant, so that its rank is known."""
 
 
 class Difference(Exception):
@@ -72,6 +75,11 @@ def operator(name: str, variant: str = "") -> Any:
     if name in SWAPPED:
         wanted = getattr(ours.nn.functional, name.rsplit(".", 1)[1])
         return lambda weight, x, **k: wanted(x, weight, **k)
+    if f"{name}/{variant}" in OF_PRODUCTS:
+        factored = {"svd_lowrank": ours.svd_lowrank, "pca_lowrank": ours.pca_lowrank}.get(name, ours.linalg.pinv)
+        return lambda a, b, **k: factored(a @ b.mT, **k)
+    if variant == "grad_oriented":
+        return lambda a, b, driver: ours.linalg.lstsq(a, b, driver=driver)[:2]
     for part in name.removeprefix("torch.").split("."):
         try:
             found = getattr(found, part)

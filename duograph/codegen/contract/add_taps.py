@@ -5,8 +5,8 @@ It does what `AddParts` does, and writes a filter's taps as vectors: squares of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 from .. import types
@@ -52,13 +52,11 @@ class AddTaps(Kernel):
             m, first = down.index, n + across.index
             place = f.gep(source, m * tile.columns + across.index, element)
             taps = self._sums(f, given, place)
-            mask = f.lane_mask(columns - across.index, tile.lanes)
             whole = f.compare("le", across.index + tile.lanes, columns)
-            with f.if_(whole, name="whole", likely=True):
-                self._store(f, given, self._finished(f, given, taps, m, first, None), m, first)
-            with f.if_(f.invert(whole), name="edge", likely=False):
-                taps = self._finished(f, given, taps, m, first, mask)
-                self._store_some(f, given, taps, m, first, columns - across.index)
+            with f.if_(whole, name="whole", likely=True) as branch:
+                self._finish(f, given, taps, m, first)
+            with branch.else_():
+                self._finish_some(f, given, taps, m, first, columns - across.index)
 
     def _sums(self, f: Function, given: SimpleNamespace, place: Reg) -> list[Reg]:
         tile = self.tile
@@ -73,37 +71,26 @@ class AddTaps(Kernel):
             part.yield_(*[f.add(x, y) for x, y in zip(part.carried, load(part.index), strict=True)])
         return part.results
 
-    def _finished(
-        self, f: Function, given: SimpleNamespace, taps: Sequence[Reg], m: Reg, n: Reg, mask: Reg | None
-    ) -> list[Reg]:
-        """What the epilogue makes of the sums."""
-        if self.epilogue is None:
-            return list(taps)
-        found = []
-        for tap, value in enumerate(taps):
-            offset = m * given.c_row + tap
-            piece = Tile(f, [[value]], [m], [n], [offset], [mask], given.c_column, self.tile.half, given)
-            found.append(f.cast(self.epilogue.emit(piece)[0][0], self.tile.element))
-        return found
+    def _finish(self, f: Function, given: SimpleNamespace, taps: Sequence[Reg], m: Reg, n: Reg) -> None:
+        """The epilogue and the result of as many columns as lanes."""
+        start = m * given.c_row
+        piece = Taps(
+            f,
+            values=[[value] for value in taps],
+            rows=[m] * self.taps,
+            columns=[n],
+            offsets=[start + tap for tap in range(self.taps)],
+            masks=[None],
+            column_step=given.c_column,
+            half=self.tile.half,
+            given=given,
+        )
+        results = self.epilogue.emit(piece) if self.epilogue else piece.values
+        for tap, row in enumerate(results):
+            piece.store(row[0], given.c, self.tile.element, tap, 0)
+        piece.flush()
 
-    def _store(self, f: Function, given: SimpleNamespace, taps: Sequence[Reg], m: Reg, n: Reg) -> None:
-        """Columns of vectors, as many as lanes."""
-        tile, element = self.tile, self.tile.element
-        target = f.gep(given.c, m * given.c_row + n * given.c_column, element)
-        places = [f.gep(target, given.c_column * lane, element) for lane in range(tile.lanes)]
-        for tap in range(0, self.taps, tile.lanes):
-            some = list(taps[tap : tap + tile.lanes])
-            count = len(some)
-            if count == 1:
-                for lane, place in enumerate(places):
-                    f.store(f.extract(some[0], lane), f.gep(place, tap, element))
-                continue
-            mask = f.values(types.like(tile.vector, "i1"), [lane < count for lane in range(tile.lanes)])
-            square = transposed(f, some + [f.poison(tile.vector)] * (tile.lanes - count))
-            for value, place in zip(square, places, strict=True):
-                f.store(value, f.gep(place, tap, element), mask=mask if count < tile.lanes else None)
-
-    def _store_some(
+    def _finish_some(
         self, f: Function, given: SimpleNamespace, taps: Sequence[Reg], m: Reg, n: Reg, columns: Reg
     ) -> None:
         """Fewer columns than lanes, element by element."""
@@ -111,7 +98,65 @@ class AddTaps(Kernel):
         kept = f.stack(tile.vector, len(taps), align=types.size(element) * tile.lanes, name="edge")
         for at, value in enumerate(taps):
             f.store(value, f.gep(kept, at, tile.vector))
-        target = f.gep(given.c, m * given.c_row + n * given.c_column, element)
         with f.loop(0, columns, name="column") as column, f.loop(0, self.taps, name="tap") as tap:
             value = f.load(f.gep(kept, tap.index * tile.lanes + column.index, element), element)
-            f.store(value, f.gep(target, column.index * given.c_column + tap.index, element))
+            offset, step = m * given.c_row + tap.index, given.c_column
+            piece = Tile(f, [[value]], [m], [n + column.index], [offset], [None], step, tile.half, given)
+            results = self.epilogue.emit(piece) if self.epilogue else piece.values
+            piece.store(results[0][0], given.c, element, 0, 0)
+
+
+@dataclass(frozen=True)
+class Taps(Tile):
+    """All taps, a row each, of as many columns as there are lanes, in buffers where taps lie together. What is of the
+    type that was summed is read and written as one vector for each column."""
+
+    read: dict[str, list[Reg]] = field(default_factory=dict)
+    written: dict[str, tuple[Reg, list[Reg]]] = field(default_factory=dict)
+
+    def load(self, operand: str, element: str, i: int, j: int) -> Reg:
+        if element != self._element:
+            return super().load(operand, element, i, j)
+        if operand not in self.read:
+            self.read[operand] = self._load_all(getattr(self.given, operand))
+        return self.read[operand][i]
+
+    def store(self, value: Reg, pointer: Reg, element: str, i: int, j: int) -> None:
+        if element != self._element:
+            super().store(value, pointer, element, i, j)
+            return
+        _, values = self.written.setdefault(pointer.name, (pointer, []))
+        values.append(self.f.cast(value, element))
+        assert len(values) == i + 1, "taps are written in their order"
+
+    def flush(self) -> None:
+        """Write what was stored, when all has been read."""
+        for pointer, values in self.written.values():
+            self._store_all(pointer, values)
+
+    @property
+    def _element(self) -> str:
+        return types.element(self.values[0][0].type)
+
+    def _blocks(self, pointer: Reg) -> Iterator[tuple[int, int, Reg | None, list[Reg]]]:
+        """Squares of taps by columns: the first tap, how many, which lanes those are, and where each column starts."""
+        f, vector = self.f, self.values[0][0].type
+        places = self._lanes(self.address(pointer, self._element, 0, 0), self._element)
+        for tap in range(0, len(self.values), self.lanes):
+            count = min(self.lanes, len(self.values) - tap)
+            some = f.values(types.like(vector, "i1"), [lane < count for lane in range(self.lanes)])
+            yield tap, count, some if count < self.lanes else None, [f.gep(p, tap, self._element) for p in places]
+
+    def _load_all(self, pointer: Reg) -> list[Reg]:
+        f, vector = self.f, self.values[0][0].type
+        found: list[Reg] = []
+        for _, count, mask, places in self._blocks(pointer):
+            found += transposed(f, [f.load(place, vector, mask=mask) for place in places])[:count]
+        return found
+
+    def _store_all(self, pointer: Reg, values: Sequence[Reg]) -> None:
+        f, vector = self.f, self.values[0][0].type
+        for tap, count, mask, places in self._blocks(pointer):
+            square = transposed(f, [*values[tap : tap + count], *[f.poison(vector)] * (self.lanes - count)])
+            for value, place in zip(square, places, strict=True):
+                f.store(value, place, mask=mask)

@@ -264,10 +264,10 @@ def suits_winograd(machine: Machine, geometry: Geometry, *, backward: bool = Fal
         return False
     tile = choose(machine, "float", None, n)
     squares = round_up(g.images * prod(ceil_div(extent, RESULT) for extent in places), tile.rows)
-    k, n = round_up(k, tile.lanes), round_up(n, tile.lanes)
+    whole_k, n = round_up(k, tile.lanes), round_up(n, tile.lanes)
     seen, _ = views(backward_walks(g) if backward else [forward_walk(g)], size)
     direct = (g.images * seen / COMPONENTS + PACKING[1]) * k * n
-    here = (squares + PACKING[0]) * k * n + squares * (TRANSFORMS[0] * k + TRANSFORMS[1] * n)
+    here = (squares + PACKING[0]) * k * n + squares * (TRANSFORMS[0] * whole_k + TRANSFORMS[1] * n)
     return direct >= GAIN * here
 
 

@@ -1,0 +1,324 @@
+"""Graphs compiled for another architecture and run under an emulator.
+
+Python does what `Native` does, but nothing has an address yet: tables, inputs and memory for the rest are laid out in
+one stretch of bytes, with a list of the places where an address goes. A small program in C loads it, writes the
+addresses, runs the plans by the driver on the thread pool, both compiled for that architecture as well, and gives the
+bytes back.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import struct
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from duograph.codegen import lower, scalar
+from duograph.codegen.contract import Machine
+from duograph.codegen.emitter import Module
+from duograph.codegen.launch import ERROR, SCRATCH, Address, Launch
+from duograph.codegen.plan import Failure, Kernel, Scratch
+from duograph.compiler.arrays import ALIGNMENT, Array, Block, ordered_strides
+from duograph.compiler.schedule import Schedule
+from duograph.compiler.simplify import simplify
+from duograph.graph.node import Graph
+from duograph.runtime import driver, jit, targets, waves
+from duograph.runtime.pool_ir import pool_ir
+
+PAGE = 4096
+THREADS = 4
+"""The most that a program may run with."""
+
+CACHES = targets.Caches(32 << 10, 1 << 20, 8 << 20)
+"""Of the machine that plans are made for: the same wherever the tests run."""
+
+FILL = 0xA5
+"""What is in memory that nobody has written."""
+
+
+def toolchain(architecture: str) -> tuple[str, str]:
+    """The emulator of an architecture and its C compiler; the test is skipped where one is missing."""
+    wanted = (f"qemu-{architecture}-static", f"{architecture}-linux-gnu-gcc")
+    found = [shutil.which(name) for name in wanted]
+    for name, path in zip(wanted, found, strict=True):
+        if path is None:
+            pytest.skip(f"{name} is not installed")
+    return str(found[0]), str(found[1])
+
+
+class Place(NamedTuple):
+    """A place in the program's memory, as an address in a table."""
+
+    offset: int
+
+
+class Code(NamedTuple):
+    """A kernel's function, as an address in a table."""
+
+    name: str
+
+
+Word = int | Place | Code
+
+
+@dataclass
+class Memory:
+    """What a program finds in memory, and where in it addresses go."""
+
+    content: bytearray = field(default_factory=bytearray)
+    places: list[int] = field(default_factory=list)
+    codes: list[tuple[int, str]] = field(default_factory=list)
+    guards: list[int] = field(default_factory=list)
+
+    def table(self, words: Sequence[Word]) -> Place:
+        """Consecutive 8-byte slots."""
+        start = len(self.content)
+        for k, word in enumerate(words):
+            if isinstance(word, Place):
+                self.places.append(start + 8 * k)
+            elif isinstance(word, Code):
+                self.codes.append((start + 8 * k, word.name))
+        self.content += b"".join(
+            struct.pack("<q", word.offset if isinstance(word, Place) else 0 if isinstance(word, Code) else word)
+            for word in words
+        )
+        return Place(start)
+
+    def guarded(self, content: bytes) -> Place:
+        """Bytes that end where a page begins that must not be touched."""
+        self._fill(PAGE)
+        self.content += bytes([FILL]) * (-len(content) % PAGE)
+        place = Place(len(self.content))
+        self.content += content
+        self.guards.append(len(self.content))
+        self.content += bytes(PAGE)
+        return place
+
+    def _fill(self, align: int) -> None:
+        self.content += bytes([FILL]) * (-len(self.content) % align)
+
+
+@dataclass(eq=False)
+class Job:
+    """A graph, arrays for its inputs, and the orders in which their axes lie in memory."""
+
+    graph: Graph
+    arrays: Sequence[np.ndarray]
+    orders: Sequence[tuple[int, ...] | None] | None = None
+
+
+@dataclass
+class _Bound:
+    """Where things of a job are in memory."""
+
+    plan: Place
+    errors: Place
+    inputs: list[tuple[Place, bytes]]
+    outputs: list[tuple[Place, tuple[int, ...], np.dtype]]
+
+
+class Program:
+    """Jobs as one executable.
+
+    Attributes:
+        kernels: All that the jobs need, by name.
+    """
+
+    def __init__(self, target: targets.Target, jobs: Iterable[Job]) -> None:
+        self.target = target
+        self.machine = Machine.of(target, CACHES)
+        self.memory = Memory()
+        self.kernels: dict[str, Kernel] = {}
+        self.jobs = [self._bind(job) for job in jobs]
+
+    def _bind(self, job: Job) -> _Bound:
+        """Compile the graph to launches and write their tables: what `Native` does, with places for addresses."""
+        simple = simplify(job.graph)
+        inputs = []
+        laid_out: list[bytes] = []
+        for position, node in enumerate(simple.inputs):
+            order = (job.orders[position] if job.orders else None) or tuple(range(node.ndim))
+            block = Block(node.nbytes, "input", position)
+            inputs.append(Array(block, node.dtype, node.shape, ordered_strides(node.shape, order)))
+            laid_out.append(np.asarray(job.arrays[position]).transpose(order).tobytes())
+        steps = lower.lower(self.machine, Schedule(simple, inputs, scalar.SUPPORTED))
+        launches = [step for step in steps if isinstance(step, Launch)]
+        assert len(launches) == len(steps), "the interpreter is not there to help"
+        order_of_waves = waves.waves(steps)
+        arena = -(-waves.plan_memory(order_of_waves) // ALIGNMENT) * ALIGNMENT
+        scratch = max((launch.scratch for launch in launches), default=0)
+
+        memory = self.memory
+        given = [memory.guarded(content) for content in laid_out]
+        results = [memory.guarded(bytes([FILL]) * node.nbytes) for node in simple.outputs]
+        threads_memory = struct.pack("<q", scratch).ljust(Scratch.HEADER, b"\0") + bytes([FILL]) * scratch * THREADS
+        temporary = memory.guarded(bytes([FILL]) * arena + threads_memory)
+
+        def located(address: Address) -> Place:
+            block = address.block
+            if block is SCRATCH:
+                return Place(temporary.offset + arena + address.offset)
+            base = {"input": given, "output": results}.get(block.kind)
+            start = base[block.position].offset if base else temporary.offset + block.place
+            return Place(start + address.offset)
+
+        failing = sum(map(waves.is_checked, launches))
+        errors = memory.table([0] * (Failure.BYTES // 8) * max(1, failing))
+        error = 0
+        table_of_waves: list[Word] = []
+        for wave in order_of_waves:
+            rows: list[Word] = []
+            total, checked = 0, False
+            for launch in wave:
+                assert isinstance(launch, Launch)
+                self.kernels[launch.kernel.name] = launch.kernel
+                own_error = Place(errors.offset + Failure.BYTES * error)
+                words: list[Word] = [
+                    value if isinstance(value, int) else own_error if value.block is ERROR else located(value)
+                    for value in launch.arguments
+                ]
+                error += waves.is_checked(launch)
+                checked = checked or waves.is_checked(launch)
+                total += launch.chunks
+                rows += [Code(launch.kernel.name), memory.table(words or [0]), total]
+            flags = driver.CHECKED * checked  # even the smallest wave runs on all threads
+            table_of_waves += [memory.table(rows), len(rows) // 3, total, flags]
+        table = memory.table(table_of_waves or [0])
+        nothing = memory.table([0])
+        plan: list[Word] = [nothing, 0, table, len(table_of_waves) // driver.WAVE_SLOTS, nothing, errors, failing, 0]
+        return _Bound(
+            memory.table(plan),
+            errors,
+            list(zip(given, laid_out, strict=True)),
+            [(place, o.shape, o.dtype.numpy) for place, o in zip(results, simple.outputs, strict=True)],
+        )
+
+    def build(self, folder: Path) -> None:
+        """Compile and link; what `run` needs is in the folder then."""
+        self.emulator, compiler = toolchain(self.target.architecture)
+        self.folder = folder
+        names = sorted(self.kernels)
+        modules: dict[str, object] = {"pool": pool_ir("linux", self.target.architecture), "driver": driver._module()}
+        for name in names:
+            modules[name] = module = Module(name)
+            self.kernels[name].emit(module)
+        files = []
+        for k, module in enumerate(modules.values()):
+            files.append(folder / f"{k}.o")
+            files[-1].write_bytes(jit.object_for(module, self.target))
+        declared = "".join(f"void {name}(void);\n" for name in names)
+        listed = "".join(f"    {name},\n" for name in names)
+        (folder / "main.c").write_text(f"{declared}\nstatic void (*kernels[])(void) = {{\n{listed}    0}};\n{MAIN}")
+        (folder / "objects").write_text("\n".join(map(str, files)))
+        command = [compiler, "-static", "-O1", "-Wall", "-Werror", "main.c", "@objects", "-o", "program", "-lm", "-pthread"]
+        subprocess.run(command, cwd=folder, check=True, timeout=120)
+        memory, number = self.memory, {name: k for k, name in enumerate(names)}
+        memory._fill(PAGE)
+        words = [len(memory.content), len(self.jobs), len(memory.places), len(memory.codes), len(memory.guards)]
+        words += [job.plan.offset for job in self.jobs] + memory.places
+        words += [word for place, name in memory.codes for word in (place, number[name])] + memory.guards
+        (folder / "memory").write_bytes(struct.pack(f"<{len(words)}q", *words) + memory.content)
+
+    def run(self, threads: int) -> list[list[np.ndarray] | int]:
+        """The outputs of each job; where it refused its data, what it refused. Inputs are still what they were."""
+        command = [self.emulator, "./program", "memory", str(threads)]
+        run = subprocess.run(command, cwd=self.folder, capture_output=True, check=False, timeout=300)
+        assert run.returncode == 0, f"{run.returncode}: {run.stderr.decode(errors='replace')}"
+        content = run.stdout
+        assert len(content) == len(self.memory.content)
+        found: list[list[np.ndarray] | int] = []
+        for job in self.jobs:
+            for place, before in job.inputs:
+                assert content[place.offset : place.offset + len(before)] == before, "an input was written to"
+            if struct.unpack_from("<q", content, job.plan.offset + 7 * 8)[0]:
+                found.append(struct.unpack_from("<q", content, job.errors.offset + 8)[0])
+                continue
+            found.append(
+                [
+                    np.frombuffer(content, dtype, int(np.prod(shape)), place.offset).reshape(shape)
+                    for place, shape, dtype in job.outputs
+                ]
+            )
+        return found
+
+
+MAIN = r"""
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+extern int64_t duograph_pool_wanted, duograph_pool_started, duograph_pool_stopping;
+extern void (*duograph_pool_starter)(void);
+void duograph_pool_worker(int64_t thread);
+void duograph_pool_ring(void);
+void duograph_pool_reset(void);
+void duograph_run(void *plan);
+
+static pthread_t workers[16];
+
+static void *work(void *number) {
+    duograph_pool_worker((int64_t)number);
+    return 0;
+}
+
+static void start(void) {
+    for (int64_t k = duograph_pool_started; k < duograph_pool_wanted; ++k)
+        if (pthread_create(&workers[k], 0, work, (void *)(k + 1))) exit(3);
+    duograph_pool_started = duograph_pool_wanted;
+}
+
+static void read_all(void *to, size_t bytes, FILE *file) {
+    if (fread(to, 1, bytes, file) != bytes) exit(4);
+}
+
+static int64_t *words(int64_t count, FILE *file) {
+    int64_t *found = malloc(8 * count + 8);
+    read_all(found, 8 * count, file);
+    return found;
+}
+
+static void protect(char *memory, int64_t *guards, int64_t count, int how) {
+    for (int64_t k = 0; k < count; ++k)
+        if (mprotect(memory + guards[k], 4096, how)) exit(5);
+}
+
+int main(int count, char **given) {
+    FILE *file = fopen(given[1], "rb");
+    int64_t *sizes = words(5, file);
+    int64_t *plans = words(sizes[1], file), *places = words(sizes[2], file);
+    int64_t *codes = words(2 * sizes[3], file), *guards = words(sizes[4], file);
+    char *memory = mmap(0, sizes[0], PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    read_all(memory, sizes[0], file);
+    for (int64_t k = 0; k < sizes[2]; ++k) *(int64_t *)(memory + places[k]) += (int64_t)memory;
+    for (int64_t k = 0; k < sizes[3]; ++k)
+        *(int64_t *)(memory + codes[2 * k]) = (int64_t)kernels[codes[2 * k + 1]];
+    protect(memory, guards, sizes[4], PROT_NONE);
+
+    duograph_pool_reset();
+    duograph_pool_starter = start;
+    duograph_pool_wanted = atoi(given[2]) - 1;
+    for (int64_t k = 0; k < sizes[1]; ++k) {
+        fprintf(stderr, "job %ld\n", (long)k);  /* the last line says which one a crash was in */
+        duograph_run(memory + plans[k]);
+    }
+    int64_t started = duograph_pool_started;
+    duograph_pool_stopping = 1;
+    duograph_pool_ring();
+    for (int64_t k = 0; k < started; ++k) pthread_join(workers[k], 0);
+    if (started != (sizes[1] ? duograph_pool_wanted : 0)) exit(6);  /* no job had work for them */
+
+    protect(memory, guards, sizes[4], PROT_READ);
+    return fwrite(memory, 1, sizes[0], stdout) != (size_t)sizes[0] || fflush(stdout);
+}
+"""
+"""Loads the memory that its first argument names, writes addresses into it, runs all plans with as many threads as its
+second argument says, and writes the memory to its output. Before it stands the table of kernels."""
