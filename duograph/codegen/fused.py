@@ -11,7 +11,6 @@ from . import scalar, storage, types
 from .contract.epilogue import Tile
 from .emitter import Reg
 
-
 SHARED: dict[Reach, int] = {NUMBER: 0, COLUMN: 1}
 """What one operand serves: 0 all elements, 1 those of a column; otherwise 2, its own element."""
 

@@ -28,7 +28,21 @@ from .layout import channels_last, preferred
 Strides = tuple[int, ...]
 
 CHEAP = frozenset(
-    "add subtract multiply divide negative cast sqrt rsqrt select less less_equal equal not_equal".split()
+    [
+        "add",
+        "subtract",
+        "multiply",
+        "divide",
+        "negative",
+        "cast",
+        "sqrt",
+        "rsqrt",
+        "select",
+        "less",
+        "less_equal",
+        "equal",
+        "not_equal",
+    ]
 )
 """Operations that are computed anew by every user where their operands are single numbers."""
 
@@ -220,18 +234,17 @@ class Schedule:
 
     def view(self, node: Node, before: float = math.inf) -> Array | None:
         """A node as an array, where it or what it is a view of is in memory before a step and strides can say so."""
-        if node in self._views:
-            found = self._views[node]
-            return None if found is not None and self._since.get(found.block, -1.0) >= before else found
-        if node.op.name in VIEWS:
-            inner = self.view(node.inputs[0])
-            found = None if inner is None else inner.moved(node)
-        elif node in self.inline:
-            return None
-        else:
-            found = self.array(node)
-        self._views[node] = found
-        return found
+        found = self._views.get(node)
+        if node not in self._views:
+            if node.op.name in VIEWS:
+                inner = self.view(node.inputs[0])
+                found = None if inner is None else inner.moved(node)
+            elif node in self.inline:
+                return None
+            else:
+                found = self.array(node)
+            self._views[node] = found
+        return None if found is not None and self._since.get(found.block, -1.0) >= before else found
 
     def in_memory(self, node: Node, wanted: Any = None) -> Array:
         """A node as an array; it is computed, or copied, where it must be.
@@ -384,8 +397,9 @@ class Schedule:
         for operand in list(self._operands_in_tree(node)):
             if operand in self.waiting:
                 self._place(operand)
+        looked_up = node.inputs[:1] if node.op.name in ("take", "take_along") else ()
         for operand in node.inputs:
-            if self.view(operand) is None:
+            if self.view(operand) is None and (operand not in self.inline or operand in looked_up):
                 self._materialise(operand)
         group = self._new_group(node, self._last(node), self._order_for(node))
         if not self._join(group, node, group.maps.pop(node)):

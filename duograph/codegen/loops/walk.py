@@ -15,9 +15,9 @@ from .values import Values
 
 COSTLY = frozenset(
     (
-        "exp", "expm1", "log", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh",
-        "atanh", "erf", "erfinv", "lgamma", "digamma", "polygamma", "power", "atan2", "floor_divide", "remainder", "fmod",
-        "gather",
+        "exp", "expm1", "log", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh",
+        "asinh", "acosh", "atanh", "erf", "erfinv", "lgamma", "digamma", "polygamma", "power", "atan2",
+        "floor_divide", "remainder", "fmod", "gather",
     )
 )  # fmt: skip
 """Instructions that are worth keeping in memory rather than repeating."""
