@@ -47,7 +47,9 @@ def demo(
 @app.command(context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True})
 def run(
     program: Annotated[str, typer.Argument(help="The Python file.", show_default=False)],
-    arguments: Annotated[list[str] | None, typer.Argument(help="What it finds in sys.argv.", show_default=False)] = None,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="What it finds in sys.argv.", show_default=False)
+    ] = None,
 ) -> None:
     """Run a program that says `import torch`, `import tensorflow` or `import keras` on Duograph, as it stands."""
     from .run import run as execute  # here, since most commands need no frameworks' names

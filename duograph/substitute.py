@@ -11,45 +11,73 @@ import importlib
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
 
 _lock = threading.RLock()
 
 
-def install(names: Mapping[str, str], refused: Mapping[str, str] | None = None) -> None:
-    """Let every import of a package in `names` give the module of Duograph's that it is mapped to.
+@dataclass(frozen=True)
+class Framework:
+    """What Duograph stands in for.
 
-    Args:
-        names: Packages, and what stands in for each, such as {"torch": "duograph.torch"}. It loads when first imported.
-        refused: Packages that cannot work with a stand-in, and why; importing one raises ModuleNotFoundError.
+    Attributes:
+        names: Packages, and what stands in for each; it loads when first imported.
+        refused: Packages that cannot work with a stand-in, and what to do instead.
+    """
 
-    Installing twice is installing once. Raises ImportError where the package itself has already been imported.
+    names: Mapping[str, str]
+    refused: Mapping[str, str]
+
+
+PYTORCH = Framework(
+    {"torch": "duograph.torch"},
+    {
+        "torchvision": "Write transforms in NumPy, read images with a Dataset of yours or duograph.data.sources, and take "
+        "the definition of a model into your program; torch.load reads its state_dict",
+        "torchaudio": "Read sound with the standard library's wave, or with the soundfile package",
+        "torchtext": "Split text in Python, or with the tokenizers package",
+    },
+)
+TENSORFLOW = Framework(
+    {"tensorflow": "duograph.tf", "keras": "duograph.keras"},
+    {
+        "tensorflow_datasets": "Load arrays with NumPy, or with keras.datasets",
+        "tensorflow_hub": "Use keras.applications, or a .keras file",
+        "tensorflow_probability": "Write densities with keras.ops",
+    },
+)
+
+
+def install(framework: Framework) -> None:
+    """Let every import of the framework's packages, and of their submodules, give Duograph's modules.
+
+    Importing one of the refused packages raises ModuleNotFoundError that says what to do instead. Installing twice is installing once. Raises ImportError where the package itself has already been imported.
     """
     with _lock:
-        for name, target in names.items():
+        for name, target in framework.names.items():
             if name in sys.modules and sys.modules[name] is not importlib.import_module(target):
                 raise ImportError(
                     f"{name} itself has already been imported, and what holds it would go on using it: "
                     f"call install() before anything imports {name}, or start the program with `duograph run`"
                 )
-        for name, target in names.items():
+        for name, target in framework.names.items():
             if not any(isinstance(finder, _Finder) and finder.name == name for finder in sys.meta_path):
                 sys.meta_path.insert(0, _Finder(name, target))
                 sys.meta_path.append(_Last(name, target))
-        for name, reason in (refused or {}).items():
+        for name, reason in framework.refused.items():
             if not any(isinstance(finder, _Refusal) and finder.name == name for finder in sys.meta_path):
                 sys.meta_path.insert(0, _Refusal(name, reason))
         importlib.invalidate_caches()
 
 
-def uninstall(names: Mapping[str, str], refused: Mapping[str, str] | None = None) -> None:
+def uninstall(framework: Framework) -> None:
     """Undo `install`: the next import of these names looks for the packages themselves."""
     with _lock:
-        gone = {*names, *(refused or {})}
+        gone = {*framework.names, *framework.refused}
         sys.meta_path[:] = [f for f in sys.meta_path if not (isinstance(f, _Part) and f.name in gone)]
-        for name, target in names.items():
+        for name, target in framework.names.items():
             if not _is_package_itself(sys.modules.get(target), name):
                 for key in [k for k in sys.modules if k == name or k.startswith(name + ".")]:
                     if sys.modules[key] is sys.modules.get(target + key[len(name) :]):
@@ -126,7 +154,11 @@ class _Refusal(_Part):
     ) -> ModuleSpec | None:
         if name != self.name:
             return None
-        raise ModuleNotFoundError(f"No module named {name!r} under Duograph: {self.reason}", name=name)
+        raise ModuleNotFoundError(
+            f"No module named {name!r}: it is built on the compiled parts of the framework, for which Duograph does not "
+            f"stand in. {self.reason}",
+            name=name,
+        )
 
 
 class _Existing:

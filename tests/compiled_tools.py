@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
@@ -58,14 +58,13 @@ def poisoned(plan: Native, leaves: list[Buffer | Number]) -> list[Buffer]:
 def natively(
     plan: Native, arrays: Sequence[np.ndarray], orders: Sequence[Order] | None = None, *, guards: str = "none"
 ) -> list[np.ndarray]:
-    """The outputs of a plan. Its inputs are not changed; no address outside of them is touched.
+    """The outputs of a plan. Its inputs are held here and must not be changed.
 
     Args:
         guards: Whether inputs lie between pages that must not be touched: their `"start"` or their `"end"` beside one.
     """
     orders = orders or [None] * len(arrays)
-    kept = []
-    placed = []
+    kept, placed = [], []
     for a, order in zip(arrays, orders, strict=True):
         if guards == "none":
             placed.append(laid_out(a, order))
@@ -74,12 +73,30 @@ def natively(
             kept.append(memory)
             placed.append(copy)
     before = [a.tobytes() for a in placed]
-    outputs = [buffer.array for buffer in poisoned(plan, [Buffer(a) for a in placed])]
-    # the list of leaves is gone and with it all but `placed`, which is why nothing was overwritten
+    outputs = [np.array(buffer.array) for buffer in poisoned(plan, [Buffer(a) for a in placed])]
     assert before == [a.tobytes() for a in placed], "an input that someone holds was written to"
-    results = [np.array(a) for a in outputs]
-    del outputs, placed, kept
-    return results
+    return outputs
+
+
+def overwriting(
+    plan: Native,
+    arrays: Sequence[np.ndarray],
+    orders: Sequence[Order] | None = None,
+    *,
+    plain: Callable[[], bool] = bool,
+) -> list[np.ndarray]:
+    """The outputs of a plan whose inputs nobody else holds, so that it may write over them.
+
+    Args:
+        plain: Whether the next single number is to be a number of Python.
+    """
+    leaves: list[Buffer | Number] = []
+    for a, order in zip(arrays, orders or [None] * len(arrays), strict=True):
+        if a.shape == () and a.dtype != bfloat16.numpy and plain():
+            leaves.append(Number(a.item(), False))
+        else:
+            leaves.append(Buffer(laid_out(a, order).copy(order="K")))
+    return [buffer.array for buffer in poisoned(plan, leaves)]
 
 
 def interpreted(graph: Graph, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -303,14 +320,3 @@ def random_case(seed: int, steps: int, *, large: bool) -> Case:
     arrays = [builder.values[i] for i in builder.inputs]
     graph = Graph(tuple(builder.inputs), tuple(outputs))
     return Case(graph, arrays, orders, [o not in builder.rounded for o in outputs])
-
-
-def numbers(case: Case, seed: int) -> list[Buffer | Number]:
-    """The inputs of a case as leaves that nobody else holds; single numbers as numbers of Python, all or some."""
-    rng = np.random.default_rng(seed)
-    share = rng.choice([0, 0.5, 1])
-    leaves: list[Buffer | Number] = []
-    for node, a, order in zip(case.graph.inputs, case.arrays, case.orders, strict=True):
-        plain = node.shape == () and node.dtype is not bfloat16 and rng.random() < share
-        leaves.append(Number(a.item(), False) if plain else Buffer(np.array(laid_out(a, order), order="K")))
-    return leaves

@@ -8,11 +8,11 @@ bytes back.
 
 from __future__ import annotations
 
-import functools
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -28,13 +28,20 @@ from duograph.codegen.plan import Failure, Kernel, Scratch
 from duograph.compiler.arrays import ALIGNMENT, Array, Block, ordered_strides
 from duograph.compiler.schedule import Schedule
 from duograph.compiler.simplify import simplify
-from duograph.graph.node import Graph
+from duograph.graph.dtype import BY_NUMPY
+from duograph.graph.node import PRIMITIVES, Graph, Node, make
 from duograph.runtime import driver, jit, targets, waves
 from duograph.runtime.pool_ir import pool_ir
 
 PAGE = 4096
-THREADS = 4
+THREADS = 3
 """The most that a program may run with."""
+
+TOGETHER = 40
+"""Kernels in an object file: compiled together, they take three quarters of the time."""
+
+LIBRARY = frozenset(["sin", "cos", "tan", "fmod", "fmodf"])
+"""What kernels may call: it is in every process, while a compiler's own library is only in programs that it linked."""
 
 CACHES = targets.Caches(32 << 10, 1 << 20, 8 << 20)
 """Of the machine that plans are made for: the same wherever the tests run."""
@@ -93,7 +100,7 @@ class Memory:
 
     def guarded(self, content: bytes) -> Place:
         """Bytes that end where a page begins that must not be touched."""
-        self._fill(PAGE)
+        self.fill(PAGE)
         self.content += bytes([FILL]) * (-len(content) % PAGE)
         place = Place(len(self.content))
         self.content += content
@@ -101,7 +108,7 @@ class Memory:
         self.content += bytes(PAGE)
         return place
 
-    def _fill(self, align: int) -> None:
+    def fill(self, align: int) -> None:
         self.content += bytes([FILL]) * (-len(self.content) % align)
 
 
@@ -112,6 +119,15 @@ class Job:
     graph: Graph
     arrays: Sequence[np.ndarray]
     orders: Sequence[tuple[int, ...] | None] | None = None
+
+
+def graph_of(function: Callable[..., Node | Sequence[Node]], arrays: Sequence[np.ndarray]) -> Graph:
+    """What the function does to inputs like these arrays."""
+    inputs = tuple(
+        make(PRIMITIVES["input"], position=k, shape=a.shape, dtype=BY_NUMPY[a.dtype]) for k, a in enumerate(arrays)
+    )
+    outputs = function(*inputs)
+    return Graph(inputs, (outputs,) if isinstance(outputs, Node) else tuple(outputs))
 
 
 @dataclass
@@ -127,16 +143,25 @@ class _Bound:
 class Program:
     """Jobs as one executable.
 
+    Args:
+        folder: Where it is made.
+        system: What the thread pool sleeps on: see `pool_ir`.
+
     Attributes:
         kernels: All that the jobs need, by name.
+        outside: The functions that kernels call.
+        workers: How many the last run started.
     """
 
-    def __init__(self, target: targets.Target, jobs: Iterable[Job]) -> None:
-        self.target = target
+    def __init__(self, target: targets.Target, jobs: Iterable[Job], folder: Path, *, system: str = "linux") -> None:
+        self.emulator, self.compiler = toolchain(target.architecture)
+        self.target, self.folder = target, folder
         self.machine = Machine.of(target, CACHES)
         self.memory = Memory()
         self.kernels: dict[str, Kernel] = {}
         self.jobs = [self._bind(job) for job in jobs]
+        self._write()
+        self._build(system)
 
     def _bind(self, job: Job) -> _Bound:
         """Compile the graph to launches and write their tables: what `Native` does, with places for addresses."""
@@ -188,7 +213,7 @@ class Program:
                 checked = checked or waves.is_checked(launch)
                 total += launch.chunks
                 rows += [Code(launch.kernel.name), memory.table(words or [0]), total]
-            flags = driver.CHECKED * checked  # even the smallest wave runs on all threads
+            flags = driver.SERIAL * (total == 1) + driver.CHECKED * checked  # the smallest run on all threads too
             table_of_waves += [memory.table(rows), len(rows) // 3, total, flags]
         table = memory.table(table_of_waves or [0])
         nothing = memory.table([0])
@@ -200,37 +225,45 @@ class Program:
             [(place, o.shape, o.dtype.numpy) for place, o in zip(results, simple.outputs, strict=True)],
         )
 
-    def build(self, folder: Path) -> None:
-        """Compile and link; what `run` needs is in the folder then."""
-        self.emulator, compiler = toolchain(self.target.architecture)
-        self.folder = folder
-        names = sorted(self.kernels)
-        modules: dict[str, object] = {"pool": pool_ir("linux", self.target.architecture), "driver": driver._module()}
-        for name in names:
-            modules[name] = module = Module(name)
-            self.kernels[name].emit(module)
-        files = []
-        for k, module in enumerate(modules.values()):
-            files.append(folder / f"{k}.o")
-            files[-1].write_bytes(jit.object_for(module, self.target))
-        declared = "".join(f"void {name}(void);\n" for name in names)
-        listed = "".join(f"    {name},\n" for name in names)
-        (folder / "main.c").write_text(f"{declared}\nstatic void (*kernels[])(void) = {{\n{listed}    0}};\n{MAIN}")
-        (folder / "objects").write_text("\n".join(map(str, files)))
-        command = [compiler, "-static", "-O1", "-Wall", "-Werror", "main.c", "@objects", "-o", "program", "-lm", "-pthread"]
-        subprocess.run(command, cwd=folder, check=True, timeout=120)
-        memory, number = self.memory, {name: k for k, name in enumerate(names)}
-        memory._fill(PAGE)
+    def _write(self) -> None:
+        """The file that the program reads."""
+        memory, number = self.memory, {name: k for k, name in enumerate(sorted(self.kernels))}
+        memory.fill(PAGE)
         words = [len(memory.content), len(self.jobs), len(memory.places), len(memory.codes), len(memory.guards)]
         words += [job.plan.offset for job in self.jobs] + memory.places
         words += [word for place, name in memory.codes for word in (place, number[name])] + memory.guards
-        (folder / "memory").write_bytes(struct.pack(f"<{len(words)}q", *words) + memory.content)
+        (self.folder / "memory").write_bytes(struct.pack(f"<{len(words)}q", *words) + memory.content)
 
-    def run(self, threads: int) -> list[list[np.ndarray] | int]:
+    def _build(self, system: str) -> None:
+        """Compile and link."""
+        names = sorted(self.kernels)
+        modules: list[object] = [pool_ir(system, self.target.architecture), driver._module()]
+        for start in range(0, len(names), TOGETHER):
+            modules.append(module := Module("kernels"))
+            for name in names[start : start + TOGETHER]:
+                self.kernels[name].emit(module)
+        files = [self.folder / f"{k}.o" for k in range(len(modules))]
+        with ThreadPoolExecutor(targets.cores()) as workers:
+            for file, code in zip(files, workers.map(lambda m: jit.object_for(m, self.target), modules), strict=True):
+                file.write_bytes(code)
+        declared = "".join(f"void {name}(void);\n" for name in names)
+        listed = "".join(f"    {name},\n" for name in names)
+        (self.folder / "main.c").write_text(
+            f"{declared}\nstatic void (*kernels[])(void) = {{\n{listed}    0}};\n{MAIN}"
+        )
+        flags = ["-static", "-O1", "-Wall", "-Werror", "-pthread", "-o", "program", "main.c", *map(str, files), "-lm"]
+        subprocess.run([self.compiler, *flags], cwd=self.folder, check=True, timeout=120)
+        listing = [self.compiler.removesuffix("gcc") + "nm", "--undefined-only", "--format=posix", *map(str, files[2:])]
+        found = subprocess.run(listing, capture_output=True, check=True, text=True, timeout=120).stdout
+        self.outside = {line.split()[0] for line in found.splitlines() if " U" in line}
+
+    def run(self, threads: int, rounds: int = 1) -> list[list[np.ndarray] | int]:
         """The outputs of each job; where it refused its data, what it refused. Inputs are still what they were."""
-        command = [self.emulator, "./program", "memory", str(threads)]
+        command = [self.emulator, "./program", "memory", str(threads), str(rounds)]
         run = subprocess.run(command, cwd=self.folder, capture_output=True, check=False, timeout=300)
-        assert run.returncode == 0, f"{run.returncode}: {run.stderr.decode(errors='replace')}"
+        *_, last = run.stderr.decode(errors="replace").splitlines() or [""]
+        assert run.returncode == 0, f"exit status {run.returncode} in {last}"
+        self.workers = int(last)
         content = run.stdout
         assert len(content) == len(self.memory.content)
         found: list[list[np.ndarray] | int] = []
@@ -248,6 +281,16 @@ class Program:
             )
         return found
 
+    def results(self) -> list[list[np.ndarray]]:
+        """The outputs of each job, which have the same bits with one and with several threads."""
+        alone, together = self.run(1), self.run(THREADS)
+        for k, (one, other) in enumerate(zip(alone, together, strict=True)):
+            assert isinstance(one, list), f"job {k} refused {one}"
+            assert isinstance(other, list), f"job {k} refused {other}"
+            same = [x.tobytes() == y.tobytes() for x, y in zip(one, other, strict=True)]
+            assert all(same), f"job {k}: the bits depend on the threads"
+        return [one for one in alone if isinstance(one, list)]
+
 
 MAIN = r"""
 #include <pthread.h>
@@ -255,6 +298,7 @@ MAIN = r"""
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 
 extern int64_t duograph_pool_wanted, duograph_pool_started, duograph_pool_stopping;
 extern void (*duograph_pool_starter)(void);
@@ -264,6 +308,7 @@ void duograph_pool_reset(void);
 void duograph_run(void *plan);
 
 static pthread_t workers[16];
+static const struct timespec pause = {0, 1000000};  /* longer than workers stay awake */
 
 static void *work(void *number) {
     duograph_pool_worker((int64_t)number);
@@ -306,15 +351,16 @@ int main(int count, char **given) {
     duograph_pool_reset();
     duograph_pool_starter = start;
     duograph_pool_wanted = atoi(given[2]) - 1;
-    for (int64_t k = 0; k < sizes[1]; ++k) {
-        fprintf(stderr, "job %ld\n", (long)k);  /* the last line says which one a crash was in */
-        duograph_run(memory + plans[k]);
-    }
+    for (int round = atoi(given[3]); round > 0; --round, nanosleep(&pause, 0))
+        for (int64_t k = 0; k < sizes[1]; ++k) {
+            fprintf(stderr, "job %ld\n", (long)k);  /* says where a crash was */
+            duograph_run(memory + plans[k]);
+        }
     int64_t started = duograph_pool_started;
     duograph_pool_stopping = 1;
     duograph_pool_ring();
     for (int64_t k = 0; k < started; ++k) pthread_join(workers[k], 0);
-    if (started != (sizes[1] ? duograph_pool_wanted : 0)) exit(6);  /* no job had work for them */
+    fprintf(stderr, "%ld\n", (long)started);
 
     protect(memory, guards, sizes[4], PROT_READ);
     return fwrite(memory, 1, sizes[0], stdout) != (size_t)sizes[0] || fflush(stdout);

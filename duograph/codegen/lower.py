@@ -254,7 +254,7 @@ def _matmul(machine: Machine, node: Node, operands: Sequence[Array], c: Array, e
     k = a.shape[-1]
     wide = storage.stored(node.dtype)
     sizes = [a.strides[:-2], b.strides[:-2]]
-    rows = reshaped_strides(tuple([*batch, m]), a.strides[:-1], (prod(batch) * m,))
+    rows = reshaped_strides((*batch, m), a.strides[:-1], (prod(batch) * m,))
     if batch and rows is not None and not any(s for s, size in zip(b.strides, batch, strict=False) if size != 1):
         m, batch, sizes = m * prod(batch), [], [(), ()]
         a_row = rows[0]

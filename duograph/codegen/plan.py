@@ -162,8 +162,8 @@ class Scratch:
 class Failure:
     """How a kernel tells that its data are refused, such as an index out of range: role `"error"`, two `i64`.
 
-    The first becomes nonzero and the second what was refused, where that is a number. The kernel goes on with a harmless
-    value in its place: nothing is read or written out of bounds. Whoever runs the plan looks when it is done.
+    The first becomes nonzero and the second what was refused, where that is a number. The kernel goes on with a
+    harmless value in its place: nothing is read or written out of bounds. Whoever runs the plan looks when it is done.
     """
 
     BYTES = 16

@@ -111,7 +111,7 @@ def source_index(node: Node, index: Index, sizes: Sizes) -> Index | None:
 
 
 def segments(a: Shape, b: Shape) -> list[tuple[list[int], list[int]]]:
-    """Axes of two shapes with as many elements, cut into the shortest runs of equal products; sizes of 1 are left out."""
+    """Axes of two shapes with as many elements, cut into the shortest runs of equal products, without sizes of 1."""
     left, right = ([k for k, s in enumerate(shape) if s != 1] for shape in (a, b))
     runs: list[tuple[list[int], list[int]]] = []
     i = j = 0

@@ -43,7 +43,7 @@ def reach(group: Group, place: Affine) -> Reach | None:
         return COLUMN
     if root.op.name == "matmul" and root.ndim != 2:
         return None
-    lead = [axis for axis in order[:-1]]
+    lead = order[:-1]
     rows = inner_product(tuple(index[axis] for axis in lead), row_major(tuple(root.shape[axis] for axis in lead)))
     if not rows.terms or not columns.terms:
         return None

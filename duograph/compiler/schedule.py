@@ -94,11 +94,13 @@ class Schedule:
         outputs = set(self.graph.outputs)
         for node in self.nodes:
             name = node.op.name
-            if name in ("constant", "iota"):
+            if name in ("constant", "iota") or (
+                node.size == 1
+                and name in CHEAP & self.fusible
+                and node not in outputs
+                and all(self._is_number(operand, found) for operand in node.inputs)
+            ):
                 found.add(node)
-            elif node.size == 1 and name in CHEAP and name in self.fusible and node not in outputs:
-                if all(self._is_number(operand, found) for operand in node.inputs):
-                    found.add(node)
         return found
 
     def _is_number(self, node: Node, inline: set[Node]) -> bool:
@@ -107,7 +109,7 @@ class Schedule:
         return node in inline or (node.op.name == "input" and node.size == 1)
 
     def _users(self) -> dict[Node, list[Node]]:
-        """The nodes that compute with each node, views looked through; a view that leaves the plan is a user as well."""
+        """The nodes that compute with each node, views looked through; a view that leaves the plan is one too."""
         users: dict[Node, dict[Node, None]] = {node: {} for node in self.nodes}
         for output in self.graph.outputs:
             if output.op.name in VIEWS:
@@ -450,7 +452,7 @@ class Schedule:
         return found
 
     def _indices(self, group: Group, node: Node) -> Iterator[Index]:
-        """Indices that a node may have in a nest: those of operands that are in registers there, then of equal shapes."""
+        """Indices that a node may have in a nest: those of operands in registers there, then of equal shapes."""
         tried: set[Index] = set()
         for operand in self._operands_in_tree(node):
             base = self.base(operand)

@@ -20,6 +20,7 @@ from . import (
     reduction,
     solving,
     sorting,
+    special,
     statistics,
 )
 from .define import FUNCTIONS

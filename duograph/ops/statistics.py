@@ -92,9 +92,9 @@ def vector_norm(x: Node, *, order: float, axes: tuple[int, ...], keepdims: bool)
         return g.sum(g.cast(g.not_equal(x, 0), x.dtype), axes, keepdims)
     if order == 1:
         return g.sum(size, axes, keepdims)
-    if 0 < order < 1:  # whose derivative at 0 is infinite
+    if order < 1:  # whose derivative at 0 is infinite
         at_zero = g.equal(x, 0)
-        powers = g.select(at_zero, 0.0, g.power(g.select(at_zero, 1.0, size), order))
+        powers = g.select(at_zero, 0.0 if order > 0 else math.inf, g.power(g.select(at_zero, 1.0, size), order))
     else:
         powers = x * x if order == 2 else g.power(size, order)
     total = g.sum(powers, axes, keepdims)

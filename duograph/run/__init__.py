@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .. import substitute
-from ..tf import substitution as tensorflow
-from ..torch import substitution as pytorch
 
 PROGRAM = "DUOGRAPH_PROGRAM"
 """The environment variable that tells processes which multiprocessing starts anew what their parent runs."""
@@ -22,7 +20,8 @@ PROGRAM = "DUOGRAPH_PROGRAM"
 
 def install() -> None:
     """Let `torch`, `tensorflow` and `keras` mean Duograph. Each loads when it is first imported."""
-    substitute.install(pytorch.NAMES | tensorflow.NAMES, pytorch.REFUSED | tensorflow.REFUSED)
+    substitute.install(substitute.PYTORCH)
+    substitute.install(substitute.TENSORFLOW)
 
 
 def run(program: str, arguments: Sequence[str] = ()) -> NoReturn:

@@ -213,7 +213,7 @@ class Native:
         bases = self._bases
         bases[: len(self._array_places)] = [leaves[k].address for k in self._array_places]
         numbers = [leaves[k] for k in self._number_places]
-        if self._packable and all([type(number) is Number for number in numbers]):
+        if self._packable and all(type(number) is Number for number in numbers):
             self._pack(self._numbers, 0, *[number.number for number in numbers])
             for base, address in self._own_addresses:
                 bases[base] = address

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 ALTERNATIVES = {
@@ -26,7 +26,7 @@ ALTERNATIVES = {
 
 
 def missing(module: str, names: Iterable[str]) -> Callable[[str], Any]:
-    """A module's `__getattr__`: an AttributeError that says what to use instead, or gives the nearest names there are."""
+    """A module's `__getattr__`: an AttributeError that says what to use instead, or gives the nearest names."""
 
     def get(name: str) -> Any:
         if name.startswith("__"):

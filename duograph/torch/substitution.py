@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from .. import substitute
+import importlib
 
-NAMES = {"torch": "duograph.torch"}
-_SCOPE = (
-    "Duograph stands in for PyTorch itself and not for the libraries built on its C++ extensions. {} With PyTorch's own "
-    "copy you can prepare files that Duograph reads: torch.load takes a state_dict saved there."
-)
-REFUSED = {
-    "torchvision": _SCOPE.format(
-        "Write the transforms in NumPy, read data with duograph.data.sources or a Dataset of yours, and take the model's "
-        "definition into your program."
-    ),
-    "torchaudio": _SCOPE.format("Read sound with the wave or soundfile package."),
-    "torchtext": _SCOPE.format("Tokenise in Python or with the tokenizers package."),
-}
-"""What is built on PyTorch's compiled parts."""
+from .. import substitute
 
 
 def install() -> None:
@@ -25,9 +12,10 @@ def install() -> None:
 
     `duograph run program.py` does the same for a whole program. Raises ImportError if PyTorch has been imported.
     """
-    substitute.install(NAMES, REFUSED)
+    substitute.install(substitute.PYTORCH)
+    importlib.import_module("torch")  # libraries such as einops look whether it is there
 
 
 def uninstall() -> None:
     """Undo `install()`. Modules that imported torch in the meantime keep what they have."""
-    substitute.uninstall(NAMES, REFUSED)
+    substitute.uninstall(substitute.PYTORCH)

@@ -44,11 +44,13 @@ NOT_UNIQUE = {"linalg.eig", "linalg.eigh", "linalg.svd", "svd", "linalg.lstsq", 
 TIES = {"kthvalue", "topk", "sort", "argsort", "mode", "median", "nanmedian"}
 """Which of equal elements is meant is not defined: indices are compared in shape and dtype only."""
 
-CONVENTIONS = {"cholesky_inverse", "nn.functional.ctc_loss", "nextafter", "sgn", "fill", "zero_", "nn.functional.max_unpool1d",
-               "nn.functional.max_unpool2d", "nn.functional.max_unpool3d"}  # fmt: skip
+CONVENTIONS = {"cholesky_inverse", "linalg.pinv/hermitian", "nn.functional.ctc_loss", "nextafter", "sgn", "fill",
+               "zero_", "nn.functional.max_unpool1d", "nn.functional.max_unpool2d",
+               "nn.functional.max_unpool3d"}  # fmt: skip
 """PyTorch's gradient is not compared: its CTC loss differentiates as if a log softmax stood before it, max_unpool
 as if no two places were one, nextafter has none, sgn's is a tensor that cannot be read, and a tensor
-filled with a number depends on nothing here. cholesky_inverse gives gradients to elements it does not read."""
+filled with a number depends on nothing here. cholesky_inverse gives gradients to elements that it
+does not read, and pinv with hermitian=True for a matrix that it does not compute with."""
 
 METHODS_IN_PLACE = {"uniform", "cauchy", "exponential", "geometric", "log_normal", "fill", "zero_", "normal"}
 SWAPPED = {"nn.functional.embedding", "nn.functional.embedding_bag"}
@@ -189,7 +191,7 @@ def run_sample(op: Any, function: Any, sample: Any, gradients: bool) -> None:
     for k, (x, y) in enumerate(zip(a, b, strict=True)):
         tied = op.name in TIES and y.dtype is torch.int64 and (k or op.name == "argsort")
         compare(x, y, f"result {k}", values and not tied)
-    if not (gradients and values and leaves) or op.name in CONVENTIONS:
+    if not (gradients and values and leaves) or {op.name, f"{op.name}/{op.variant_test_name}"} & CONVENTIONS:
         return
     total = weighted(torch, b)
     if total is None or (total_here := weighted(ours, a)) is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -70,6 +71,7 @@ class RegisterTile:
         return overshot * waiting * (1 + 0.15 / self.vectors + 0.3 / self.rows)
 
 
+@functools.lru_cache(1024)
 def choose(machine: Machine, element: str, rows: int | None, columns: int) -> RegisterTile:
     """The tile for a result of this shape; `rows` is None where it is not known or large."""
     most = min(8, machine.vector_registers - 3)
