@@ -57,7 +57,11 @@ def toolchain(architecture: str) -> tuple[str, str]:
     for name, path in zip(wanted, found, strict=True):
         if path is None:
             pytest.skip(f"{name} is not installed")
-    return str(found[0]), str(found[1])
+    emulator, compiler = map(str, found)
+    library = subprocess.run([compiler, "-print-file-name=libc.a"], capture_output=True, text=True, check=True).stdout
+    if not Path(library.strip()).is_absolute():
+        pytest.skip(f"{compiler} finds no C library")
+    return emulator, compiler
 
 
 class Place(NamedTuple):
@@ -170,8 +174,9 @@ class Program:
         laid_out: list[bytes] = []
         for position, node in enumerate(simple.inputs):
             order = (job.orders[position] if job.orders else None) or tuple(range(node.ndim))
-            block = Block(node.nbytes, "input", position)
-            inputs.append(Array(block, node.dtype, node.shape, ordered_strides(node.shape, order)))
+            inputs.append(
+                Array(Block(node.nbytes, "input", position), node.dtype, node.shape, ordered_strides(node.shape, order))
+            )
             laid_out.append(np.asarray(job.arrays[position]).transpose(order).tobytes())
         steps = lower.lower(self.machine, Schedule(simple, inputs, scalar.SUPPORTED))
         launches = [step for step in steps if isinstance(step, Launch)]
@@ -186,13 +191,17 @@ class Program:
         threads_memory = struct.pack("<q", scratch).ljust(Scratch.HEADER, b"\0") + bytes([FILL]) * scratch * THREADS
         temporary = memory.guarded(bytes([FILL]) * arena + threads_memory)
 
-        def located(address: Address) -> Place:
+        bases = [*given, *results, temporary]
+        relocations: list[Word] = []
+
+        def located(address: Address) -> tuple[int, int]:
+            """Which base, and bytes from it."""
             block = address.block
             if block is SCRATCH:
-                return Place(temporary.offset + arena + address.offset)
-            base = {"input": given, "output": results}.get(block.kind)
-            start = base[block.position].offset if base else temporary.offset + block.place
-            return Place(start + address.offset)
+                return len(bases) - 1, arena + address.offset
+            if block.kind in ("input", "output"):
+                return block.position + len(given) * (block.kind == "output"), address.offset
+            return len(bases) - 1, block.place + address.offset
 
         failing = sum(map(waves.is_checked, launches))
         errors = memory.table([0] * (Failure.BYTES // 8) * max(1, failing))
@@ -206,18 +215,24 @@ class Program:
                 self.kernels[launch.kernel.name] = launch.kernel
                 own_error = Place(errors.offset + Failure.BYTES * error)
                 words: list[Word] = [
-                    value if isinstance(value, int) else own_error if value.block is ERROR else located(value)
+                    value if isinstance(value, int) else own_error if value.block is ERROR else 0
                     for value in launch.arguments
                 ]
+                block = memory.table(words or [0])
+                for slot, value in enumerate(launch.arguments):
+                    if isinstance(value, Address) and value.block is not ERROR:
+                        relocations += [Place(block.offset + 8 * slot), *located(value)]
                 error += waves.is_checked(launch)
                 checked = checked or waves.is_checked(launch)
                 total += launch.chunks
-                rows += [Code(launch.kernel.name), memory.table(words or [0]), total]
+                rows += [Code(launch.kernel.name), block, total]
             flags = driver.SERIAL * (total == 1) + driver.CHECKED * checked  # the smallest run on all threads too
             table_of_waves += [memory.table(rows), len(rows) // 3, total, flags]
-        table = memory.table(table_of_waves or [0])
-        nothing = memory.table([0])
-        plan: list[Word] = [nothing, 0, table, len(table_of_waves) // driver.WAVE_SLOTS, nothing, errors, failing, 0]
+        plan: list[Word] = [
+            memory.table(relocations), len(relocations) // 3,
+            memory.table(table_of_waves), len(table_of_waves) // driver.WAVE_SLOTS,
+            memory.table(bases), errors, failing, 0,
+        ]  # fmt: skip
         return _Bound(
             memory.table(plan),
             errors,
@@ -261,9 +276,9 @@ class Program:
         """The outputs of each job; where it refused its data, what it refused. Inputs are still what they were."""
         command = [self.emulator, "./program", "memory", str(threads), str(rounds)]
         run = subprocess.run(command, cwd=self.folder, capture_output=True, check=False, timeout=300)
-        *_, last = run.stderr.decode(errors="replace").splitlines() or [""]
-        assert run.returncode == 0, f"exit status {run.returncode} in {last}"
-        self.workers = int(last)
+        messages = run.stderr.decode(errors="replace").splitlines()
+        assert run.returncode == 0, f"exit status {run.returncode}: {'; '.join(messages[-2:])}"
+        self.workers = int(messages[-1])
         content = run.stdout
         assert len(content) == len(self.memory.content)
         found: list[list[np.ndarray] | int] = []

@@ -184,7 +184,8 @@ class Builder:
 
     def reduce(self, x: Node) -> Node:
         axes = tuple(k for k in range(x.ndim) if self.integer(0, 1))
-        return lang.apply(self.choose(["sum", "sum", "sum", "max", "min", "any", "all", "prod"]), x, axes=axes)
+        jumps = ["any", "all"] if x not in self.rounded else []
+        return lang.apply(self.choose(["sum", "sum", "sum", "max", "min", "prod", *jumps]), x, axes=axes)
 
     def copy(self, x: Node) -> Node:
         return lang.apply(self.choose(["copy", "stop_gradient"]), x)

@@ -46,6 +46,9 @@ CHEAP = frozenset(
 )
 """Operations that are computed anew by every user where their operands are single numbers."""
 
+SMALLEST_RECOMPUTED = 1 << 12
+"""Elements from which memory matters more than an operation."""
+
 CONTRACTIONS = frozenset(("matmul", "convolution", "convolution_input_gradient", "convolution_weight_gradient"))
 
 
@@ -72,6 +75,7 @@ class Schedule:
         self.inline = self._inline()
         self.users = self._users()
         self.outputs = dict.fromkeys(graph.outputs)
+        self.inline |= self._recomputed()
         self.wanted = preferred(self.nodes)
         self.readers: dict[Node, list[Group]] = {}
         self._views: dict[Node, Array | None] = {}
@@ -102,6 +106,30 @@ class Schedule:
             ):
                 found.add(node)
         return found
+
+    def _recomputed(self) -> set[Node]:
+        """Nodes that every user computes anew because what they are made of is as quick to read as they would be: some
+        cheap operations on a contraction's result that a reduction wants as well, and which so is in memory anyway. The
+        gradient of a batch normalisation wants x - mean and (x - mean) * scale again. Saves their memory, and writing
+        them."""
+        depth: dict[Node, int] = {}
+        for node in self.nodes:
+            users = self.users[node]
+            if node.op.name not in CHEAP or node.size < SMALLEST_RECOMPUTED or len(users) < 2 or node in self.outputs:
+                continue
+            large = [operand for operand in node.inputs if operand.size == node.size]
+            if len(large) != 1 or large[0].dtype is not node.dtype:
+                continue
+            (x,) = large
+            reduced = any(user.op.kind == "reduction" for user in self.users[x])
+            kept = x in depth or (x.op.kind == "contraction" and reduced)
+            if kept and depth.get(x, 0) < 2 and all(self.kind(user) in ("pointwise", "reduction") for user in users):
+                depth[node] = depth.get(x, 0) + 1
+        return depth.keys() - self._looked_up()
+
+    def _looked_up(self) -> set[Node]:
+        """Tables, which have to be in memory."""
+        return {self.base(node.inputs[0]) for node in self.nodes if node.op.name in ("take", "take_along")}
 
     def _is_number(self, node: Node, inline: set[Node]) -> bool:
         while node.op.name in VIEWS and node.inputs[0].size == 1:
@@ -782,6 +810,8 @@ class _Attempt:
                     return self.fail("an epilogue looks nothing up")
                 if self.schedule.view(operand, self.group.position) is None:
                     return self.fail("a table that it looks up is not in memory")
+                if self._is_late(operand):
+                    return self.fail("a table that it looks up is written later")
                 continue
             needs = self._get(operand, place)
             if needs is None:
@@ -853,17 +883,19 @@ class _Attempt:
         if self.group.root is not None and node.op.name == "iota":
             self.fail("an epilogue has no counters")
             return None
+        later = False
         for operand, place in operand_indices(node, index):
-            if self._get(operand, place or ()) is None:
+            needs = self._get(operand, place or ())
+            if needs is None:
                 return None
-        return False
+            later = later or needs
+        return later
 
     def _read(self, node: Node, index: Index) -> bool | None:
         """From memory."""
         schedule, group = self.schedule, self.group
         base = schedule.base(node)
-        home = schedule.home.get(base)
-        if home is not None and home.position >= group.position:
+        if self._is_late(node):
             self.fail("what it reads is written later")
             return None
         while (array := schedule.view(node, group.position)) is None:
@@ -879,6 +911,11 @@ class _Attempt:
             return None
         self.reads.add(base)
         return False
+
+    def _is_late(self, node: Node) -> bool:
+        """Whether what a node looks at is not over when this nest begins."""
+        home = self.schedule.home.get(self.schedule.base(node))
+        return home is not None and home.position >= self.group.position
 
     def fail(self, reason: str) -> bool:
         self.reason = reason

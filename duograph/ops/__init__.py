@@ -5,6 +5,7 @@
 
 from . import (
     casting,
+    copies,
     creation,
     derived,
     diagonals,

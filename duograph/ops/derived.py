@@ -148,15 +148,20 @@ def nanquantile(
     input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Tensor:
     """Quantiles of what is not NaN; see `quantile`."""
-    if interpolation != "linear" or (isinstance(q, Tensor) and q.ndim):
-        raise ArgumentError("nanquantile: expected one number q and interpolation 'linear'; call it once for each q")
+    if interpolation not in ("linear", "lower", "higher", "midpoint", "nearest"):
+        raise ArgumentError(f"nanquantile: interpolation: not known. Received: {interpolation!r}")
+    if isinstance(q, Tensor) and q.ndim:
+        return stack([nanquantile(input, each, dim, keepdim, interpolation=interpolation) for each in q.unbind()])
     flat = input.reshape(-1) if dim is None or not input.ndim else input
     axis = 0 if dim is None else normalize_axis(dim, flat.ndim)
     ordered = flat.sort(axis).values  # NaN comes last
     count = (flat == flat).sum(axis, keepdim=True)
     place = cast(count - 1, input.dtype).clamp(min=0) * q
+    if interpolation in ("lower", "higher", "nearest"):
+        place = {"lower": place.floor, "higher": place.ceil, "nearest": place.round}[interpolation]()
     low, high = (ordered.gather(axis, cast(end, dtypes.int64)) for end in (place.floor(), place.ceil()))
-    result = low + (high - low) * (place - place.floor())
+    weight = place - place.floor()
+    result = low + (high - low) * ((weight != 0) * 0.5 if interpolation == "midpoint" else weight)
     if dim is None or not input.ndim:
         return result.reshape([1] * input.ndim if keepdim else [])
     return result if keepdim else result.squeeze(axis)

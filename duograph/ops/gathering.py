@@ -138,6 +138,21 @@ def scatter_reduce(
     return apply(combined_along, (input, _index("scatter_reduce", index), src), attributes)
 
 
+@function(in_place=True)
+def index_reduce(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """Places `index` of an axis combined with those of `source`: prod, mean, amax or amin."""
+    if reduce not in ("prod", "mean", "amax", "amin"):
+        raise ArgumentError(f"index_reduce: reduce: expected prod, mean, amax or amin. Received: {reduce!r}")
+    axis = normalize_axis(dim, input.ndim)
+    along = [-1 if k == axis else 1 for k in range(max(source.ndim, 1))]
+    where = expand(_index("index_reduce", index).reshape(along), tuple(source.shape) or (1,))
+    where = where if source.ndim else where.reshape(())
+    attributes = (("axis", axis), ("mode", reduce), ("include_self", bool(include_self)))
+    return apply(combined_along, (input, where, source), attributes)
+
+
 @composite
 def read_at(x: Node, indices: Node, *, axis: int) -> Node:
     if indices.ndim > 1:
@@ -201,6 +216,14 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     """Elements of the flat tensor."""
     flat = input.reshape(-1)
     return gather(flat, 0, index.reshape(-1)).reshape(tuple(index.shape))
+
+
+@function(in_place=True)
+def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+    """Elements of `source` written (or added) at places of the flat tensor."""
+    mode = "add" if accumulate else "set"
+    flat = _write_at("put", input.reshape(-1), 0, index.reshape(-1), source.reshape(-1), mode)
+    return flat.reshape(tuple(input.shape))
 
 
 @function()

@@ -95,6 +95,68 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     return kthvalue(input, (size + 1) // 2, dim, keepdim)
 
 
+@composite
+def ranked_without_nan(x: Node, *, axis: int, keepdims: bool) -> tuple[Node, Node]:
+    """The lower median of what is not NaN, and its index; NaN where all is."""
+    if not x.ndim:
+        return g.apply("copy", x), g.full((), 0, int64)
+    order = g.argsort(x, axis)  # NaN comes last
+    count = g.sum(g.cast(g.equal(x, x), int64), axis, keepdims=True)
+    place = g.take_along(order, g.maximum(g.apply("floor_divide", count - 1, 2), 0), axis)
+    value = g.take_along(x, place, axis)
+    if keepdims:
+        return value, place
+    shape = (*x.shape[:axis], *x.shape[axis + 1 :])
+    return g.reshape(value, shape), g.reshape(place, shape)
+
+
+@function()
+def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The (lower) median of what is not NaN, of all elements, or medians and indices along an axis."""
+    x = input.reshape(-1) if dim is None else input
+    attributes = (("axis", normalize_axis(-1 if dim is None else dim, x.ndim)), ("keepdims", bool(keepdim)))
+    found = Sorted(*apply(ranked_without_nan, (x,), attributes))
+    return found.values if dim is None else found
+
+
+@composite
+def most_frequent(x: Node, *, axis: int, keepdims: bool) -> tuple[Node, Node]:
+    """The element that occurs most often (the least of several) and an index of it: the end of the longest run of
+    equal elements in sorted order."""
+    if not x.ndim:
+        return g.apply("copy", x), g.full((), 0, int64)
+    order, size = g.argsort(x, axis), x.shape[axis]
+    ordered = g.take_along(x, order, axis)
+    along = tuple(-1 if k == axis else 1 for k in range(x.ndim))
+    places = g.broadcast_to(g.reshape(g.iota(size, int64), along), x.shape)
+    begins = g.not_equal(g.narrow(ordered, axis, 1, size - 1), g.narrow(ordered, axis, 0, size - 1))
+    starts = g.select(begins, g.narrow(places, axis, 1, size - 1), 0)
+    starts = g.concatenate((g.narrow(places, axis, 0, 1) * 0, starts), axis)
+    end = g.expand_dims(g.argmax(places - g.cumulative("cummax", starts, axis), axis), axis)
+    place = g.take_along(order, end, axis)
+    value = g.take_along(x, place, axis)
+    if keepdims:
+        return value, place
+    shape = (*x.shape[:axis], *x.shape[axis + 1 :])
+    return g.reshape(value, shape), g.reshape(place, shape)
+
+
+@function()
+def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Sorted:
+    """The most frequent element along an axis (the least of several), and an index of it."""
+    attributes = (("axis", normalize_axis(dim, input.ndim)), ("keepdims", bool(keepdim)))
+    return Sorted(*apply(most_frequent, (input,), attributes))
+
+
+@function()
+def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
+    """The first `size` rows of `nonzero`, filled up with rows of `fill_value`. The content is observed."""
+    rows = nonzero(input)._array()[:size]
+    filled = np.full((size, rows.shape[1]), fill_value, np.int64)
+    filled[: len(rows)] = rows
+    return from_buffer(filled)
+
+
 @function()
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """The indices of elements that are not zero: one row each, or one vector an axis. The content is observed."""
@@ -148,9 +210,14 @@ def unique_consecutive(
 
 @function(is_method=False)
 def searchsorted(sorted_sequence: Tensor, values: Any, *, right: bool = False, side: str | None = None,
-                 out_int32: bool = False) -> Tensor:  # fmt: skip
-    """Where each value would be inserted to keep the (last axis of the) sequence sorted. The content is observed."""
+                 out_int32: bool = False, sorter: Tensor | None = None) -> Tensor:  # fmt: skip
+    """Where each value would be inserted to keep the (last axis of the) sequence sorted, which `sorter` puts in order.
+
+    The content is observed.
+    """
     edges = sorted_sequence._array()
+    if sorter is not None:
+        edges = np.take_along_axis(edges, sorter._array(), -1)
     wanted = values._array() if isinstance(values, Tensor) else np.asarray(values)
     hand: Any = "right" if right or side == "right" else "left"
     if edges.ndim == 1:

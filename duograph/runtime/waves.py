@@ -92,7 +92,8 @@ def _delayed(steps: Sequence[Launch | Host], levels: list[int]) -> list[int]:
         step = steps[k]
         if isinstance(step, Launch) and not is_checked(step):
             users = [wanted[block] for block in step.writes if block in wanted]
-            if users and made.isdisjoint(step.reads) and all(block.kind == "temporary" for block in step.writes):
+            needed = set(step.reads).difference(step.writes)
+            if users and made.isdisjoint(needed) and all(block.kind == "temporary" for block in step.writes):
                 delayed[k] = max(delayed[k], min(users) - 1)
         for block in (*step.reads, *step.writes):  # a second writer comes after the first, too
             wanted[block] = min(wanted.get(block, 1 << 60), delayed[k])

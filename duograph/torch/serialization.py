@@ -6,7 +6,6 @@ import os
 from typing import Any
 
 from .. import tree
-from ..graph.errors import NotSupported
 from ..tensor.core import Tensor
 
 
@@ -24,20 +23,22 @@ def save(obj: Any, f: Any, **_: Any) -> None:
         torch_format.save(obj, f)
 
 
-def load(f: Any, map_location: Any = None, *, weights_only: bool = True, mmap: bool | None = None, **_: Any) -> Any:
+def load(
+    f: Any, map_location: Any = None, pickle_module: Any = None, *, weights_only: bool | None = None,
+    mmap: bool | None = None, **_: Any,
+) -> Any:  # fmt: skip
     """Read what `save` or PyTorch wrote, from a path or file; no code in the file is ever run.
+
+    Tensors come to the CPU, whatever device they were saved from, or to `map_location`, if that is a device (a function
+    or a dictionary could only choose among devices that are not here). `weights_only=False` is accepted, and loads what
+    is plain data all the same.
 
     Raises NotSupported for content other than tensors and plain containers, ArgumentError for damaged files.
     """
-    from ..checkpoint import load_file, torch_format
+    from ..checkpoint import load_file, torch_reader
 
-    if not weights_only:
-        raise NotSupported(
-            "load(weights_only=False) would run code from the file: save a state_dict and load that instead"
-        )
+    device = None if callable(map_location) or isinstance(map_location, dict) else map_location
     if isinstance(f, str | os.PathLike) and os.fspath(f).endswith(".safetensors"):
-        return load_file(f)
-    loaded = torch_format.load(f)
-    if map_location is None or callable(map_location) or isinstance(map_location, dict):
-        return loaded
-    return tree.map(lambda x: x.to(map_location) if isinstance(x, Tensor) else x, loaded)
+        loaded = load_file(f)
+        return loaded if device is None else tree.map(lambda x: x.to(device) if isinstance(x, Tensor) else x, loaded)
+    return torch_reader.load(f, device)

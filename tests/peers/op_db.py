@@ -59,6 +59,9 @@ SWAPPED = {"nn.functional.embedding", "nn.functional.embedding_bag"}
 OF_PRODUCTS = {"svd_lowrank/", "pca_lowrank/", "linalg.pinv/singular"}
 """Their samples are two factors of the matrix that is meant, so that its rank is known."""
 
+IMPRECISE = {"special.bessel_j0": 1e-6, "special.bessel_j1": 1e-6, "special.bessel_y0": 1e-6, "special.bessel_y1": 1e-6}
+"""Where PyTorch's float64 results are off by more than the tolerance, and how far; mpmath agrees with ours."""
+
 
 class Difference(Exception):
     """The two frameworks disagree."""
@@ -136,7 +139,7 @@ def flat(value: Any) -> list[Any]:
     return [leaf for item in value for leaf in flat(item)] if isinstance(value, (list, tuple)) else [value]
 
 
-def compare(mine: Any, theirs: Any, what: str, values: bool) -> None:
+def compare(mine: Any, theirs: Any, what: str, values: bool, floor: float = 0.0) -> None:
     """Raise Difference where one leaf of the results is not the other."""
     if not isinstance(theirs, torch.Tensor):
         close = isinstance(theirs, float) and np.isclose(float(mine), theirs, equal_nan=True)
@@ -156,6 +159,7 @@ def compare(mine: Any, theirs: Any, what: str, values: bool) -> None:
         relative, absolute = 1e-2, 1e-2
     else:
         relative, absolute = TOLERANCE.get(theirs.dtype, (0.0, 0.0))
+    absolute = max(absolute, floor)
     a, b = np.asarray(mine.detach().numpy()), theirs.detach().numpy()
     scale = np.abs(b[np.isfinite(b)]).max(initial=1.0) if b.dtype.kind == "f" else 1.0
     if not np.allclose(a, b, relative, absolute * scale, equal_nan=True):
@@ -190,7 +194,7 @@ def run_sample(op: Any, function: Any, sample: Any, gradients: bool) -> None:
     values = values and op.name != "nn.functional.multi_head_attention_forward"  # its samples drop half the weights
     for k, (x, y) in enumerate(zip(a, b, strict=True)):
         tied = op.name in TIES and y.dtype is torch.int64 and (k or op.name == "argsort")
-        compare(x, y, f"result {k}", values and not tied)
+        compare(x, y, f"result {k}", values and not tied, IMPRECISE.get(op.name, 0.0))
     if not (gradients and values and leaves) or {op.name, f"{op.name}/{op.variant_test_name}"} & CONVENTIONS:
         return
     total = weighted(torch, b)

@@ -12,7 +12,6 @@ from ..dtype import DType, int64
 from ..errors import (
     ArgumentError,
     DTypeError,
-    GradientError,
     IndexOutOfRange,
     ShapeError,
 )
@@ -171,9 +170,16 @@ def _put_gradient(node: Node, dy: Node) -> Sequence[Node | None]:
         arrived = lang.cast(lang.equal(updates, take(node, indices, axis)), x.dtype)
         share = dy / put(stayed, indices, arrived, axis, "add")
         return share * stayed, None, take(share, indices, axis) * arrived
-    raise GradientError(
-        f"{node.op.name} has no gradient in mode {mode!r}: expected 'set', 'add', 'maximum' or 'minimum'. "
-        "Multiply by a tensor that holds the factors instead"
+    # each factor's share is the product of the others: of all but zeros, where at most one other factor is zero
+    none, also = (lang.equal(t, 0) for t in (x, updates))
+    zeros = put(lang.cast(none, x.dtype), indices, lang.cast(also, x.dtype), axis, "add")
+    factors = lang.select(none, 1, x), lang.select(also, 1, updates)
+    rest = put(factors[0], indices, factors[1], axis, "multiply") * dy
+    there = take(rest, indices, axis), take(zeros, indices, axis)
+    return (
+        lang.select(lang.equal(zeros, lang.cast(none, x.dtype)), rest / factors[0], 0),
+        None,
+        lang.select(lang.equal(there[1], lang.cast(also, x.dtype)), there[0] / factors[1], 0),
     )
 
 
