@@ -255,11 +255,9 @@ def gaussian_nll(
 @composite
 @widened
 def hinge_embedding(x: Node, target: Node, *, margin: float = 1.0, reduction: str = "mean") -> Node:
-    """x where the target is 1, max(0, margin - x) where it is -1."""
+    """x where the target is 1, max(0, margin - x) where it is -1, and both where it is neither, as in PyTorch."""
     zero = g.zeros_like(x)
-    losses = g.select(g.not_equal(target, -1), zero, g.maximum(margin - x, 0.0)) + g.select(
-        g.not_equal(target, 1), zero, x
-    )
+    losses = g.select(g.equal(target, 1), zero, g.maximum(margin - x, 0.0)) + g.select(g.equal(target, -1), zero, x)
     return reduced(losses, reduction)
 
 
@@ -295,7 +293,7 @@ def multi_margin(
     """The mean over other classes of max(0, margin - x[target] + x[class])^p."""
     check_choice("p", p, 1, 2)
     check_integral(target=target)
-    rows = x if x.ndim == 2 else g.expand_dims(x, 0)
+    rows = x if x.ndim == 2 else g.reshape(x, (1, x.size))
     place = g.reshape(from_front(target, rows.shape[1]), (rows.shape[0], 1))
     away = g.maximum(margin - g.take_along(rows, place, 1) + rows, 0.0)
     away = away if p == 1 else away * away
@@ -315,9 +313,9 @@ def multilabel_margin(x: Node, target: Node, *, reduction: str = "mean") -> Node
     """
     check_floating(input=x)
     check_integral(target=target)
-    check_shape(x.ndim in (1, 2), "input", "[batch, classes] or [classes]", x)
-    check_shape(target.shape == x.shape, "target", f"the shape of input, {list(x.shape)}", target)
-    rows, listed = (x, target) if x.ndim == 2 else (g.expand_dims(x, 0), g.expand_dims(target, 0))
+    check_shape(x.ndim <= 2, "input", "[batch, classes] or [classes]", x)
+    check_shape(target.size == x.size, "target", f"the shape of input, {list(x.shape)}", target)
+    rows, listed = (x, target) if x.ndim == 2 else (g.reshape(x, (1, x.size)), g.reshape(target, (1, x.size)))
     classes = rows.shape[1]
     counts = g.cumulative("cumprod", g.cast(listed >= 0, int64), 1) > 0
     applies = g.any(g.expand_dims(counts, 2) & g.equal(g.expand_dims(listed, 2), g.iota(classes, listed.dtype)), 1)

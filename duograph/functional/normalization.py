@@ -150,6 +150,8 @@ def local_response_norm(x: Node, *, size: int, alpha: float = 1e-4, beta: float 
     check_floating(input=x)
     check_shape(x.ndim >= 3, "input", "[N, C, *size]", x)
     check_argument(size >= 1, "size", "a number of at least 1", size)
+    if not x.size:
+        return g.apply("copy", x)
     wide = widen(x)
     flat = g.reshape(wide * wide, (*x.shape[:2], x.size // max(x.shape[0] * x.shape[1], 1)))
     total = g.window(

@@ -43,6 +43,7 @@ class Primitive:
     torch       (torch, *tensors, **attributes) -> tensor: the same in PyTorch, for the tests
     samples     () -> Samples that the tests run
     moves_bits  evaluate works on any bits: no arithmetic, so 16-bit floats need no widening
+    exact       the result is the exact one, rounded once: the same bits by whatever way it is computed
     """
 
     name: str
@@ -56,6 +57,7 @@ class Primitive:
     torch: Callable[..., Any] | None = None
     samples: Callable[[], Iterable[Sample]] = tuple
     moves_bits: bool = False
+    exact: bool = False
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -86,6 +88,17 @@ class Node:
     attributes: Attributes
     shape: Shape
     dtype: DType
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether this operation on these dtypes has one result, whoever computes it: what moves bits, whole numbers,
+        and floats where a result is rounded once and no 16-bit float is between."""
+        if self.op.moves_bits or self.op.kind == "source":
+            return True
+        if any(i.dtype.is_half for i in self.inputs) or self.dtype.is_half:
+            return False
+        whole = self.dtype.category != "float" and all(i.dtype.category != "float" for i in self.inputs)
+        return self.op.exact or (whole and self.op.kind in ("elementwise", "reduction", "scan", "index"))
 
     def __getitem__(self, attribute: str) -> Any:
         """The value of an attribute."""

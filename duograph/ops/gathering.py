@@ -21,6 +21,8 @@ def read_along(x: Node, indices: Node, *, axis: int) -> Node:
     """`x[indices[i, j], j]` for axis 0, with checks of rank and sizes."""
     if not x.ndim and not indices.ndim:
         return g.reshape(g.take_along(g.reshape(x, (1,)), g.reshape(indices, (1,)), 0), ())
+    if not indices.size:
+        return g.full(indices.shape, 0, x.dtype)
     if x.ndim != indices.ndim:
         raise ShapeError(
             f"gather: expected an index of {x.ndim} dimensions. Received: shapes {x.shape} and {indices.shape}"

@@ -80,6 +80,8 @@ def prod(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
 ) -> Tensor:
     """The product over an axis (all if None). Integers multiply in int64."""
+    if dtype is not None and dtypes.dtype(dtype) is dtypes.bool_:
+        return into(out, all(input, dim, keepdim))
     return into(out, reduce(product, _summable(input, dtype), dim, keepdim))
 
 

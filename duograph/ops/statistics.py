@@ -166,6 +166,11 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """Sums of products over the last `dims` axes of `a` and the first of `b`, or over pairs of axes."""
     axes = dims if isinstance(dims, int) else tuple(tuple(int(k) for k in axis) for axis in dims)
     dtype = result_type(a, b)
+    if not isinstance(axes, int):  # where one has size 1 the other is summed
+        for i, j in zip(*axes, strict=True):
+            if a.shape[i] != b.shape[j] and 1 in (a.shape[i], b.shape[j]):
+                a = a.sum(i, True) if b.shape[j] == 1 else a
+                b = b.sum(j, True) if a.shape[i] == 1 else b
     return apply(tensordot_op, (operand(a, dtype), operand(b, dtype)), (("axes", axes),))
 
 

@@ -26,6 +26,8 @@ from . import jit, pool
 
 PLAN_SLOTS, WAVE_SLOTS = 8, 4
 SERIAL, CHECKED = 1, 2
+WAITING = -1
+"""The status of a plan that has not run: when it has, there stands 0, or something else if data were refused."""
 
 
 def _word(f: Function, pointer: Reg, slot: int, type: str = "i64") -> Reg:

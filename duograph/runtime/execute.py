@@ -41,8 +41,9 @@ def tier() -> str:
 class Plan:
     """How a graph is computed: by the reference interpreter when it is small and new, as machine code otherwise.
 
-    Which of them is decided by a rule and never by a clock, so that a program gives the same bits every time: a graph
-    is compiled at its second sighting, or at once if the interpreter would take long for it.
+    Which of them is decided by a rule and never by a clock: a graph is compiled at its second sighting, or at once if
+    the interpreter would take long for it, or if it would round otherwise than machine code does. So a function gives
+    the same bits the first time and the second.
     """
 
     __slots__ = ("_interpretation", "_native", "_sightings", "_tier", "graph", "orders")
@@ -82,8 +83,13 @@ class Plan:
 
     def _compiles(self) -> bool:
         if self._tier == "auto":
-            return self._sightings > 1 or patience(self.graph) > PATIENCE
+            return self._sightings > 1 or not is_exact(self.graph) or patience(self.graph) > PATIENCE
         return self._tier == "compiled"
+
+
+def is_exact(graph: Graph) -> bool:
+    """Whether a graph has the same bits by whatever way it is computed."""
+    return all(node.is_exact for node in graph.nodes())
 
 
 def patience(graph: Graph) -> float:

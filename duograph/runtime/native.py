@@ -237,19 +237,39 @@ class Native:
             bases[self._arena_base] = arena.address
             if self.scratch:
                 ctypes.c_int64.from_address(arena.address + self._scratch_place).value = self.scratch
-            first = 0
+            segments = self._segments
             if self._to_prepare:
-                first = int(self._is_prepared(leaves))
-            for plan, address, hosts in self._segments[first:] if first else self._segments:
-                self._run(address)
-                if plan[7]:
-                    self._refused(leaves)
-                for host in hosts:
-                    self._on_host(host)
-            self.finished = outputs
+                if self._is_prepared(leaves):
+                    segments = segments[1:]
+                else:
+                    self._prepared = []  # until it is
+            for plan, _, _ in segments:
+                plan[7] = driver.WAITING
+            try:
+                self._advance(segments, leaves)
+                self.finished = outputs
+            except KeyboardInterrupt:
+                if all(plan[7] == driver.WAITING for plan, _, _ in segments):
+                    raise  # nothing has happened
+                # inputs may be overwritten: the rest is computed before the interrupt goes on
+                self._advance(segments, leaves)
+                self.finished = outputs
+                raise
+            if self._to_prepare:
+                self._prepared = [(weakref.ref(leaf), leaf.version) for leaf in self._prepared_of(leaves)]
         finally:
             _arenas.give(arena)
         return outputs
+
+    def _advance(self, segments: Sequence[tuple[Any, int, list[Host]]], leaves: Sequence[Any]) -> None:
+        """Run the segments that have not run."""
+        for plan, address, hosts in segments:
+            if plan[7] == driver.WAITING:
+                self._run(address)
+            if plan[7]:
+                self._refused(leaves)
+            for host in hosts:
+                self._on_host(host)
 
     @property
     def _scratch_place(self) -> int:
@@ -276,15 +296,16 @@ class Native:
             self._spares[k] = made
         return made
 
+    def _prepared_of(self, leaves: Sequence[Any]) -> list[Any]:
+        """The inputs of which something is kept."""
+        return [leaves[k] for k in self._to_prepare]
+
     def _is_prepared(self, leaves: Sequence[Any]) -> bool:
         """Whether what is kept was made of these inputs. If not, it will be."""
-        now = [leaves[k] for k in self._to_prepare]
-        if [(ref(), version) for ref, version in self._prepared] == [(leaf, leaf.version) for leaf in now] and all(
+        now = self._prepared_of(leaves)
+        return [(ref(), version) for ref, version in self._prepared] == [(leaf, leaf.version) for leaf in now] and all(
             leaf.version != SHARED for leaf in now
-        ):
-            return True
-        self._prepared = [(weakref.ref(leaf), leaf.version) for leaf in now]
-        return False
+        )
 
     def _mixed(self, leaves: Sequence[Any]) -> None:
         """Single numbers of which some are in memory."""

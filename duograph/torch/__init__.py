@@ -39,6 +39,7 @@ from ..tensor.printing import set_printoptions
 from . import functions
 from .compiler import compile
 from .foreach import NAMES as _FOREACH
+from .functions import _assert
 from .missing import missing
 from .modes import (
     are_deterministic_algorithms_enabled,

@@ -32,6 +32,24 @@ def empty_cache() -> None:
     """Nothing is cached on a device that is not there."""
 
 
+def memory_allocated(device: Any = None) -> int:
+    """0: there is no device that has memory."""
+    return 0
+
+
+memory_reserved = max_memory_allocated = max_memory_reserved = memory_allocated
+
+
+def set_device(device: Any) -> None:
+    """Raises DeviceError: there is none."""
+    raise DeviceError("torch.cuda.set_device: no CUDA device. Ask torch.cuda.is_available() first")
+
+
+def get_device_properties(device: Any = None) -> Any:
+    """Raises DeviceError: there is none."""
+    raise DeviceError("torch.cuda.get_device_properties: no CUDA device. Ask torch.cuda.is_available() first")
+
+
 def synchronize(device: Any = None) -> None:
     """There is no device to wait for."""
     raise DeviceError("torch.cuda.synchronize: no CUDA device. Ask torch.cuda.is_available() first")

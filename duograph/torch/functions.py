@@ -10,6 +10,12 @@ from ..tensor.convert import tensor
 from ..tensor.core import Tensor
 
 
+def _assert(condition: Any, message: str) -> None:
+    """Raise AssertionError with a message unless the condition holds; a tensor's content is observed."""
+    if not condition:
+        raise AssertionError(message)
+
+
 class _LegacyType(type):
     """`isinstance(x, torch.FloatTensor)` asks for the dtype."""
 

@@ -44,13 +44,15 @@ NOT_UNIQUE = {"linalg.eig", "linalg.eigh", "linalg.svd", "svd", "linalg.lstsq", 
 TIES = {"kthvalue", "topk", "sort", "argsort", "mode", "median", "nanmedian"}
 """Which of equal elements is meant is not defined: indices are compared in shape and dtype only."""
 
-CONVENTIONS = {"cholesky_inverse", "linalg.pinv/hermitian", "nn.functional.ctc_loss", "nextafter", "sgn", "fill",
-               "zero_", "nn.functional.max_unpool1d", "nn.functional.max_unpool2d",
-               "nn.functional.max_unpool3d"}  # fmt: skip
+CONVENTIONS = {
+    "as_strided_scatter", "cholesky_inverse", "linalg.pinv/hermitian", "nn.functional.ctc_loss", "nextafter", "sgn",
+    "fill", "zero_", "nn.functional.max_unpool1d", "nn.functional.max_unpool2d", "nn.functional.max_unpool3d",
+}  # fmt: skip
 """PyTorch's gradient is not compared: its CTC loss differentiates as if a log softmax stood before it, max_unpool
 as if no two places were one, nextafter has none, sgn's is a tensor that cannot be read, and a tensor
 filled with a number depends on nothing here. cholesky_inverse gives gradients to elements that it
-does not read, and pinv with hermitian=True for a matrix that it does not compute with."""
+does not read, pinv with hermitian=True for a matrix that it does not compute with, and as_strided_scatter to what it
+overwrites."""
 
 METHODS_IN_PLACE = {"uniform", "cauchy", "exponential", "geometric", "log_normal", "fill", "zero_", "normal"}
 SWAPPED = {"nn.functional.embedding", "nn.functional.embedding_bag"}
@@ -114,6 +116,8 @@ def translate(value: Any, leaves: list[tuple[Any, Any]]) -> Any:
         return getattr(ours, str(value).removeprefix("torch."))
     if isinstance(value, torch.layout):
         return ours.strided
+    if isinstance(value, torch.nn.Module):
+        return getattr(ours.nn, type(value).__name__)()
     if isinstance(value, torch.Size):
         return ours.Size(value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):

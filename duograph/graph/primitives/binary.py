@@ -28,6 +28,7 @@ def _binary(
     *,
     dtype: Callable[..., DType] = _NUMERIC,
     torch: Callable[..., Any] | None = None,
+    exact: bool = False,
 ) -> None:
     register(
         Primitive(
@@ -40,6 +41,7 @@ def _binary(
             gradient=gradient,
             torch=torch or (lambda torch, x, y: getattr(torch, name)(x, y)),
             samples=samples,
+            exact=exact,
         )
     )
 
@@ -103,13 +105,14 @@ def _divide_gradient(node: Node, dy: Node) -> Sequence[Node]:
     return dx, -(dx * x / y)  # not by the quotient, which users may overwrite
 
 
-_binary("add", np.add, lambda node, dy: (dy, dy), dtype=same_dtype())
-_binary("subtract", np.subtract, lambda node, dy: (dy, -dy))
+_binary("add", np.add, lambda node, dy: (dy, dy), dtype=same_dtype(), exact=True)
+_binary("subtract", np.subtract, lambda node, dy: (dy, -dy), exact=True)
 _binary(
     "multiply",
     np.multiply,
     lambda node, dy: (dy * node.inputs[1], dy * node.inputs[0]),
     dtype=same_dtype(),
+    exact=True,
 )
 _binary(
     "divide",
@@ -117,6 +120,7 @@ _binary(
     _divide_gradient,
     binary_samples((-3, 3), (0.3, 4)),
     dtype=_FLOAT,
+    exact=True,
 )
 _binary(
     "floor_divide",
@@ -143,8 +147,8 @@ _binary(
     binary_samples((0.2, 3), (-2, 3)),
     torch=lambda torch, x, y: torch.pow(x, y),
 )
-_binary("maximum", np.maximum, _choice_gradient(lambda x, y: x < y), dtype=same_dtype())
-_binary("minimum", np.minimum, _choice_gradient(lambda x, y: y < x), dtype=same_dtype())
+_binary("maximum", np.maximum, _choice_gradient(lambda x, y: x < y), dtype=same_dtype(), exact=True)
+_binary("minimum", np.minimum, _choice_gradient(lambda x, y: y < x), dtype=same_dtype(), exact=True)
 _binary(
     "atan2",
     np.arctan2,
@@ -158,12 +162,31 @@ _binary(
     _copysign_gradient,
     binary_samples((-3, 3.1), (-2, 4)),
     dtype=_FLOAT,
+    exact=True,
 )
-_binary("equal", np.equal, None, integer_pairs(-3, 9), dtype=to_bool, torch=lambda torch, x, y: torch.eq(x, y))
-_binary("not_equal", np.not_equal, None, integer_pairs(-3, 9), dtype=to_bool, torch=lambda torch, x, y: torch.ne(x, y))
-_binary("less", np.less, None, integer_pairs(-3, 9), dtype=to_bool, torch=lambda torch, x, y: torch.lt(x, y))
 _binary(
-    "less_equal", np.less_equal, None, integer_pairs(-3, 9), dtype=to_bool, torch=lambda torch, x, y: torch.le(x, y)
+    "equal", np.equal, None, integer_pairs(-3, 9), dtype=to_bool, torch=lambda torch, x, y: torch.eq(x, y), exact=True
+)
+_binary(
+    "not_equal",
+    np.not_equal,
+    None,
+    integer_pairs(-3, 9),
+    dtype=to_bool,
+    torch=lambda torch, x, y: torch.ne(x, y),
+    exact=True,
+)
+_binary(
+    "less", np.less, None, integer_pairs(-3, 9), dtype=to_bool, torch=lambda torch, x, y: torch.lt(x, y), exact=True
+)
+_binary(
+    "less_equal",
+    np.less_equal,
+    None,
+    integer_pairs(-3, 9),
+    dtype=to_bool,
+    torch=lambda torch, x, y: torch.le(x, y),
+    exact=True,
 )
 _binary("bitwise_and", np.bitwise_and, None, integer_pairs(-3, 90), dtype=_LOGIC)
 _binary("bitwise_or", np.bitwise_or, None, integer_pairs(-3, 90), dtype=_LOGIC)
@@ -204,6 +227,7 @@ def _nextafter_bits(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 register(
     Primitive(
         name="nextafter",
+        exact=True,
         kind="elementwise",
         arity=2,
         shape=same_shape,
@@ -242,6 +266,7 @@ def _select_samples() -> list[Sample]:
 register(
     Primitive(
         name="select",
+        exact=True,
         kind="elementwise",
         arity=3,
         shape=broadcast_shapes,

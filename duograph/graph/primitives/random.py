@@ -66,6 +66,7 @@ def _dtype(seed: DType, offset: DType, *, shape: Shape) -> DType:
 register(
     Primitive(
         name="random_bits",
+        exact=True,
         kind="random",
         arity=2,
         attributes=("shape",),

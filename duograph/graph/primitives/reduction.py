@@ -139,6 +139,7 @@ def _reduction(
             gradient=gradient,
             torch=_in_torch(name),
             samples=samples,
+            exact=name in ("max", "min", "any", "all"),
         )
     )
 
@@ -195,6 +196,7 @@ def _position(name: str, evaluate: Callable[..., np.ndarray]) -> None:
             name=name,
             kind="reduction",
             arity=1,
+            exact=True,
             attributes=("axis",),
             shape=_position_shape,
             dtype=to_index,

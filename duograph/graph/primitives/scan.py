@@ -122,6 +122,7 @@ def _scan(
             gradient=gradient,
             torch=in_torch,
             samples=samples,
+            exact=name in ("cummax", "cummin"),
         )
     )
 

@@ -33,6 +33,7 @@ def _unary(
     attributes: tuple[str, ...] = (),
     shape: Callable[..., Shape] = same_shape,
     moves_bits: bool = False,
+    exact: bool = False,
 ) -> None:
     """Enter one record. `derivative` gives dy/dx from the nodes x and y; without it the derivative is zero."""
 
@@ -53,6 +54,7 @@ def _unary(
             torch=torch or (lambda torch, x: getattr(torch, name)(x)),
             samples=samples,
             moves_bits=moves_bits,
+            exact=exact,
         )
     )
 
@@ -64,6 +66,7 @@ _INSIDE = unary_samples(-0.95, 0.95)
 register(
     Primitive(
         name="negative",
+        exact=True,
         kind="elementwise",
         arity=1,
         shape=same_shape,
@@ -74,13 +77,13 @@ register(
         samples=_MIXED,
     )
 )
-_unary("absolute", np.absolute, lambda x, y: lang.sign(x), _MIXED, dtype=_NUMERIC)
-_unary("sign", np.sign, None, _MIXED, dtype=_NUMERIC)
+_unary("absolute", np.absolute, lambda x, y: lang.sign(x), _MIXED, dtype=_NUMERIC, exact=True)
+_unary("sign", np.sign, None, _MIXED, dtype=_NUMERIC, exact=True)
 _unary("exp", np.exp, lambda x, y: y, _MIXED)
 _unary("expm1", np.expm1, lambda x, y: y + 1, _MIXED)
 _unary("log", np.log, lambda x, y: 1 / x, _POSITIVE)
 _unary("log1p", np.log1p, lambda x, y: 1 / (x + 1), unary_samples(-0.9, 9))
-_unary("sqrt", np.sqrt, lambda x, y: 0.5 / y, _POSITIVE)
+_unary("sqrt", np.sqrt, lambda x, y: 0.5 / y, _POSITIVE, exact=True)
 _unary(
     "rsqrt",
     lambda x: np.reciprocal(np.sqrt(x)),
@@ -119,10 +122,10 @@ _unary(
 )
 _unary("lgamma", special.lgamma, lambda x, y: lang.digamma(x), _POSITIVE)
 _unary("digamma", special.digamma, lambda x, y: lang.polygamma(x, 1), _POSITIVE)
-_unary("floor", np.floor, None, _MIXED)
-_unary("ceil", np.ceil, None, _MIXED)
-_unary("round", np.rint, None, _MIXED)
-_unary("trunc", np.trunc, None, _MIXED)
+_unary("floor", np.floor, None, _MIXED, exact=True)
+_unary("ceil", np.ceil, None, _MIXED, exact=True)
+_unary("round", np.rint, None, _MIXED, exact=True)
+_unary("trunc", np.trunc, None, _MIXED, exact=True)
 _unary(
     "is_nan",
     np.isnan,
@@ -130,6 +133,7 @@ _unary(
     _MIXED,
     dtype=gives(bool_, "float"),
     torch=lambda torch, x: torch.isnan(x),
+    exact=True,
 )
 _unary(
     "bitwise_not",
@@ -185,6 +189,7 @@ register(
 register(
     Primitive(
         name="cast",
+        exact=True,
         kind="elementwise",
         arity=1,
         attributes=("dtype",),

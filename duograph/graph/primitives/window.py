@@ -284,6 +284,7 @@ _window(
     gradient=_window_max_gradient,
     torch=lambda torch, x, **geometry: _torch_pool(torch, x, geometry, indices=False),
     samples=_samples,
+    exact=True,
 )
 # The flat position of the maximum in the spatial axes of x: the first one where several tie, and NaN above all.
 _window(
@@ -294,6 +295,7 @@ _window(
     gradient=zero_gradient,
     torch=lambda torch, x, **geometry: _torch_pool(torch, x, geometry, indices=True),
     samples=_argmax_samples,
+    exact=True,
 )
 _window(
     "window_sum",

@@ -14,7 +14,7 @@ from ...graph.node import Node
 from ...ops import FUNCTIONS, random
 from ...ops.creation import zeros_like
 from ...tensor.core import Tensor, apply
-from .common import in_place
+from .common import floats, in_place
 
 sigmoid = FUNCTIONS["sigmoid"]
 tanh = FUNCTIONS["tanh"]
@@ -87,7 +87,7 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
 
 def softsign(input: Tensor) -> Tensor:
     """x / (1 + |x|)."""
-    return apply(composites.softsign, (input,))
+    return apply(composites.softsign, floats(input))
 
 
 def logsigmoid(input: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ def logsigmoid(input: Tensor) -> Tensor:
 
 def tanhshrink(input: Tensor) -> Tensor:
     """x - tanh(x)."""
-    return apply(composites.tanhshrink, (input,))
+    return apply(composites.tanhshrink, floats(input))
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:

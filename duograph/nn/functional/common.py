@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 from ...graph.errors import ArgumentError
-from ...tensor.core import Tensor, apply, operand, result_type
+from ...tensor.core import Tensor, apply, cast, get_default_dtype, operand, result_type
 from ...tensor.views import assign
 
 
@@ -25,6 +25,11 @@ def promoted(op: Any, tensors: tuple[Any, ...], attributes: tuple[tuple[str, Any
         return apply(op, tensors, attributes)
     dtype = result_type(*given)
     return apply(op, tuple(None if t is None else operand(t, dtype) for t in tensors), attributes)
+
+
+def floats(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Tensors of whole numbers in the default floating point dtype, others as they are."""
+    return tuple(t if t.dtype.is_floating_point else cast(t, get_default_dtype()) for t in tensors)
 
 
 def hashable(value: Any) -> Any:

@@ -9,12 +9,12 @@ from ...functional import distance, normalization
 from ...functional import dropout as drops
 from ...functional import embedding as tables
 from ...functional import linear as maps
-from ...graph.errors import ArgumentError, NotSupported, ShapeError
+from ...graph.errors import ArgumentError, ShapeError
 from ...ops import FUNCTIONS
 from ...ops.define import into
 from ...ops.random import default_generator
 from ...tensor.core import Tensor, apply
-from .common import in_place, promoted
+from .common import floats, in_place, promoted
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -33,19 +33,22 @@ def embedding(
 ) -> Tensor:  # fmt: skip
     """Rows of `weight` at integer indices; row `padding_idx` gets no gradient.
 
-    Rows that are looked up are first scaled in place to a norm of at most `max_norm`. Gradients are dense, `sparse`
+    With `scale_grad_by_freq` gradients are divided by how often the row occurs. Rows that are looked up are first scaled
+    in place to a norm of at most `max_norm`. Gradients are dense, `sparse`
     or not. Raises ArgumentError for a `padding_idx` outside.
     """
-    if scale_grad_by_freq:
-        raise NotSupported(
-            "embedding: scale_grad_by_freq=True is not supported: scale the loss of frequent rows instead"
-        )
     rows = weight.shape[0]
     if padding_idx is not None and not -rows <= padding_idx < rows:
         raise ArgumentError(f"embedding: padding_idx: expected an index of {rows} rows. Received: {padding_idx}")
     if max_norm is not None:
         _limit_rows(weight, input, max_norm, norm_type)
-    return apply(tables.embedding, (input, weight), (("padding_idx", padding_idx),))
+    result = apply(tables.embedding, (input, weight), (("padding_idx", padding_idx),))
+    if not scale_grad_by_freq:
+        return result
+    places = input.reshape(-1)
+    count = weight.new_zeros(rows).index_add(0, places, weight.new_ones(places.shape[0]))
+    frozen = result.detach()
+    return frozen + (result - frozen) / count[input].unsqueeze(-1)
 
 
 @no_grad()
@@ -78,7 +81,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The p-norm of `x1 - x2 + eps` along the last axis."""
-    return promoted(distance.pairwise_distance, (x1, x2), (("p", float(p)), ("eps", eps), ("keepdims", keepdim)))
+    return promoted(distance.pairwise_distance, floats(x1, x2), (("p", float(p)), ("eps", eps), ("keepdims", keepdim)))
 
 
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:

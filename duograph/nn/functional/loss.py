@@ -12,7 +12,7 @@ from ...graph.errors import ArgumentError, ShapeError
 from ...ops import FUNCTIONS
 from ...tensor.convert import as_tensor
 from ...tensor.core import Tensor, apply
-from .common import legacy_reduction, promoted
+from .common import floats, legacy_reduction, promoted
 from .dense import pairwise_distance
 from .image import pad
 
@@ -138,7 +138,7 @@ def poisson_nll_loss(
     """Minus the log-likelihood of Poisson counts."""
     reduction = legacy_reduction(size_average, reduce, reduction)
     attributes = (("log_input", log_input), ("full", full), ("eps", eps), ("reduction", reduction))
-    return promoted(losses.poisson_nll, (input, target), attributes)
+    return promoted(losses.poisson_nll, floats(input, target), attributes)
 
 
 def gaussian_nll_loss(
@@ -176,7 +176,8 @@ def margin_ranking_loss(
 ) -> Tensor:  # fmt: skip
     """max(0, -target (input1 - input2) + margin)."""
     reduction = legacy_reduction(size_average, reduce, reduction)
-    return apply(losses.margin_ranking, (input1, input2, target), (("margin", margin), ("reduction", reduction)))
+    operands = (*floats(input1, input2), target)
+    return apply(losses.margin_ranking, operands, (("margin", margin), ("reduction", reduction)))
 
 
 def soft_margin_loss(
@@ -213,7 +214,8 @@ def cosine_embedding_loss(
 ) -> Tensor:  # fmt: skip
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1."""
     reduction = legacy_reduction(size_average, reduce, reduction)
-    return apply(losses.cosine_embedding, (input1, input2, target), (("margin", margin), ("reduction", reduction)))
+    operands = (*floats(input1, input2), target)
+    return apply(losses.cosine_embedding, operands, (("margin", margin), ("reduction", reduction)))
 
 
 def triplet_margin_loss(
@@ -223,7 +225,7 @@ def triplet_margin_loss(
     """max(0, d(anchor, positive) - d(anchor, negative) + margin)."""
     reduction = legacy_reduction(size_average, reduce, reduction)
     attributes = (("margin", margin), ("p", float(p)), ("eps", eps), ("swap", swap), ("reduction", reduction))
-    return promoted(losses.triplet_margin, (anchor, positive, negative), attributes)
+    return promoted(losses.triplet_margin, floats(anchor, positive, negative), attributes)
 
 
 def triplet_margin_with_distance_loss(
