@@ -4,6 +4,7 @@
 """
 
 from . import (
+    analysis,
     casting,
     copies,
     creation,

@@ -19,8 +19,8 @@ from .manipulation import expand
 @composite
 def read_along(x: Node, indices: Node, *, axis: int) -> Node:
     """`x[indices[i, j], j]` for axis 0, with checks of rank and sizes."""
-    if not x.ndim and not indices.ndim:
-        return g.reshape(g.take_along(g.reshape(x, (1,)), g.reshape(indices, (1,)), 0), ())
+    if x.ndim + indices.ndim < 2:  # a number counts as a vector of one
+        return g.reshape(g.take_along(g.reshape(x, (-1,)), g.reshape(indices, (-1,)), 0), indices.shape)
     if not indices.size:
         return g.full(indices.shape, 0, x.dtype)
     if x.ndim != indices.ndim:

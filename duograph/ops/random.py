@@ -342,6 +342,30 @@ def _exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | No
     return update(self, (1.0 - unit).log() * (-1.0 / lambd))
 
 
+def _cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    from ..tensor.operators import update
+
+    unit = draw(uniform_numbers, tuple(self.shape), self.dtype, (scalar(0.0), scalar(1.0)), generator)
+    return update(self, ((unit - 0.5) * math.pi).tan() * sigma + median)
+
+
+def _geometric_(self: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
+    from ..tensor.operators import update
+
+    if not 0 < p < 1:
+        raise ArgumentError(f"geometric_: p: expected between 0 and 1. Received: {p}")
+    unit = draw(uniform_numbers, tuple(self.shape), float64, (scalar(0.0), scalar(1.0)), generator)
+    return update(self, cast(((1.0 - unit).log() / math.log1p(-p)).ceil().clamp(min=1), self.dtype))
+
+
+def _log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None) -> Tensor:
+    from ..tensor.operators import update
+
+    return update(
+        self, draw(normal_numbers, tuple(self.shape), self.dtype, (scalar(mean), scalar(std)), generator).exp()
+    )
+
+
 def _random_(self: Tensor, low: int = 0, high: int | None = None, *, generator: Generator | None = None) -> Tensor:
     from ..tensor.operators import update
 
@@ -354,3 +378,6 @@ def _random_(self: Tensor, low: int = 0, high: int | None = None, *, generator: 
 method(_bernoulli_, "bernoulli_")
 method(_exponential_, "exponential_")
 method(_random_, "random_")
+method(_cauchy_, "cauchy_")
+method(_geometric_, "geometric_")
+method(_log_normal_, "log_normal_")

@@ -63,7 +63,7 @@ for step in range(6):
     grad_norm = nn.utils.clip_grad_norm_(model.parameters(), max_norm=5.0)
     optimizer.step()
     scheduler.step()
-    print("loss %.6f norm %.5f" % (loss, grad_norm))
+    print("loss %.6f norm %.5f" % (loss.item(), grad_norm))
 model.eval()
 with torch.inference_mode():
     probabilities, classes = torch.topk(torch.softmax(model(x), dim=1), k=3)
