@@ -29,8 +29,9 @@ from ..graph.dtype import DType, bool_, float32, int64
 from ..graph.node import Attributes, Node
 from .affine import VIEWS, Affine, Index, inner_product, source_index
 from .arrays import Array, Block, row_major
+from .attempt import operand_indices
 from .group import Group
-from .schedule import Schedule, operand_indices
+from .schedule import Schedule
 
 
 class Instruction(NamedTuple):

@@ -19,40 +19,20 @@ from math import prod
 from typing import Any
 
 from ..graph.node import Graph, Node, Shape
-from .affine import VIEWS, ZERO, Index, Split, inner_product, reshaped_index, source_index
+from .affine import VIEWS, ZERO, Index, Split, inner_product, reshaped_index
 from .arrays import Array, Block, order_of, ordered_strides, packed, reshaped_strides, row_major
+from .attempt import Attempt
 from .epilogue import COLUMN, NUMBER, reach
-from .group import Group, Operation, Step, axes_of
-from .layout import channels_last, preferred
+from .facts import Facts
+from .group import Group, Operation, Step
+from .layout import channels_last
 
 Strides = tuple[int, ...]
-
-CHEAP = frozenset(
-    [
-        "add",
-        "subtract",
-        "multiply",
-        "divide",
-        "negative",
-        "cast",
-        "sqrt",
-        "rsqrt",
-        "select",
-        "less",
-        "less_equal",
-        "equal",
-        "not_equal",
-    ]
-)
-"""Operations that are computed anew by every user where their operands are single numbers."""
-
-SMALLEST_RECOMPUTED = 1 << 12
-"""Elements from which memory matters more than an operation."""
 
 CONTRACTIONS = frozenset(("matmul", "convolution", "convolution_input_gradient", "convolution_weight_gradient"))
 
 
-class Schedule:
+class Schedule(Facts):
     """The steps that compute a graph.
 
     Args:
@@ -62,9 +42,7 @@ class Schedule:
     """
 
     def __init__(self, graph: Graph, inputs: Sequence[Array], fusible: frozenset[str]) -> None:
-        self.graph = graph
-        self.fusible = fusible
-        self.nodes = graph.nodes()
+        super().__init__(graph, fusible)
         self.arrays: dict[Node, Array] = dict(zip(graph.inputs, inputs, strict=True))
         self.home: dict[Node, Step] = {}
         self.steps: list[Step] = []
@@ -72,11 +50,6 @@ class Schedule:
         self._groups: dict[float, Group] = {}  # the nest at each position
         self.notes: dict[Node, str] = {}  # why a node did not join the nest of what it needs
         self.waiting: set[Node] = set()
-        self.inline = self._inline()
-        self.users = self._users()
-        self.outputs = dict.fromkeys(graph.outputs)
-        self.inline |= self._recomputed()
-        self.wanted = preferred(self.nodes)
         self.readers: dict[Node, list[Group]] = {}
         self._views: dict[Node, Array | None] = {}
         self._owned: dict[Node, Array] = {}
@@ -89,83 +62,6 @@ class Schedule:
             self._visit(node)
         self._write_outputs()
         self.steps.sort(key=lambda step: step.position)
-
-    # What the graph looks like.
-
-    def _inline(self) -> set[Node]:
-        """Nodes that every user computes anew: constants, counters, and cheap functions of single numbers."""
-        found: set[Node] = set()
-        outputs = set(self.graph.outputs)
-        for node in self.nodes:
-            name = node.op.name
-            if name in ("constant", "iota") or (
-                node.size == 1
-                and name in CHEAP & self.fusible
-                and node not in outputs
-                and all(self._is_number(operand, found) for operand in node.inputs)
-            ):
-                found.add(node)
-        return found
-
-    def _recomputed(self) -> set[Node]:
-        """Nodes that every user computes anew because what they are made of is as quick to read as they would be: some
-        cheap operations on a contraction's result that a reduction wants as well, and which so is in memory anyway. The
-        gradient of a batch normalisation wants x - mean and (x - mean) * scale again. Saves their memory, and writing
-        them."""
-        depth: dict[Node, int] = {}
-        for node in self.nodes:
-            users = self.users[node]
-            if node.op.name not in CHEAP or node.size < SMALLEST_RECOMPUTED or len(users) < 2 or node in self.outputs:
-                continue
-            large = [operand for operand in node.inputs if operand.size == node.size]
-            if len(large) != 1 or large[0].dtype is not node.dtype:
-                continue
-            (x,) = large
-            reduced = any(user.op.kind == "reduction" for user in self.users[x])
-            kept = x in depth or (x.op.kind == "contraction" and reduced)
-            if kept and depth.get(x, 0) < 2 and all(self.kind(user) in ("pointwise", "reduction") for user in users):
-                depth[node] = depth.get(x, 0) + 1
-        return depth.keys() - self._looked_up()
-
-    def _looked_up(self) -> set[Node]:
-        """Tables, which have to be in memory."""
-        return {self.base(node.inputs[0]) for node in self.nodes if node.op.name in ("take", "take_along")}
-
-    def _is_number(self, node: Node, inline: set[Node]) -> bool:
-        while node.op.name in VIEWS and node.inputs[0].size == 1:
-            node = node.inputs[0]
-        return node in inline or (node.op.name == "input" and node.size == 1)
-
-    def _users(self) -> dict[Node, list[Node]]:
-        """The nodes that compute with each node, views looked through; a view that leaves the plan is one too."""
-        users: dict[Node, dict[Node, None]] = {node: {} for node in self.nodes}
-        for output in self.graph.outputs:
-            if output.op.name in VIEWS:
-                users[output][output] = None
-        for node in reversed(self.nodes):
-            mine = users[node] if node.op.name in VIEWS else {node: None}
-            for operand in node.inputs:
-                users[operand].update(mine)
-        return {node: list(found) for node, found in users.items()}
-
-    def base(self, node: Node) -> Node:
-        """What a chain of views looks at."""
-        while node.op.name in VIEWS:
-            node = node.inputs[0]
-        return node
-
-    def kind(self, node: Node) -> str:
-        """How a node is computed: "view", "pointwise", "reduction", "pieces" or "kernel"."""
-        name = node.op.name
-        if name in VIEWS:
-            return "view"
-        if name in self.fusible or name in ("take", "take_along"):
-            return "pointwise"
-        if name == "pad":
-            return "pieces" if any(node["interior"]) else "pointwise"
-        if node.op.kind == "reduction" and "axes" in node.op.attributes:
-            return "reduction"
-        return "pieces" if name == "concatenate" else "kernel"
 
     # Visiting.
 
@@ -527,7 +423,7 @@ class Schedule:
     def _join(self, group: Group, node: Node, index: Index, copying: bool = False) -> bool:
         """Compute a node in a nest at this index, if all it needs can be had there."""
         while True:
-            attempt = _Attempt(self, group)
+            attempt = Attempt(self, group)
             try:
                 fits = attempt.copy(node, index) if copying else attempt.add(node, index)
             except Split as request:
@@ -589,7 +485,7 @@ class Schedule:
     def _reduce(self, group: Group, node: Node, index: Index) -> bool:
         """Let a nest sum up (or the like) what stands at `index` of the reduction's input."""
         while True:
-            attempt = _Attempt(self, group)
+            attempt = Attempt(self, group)
             try:
                 fits = attempt.reduce(node, index)
             except Split as request:
@@ -635,7 +531,7 @@ class Schedule:
             stop.append(max(begin, min(n, (size - 1 - low) // step + 1)))
         self._copy(lang.broadcast_to(value, node.shape), target)
         part = lang.slice(x, first, stop)
-        self._adopt(part)
+        self.adopt(part)
         offset = target.offset + sum(
             (low + begin * step) * stride
             for low, begin, step, stride in zip(node["low"], first, steps, target.strides, strict=True)
@@ -647,16 +543,6 @@ class Schedule:
             if not self._join(group, part, group.maps[part], copying=True):
                 raise AssertionError(f"{part!r} cannot be copied")
             group.stores.append((part, Array(target.block, node.dtype, part.shape, strides, offset)))
-
-    def _adopt(self, node: Node) -> None:
-        """Know a node that a rule made."""
-        for operand in node.inputs:
-            if operand not in self.users:
-                self._adopt(operand)
-        if node not in self.users:
-            self.users[node] = []
-            if node.op.name in ("constant", "iota"):
-                self.inline.add(node)
 
     # Operations with kernels of their own.
 
@@ -765,182 +651,3 @@ def _filters(array: Array) -> bool:
     """Whether a convolution can read its weight as it lies: evenly spaced taps."""
     taps = array.shape[2:]
     return reshaped_strides(taps, array.strides[2:], (prod(taps),)) is not None
-
-
-class _Attempt:
-    """What joining a node to a nest takes, before anything is changed."""
-
-    def __init__(self, schedule: Schedule, group: Group) -> None:
-        self.schedule = schedule
-        self.group = group
-        self.added: dict[Node, Index] = {}
-        self.inputs: dict[Node, Index] = {}
-        self.later: set[Node] = set()
-        self.reads: set[Node] = set()
-        self.reduced: frozenset[int] | None = None
-        self.reason = ""
-
-    def commit(self) -> None:
-        group, schedule = self.group, self.schedule
-        group.maps.update(self.added)
-        group.inputs.update(self.inputs)
-        group.later |= self.later
-        group.reads |= self.reads
-        if self.reduced is not None:
-            group.reduced = self.reduced
-        for node in self.reads:
-            schedule.readers.setdefault(node, []).append(group)
-        for node in self.added:
-            schedule.home[node] = group
-            schedule.waiting.discard(node)
-
-    def copy(self, node: Node, index: Index) -> bool:
-        """Read a node, to write it elsewhere."""
-        return self._get(node, index) is not None
-
-    def add(self, node: Node, index: Index) -> bool:
-        """Compute a pointwise node at this index."""
-        self.added[node] = index
-        later = False
-        for operand, place in operand_indices(node, index):
-            if place is None:  # a table that is looked up by computed indices: it must be in memory
-                if self.schedule.base(operand) in self.group.maps or self.schedule.base(operand) in self.added:
-                    return self.fail("a table that it looks up is computed in this nest")
-                if self.group.root is not None:
-                    return self.fail("an epilogue looks nothing up")
-                if self.schedule.view(operand, self.group.position) is None:
-                    return self.fail("a table that it looks up is not in memory")
-                if self._is_late(operand):
-                    return self.fail("a table that it looks up is written later")
-                continue
-            needs = self._get(operand, place)
-            if needs is None:
-                return False
-            later = later or needs
-        if node.op.name == "pad" and self.group.root is not None:
-            return self.fail("an epilogue has no padding")
-        if later:
-            self.later.add(node)
-            if axes_of(index) & (self.group.reduced or frozenset()) and not self.group.rows:
-                return self.fail("it needs the whole of a reduction whose rows do not fit a cache")
-        return True
-
-    def reduce(self, node: Node, index: Index) -> bool:
-        """Reduce what stands at this index of the input."""
-        later = self._get(node.inputs[0], index)
-        if later is None:
-            return False
-        axes = node["axes"]
-        reduced = axes_of(index[axis] for axis in axes)
-        kept = tuple(entry for axis, entry in enumerate(index) if axis not in axes)
-        if reduced & axes_of(kept) or not self.group.full(index):
-            return self.fail("an axis is in part reduced")
-        if self.group.reduced is not None and self.group.reduced != reduced:
-            return self.fail("the nest reduces other axes")
-        if self.group.reduced is None and reduced:
-            self.reduced = reduced
-            before, self.group.reduced = self.group.reduced, reduced
-            rows = self.group.rows
-            self.group.reduced = before
-        else:
-            rows = self.group.rows
-        if later and not rows:
-            return self.fail("it needs the whole of a reduction whose rows do not fit a cache")
-        self.added[node] = kept
-        self.inputs[node] = index
-        self.later.add(node)
-        return True
-
-    def _get(self, node: Node, index: Index) -> bool | None:
-        """Whether the element at `index` needs a reduction of this nest; None if it cannot be had here."""
-        schedule, group = self.schedule, self.group
-        while True:
-            known = self.added.get(node) or group.maps.get(node)
-            if known is not None and (node in self.added or schedule.home.get(node) is group):
-                if known != index:
-                    self.fail("it needs another element of a value that this nest computes")
-                    return None
-                return node in self.later or node in group.later
-            own = schedule.has_own_array(node, group.position)
-            if node in schedule.inline and not own:
-                return self._inline(node, index)
-            if node in schedule.waiting:
-                return (node in self.later) if self.add(node, index) else None
-            base = schedule.base(node)
-            inside = base in self.added or schedule.home.get(base) is group
-            if own:
-                return self._read(node, index)
-            if node.op.name in VIEWS and (inside or base in schedule.waiting or base in schedule.inline):
-                found = source_index(node, index, group.sizes)
-                if found is None:
-                    self.fail("no affine index reads a view")
-                    return None
-                node, index = node.inputs[0], found
-                continue
-            return self._read(node, index)
-
-    def _inline(self, node: Node, index: Index) -> bool | None:
-        if self.group.root is not None and node.op.name == "iota":
-            self.fail("an epilogue has no counters")
-            return None
-        later = False
-        for operand, place in operand_indices(node, index):
-            needs = self._get(operand, place or ())
-            if needs is None:
-                return None
-            later = later or needs
-        return later
-
-    def _read(self, node: Node, index: Index) -> bool | None:
-        """From memory."""
-        schedule, group = self.schedule, self.group
-        base = schedule.base(node)
-        if self._is_late(node):
-            self.fail("what it reads is written later")
-            return None
-        while (array := schedule.view(node, group.position)) is None:
-            if node.op.name not in VIEWS:
-                return None
-            found = source_index(node, index, group.sizes)
-            if found is None:
-                self.fail("no affine index reads a view")
-                return None
-            node, index = node.inputs[0], found
-        if group.root is not None and reach(group, inner_product(index, array.strides)) is None:
-            self.fail("an epilogue cannot read an operand of this layout")
-            return None
-        self.reads.add(base)
-        return False
-
-    def _is_late(self, node: Node) -> bool:
-        """Whether what a node looks at is not over when this nest begins."""
-        home = self.schedule.home.get(self.schedule.base(node))
-        return home is not None and home.position >= self.group.position
-
-    def fail(self, reason: str) -> bool:
-        self.reason = reason
-        return False
-
-
-def operand_indices(node: Node, index: Index) -> Iterator[tuple[Node, Index | None]]:
-    """The operands of a pointwise node and where their elements are; None for a table that is looked up."""
-    match node.op.name:
-        case "take":
-            table, indices = node.inputs
-            axis = node["axis"]
-            yield table, None
-            yield indices, index[axis : axis + indices.ndim]
-        case "take_along":
-            table, indices = node.inputs
-            yield table, None
-            yield indices, index
-        case "pad":
-            x, value = node.inputs
-            yield x, tuple(entry.shifted(-low) for entry, low in zip(index, node["low"], strict=True))
-            yield value, ()
-        case "iota" | "constant":
-            return
-        case _:
-            for operand in node.inputs:
-                aligned = index[len(index) - operand.ndim :] if operand.ndim else ()
-                yield operand, tuple(ZERO if n == 1 else i for i, n in zip(aligned, operand.shape, strict=True))

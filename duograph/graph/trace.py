@@ -67,6 +67,27 @@ class Step:
         self.pending_bytes: int = (parent.pending_bytes if parent else 0) + held
         self.full = self.pending_bytes > PENDING_BYTES or self.length > PENDING_STEPS
 
+    def graph(self, live: tuple[int, ...]) -> Graph:
+        """The computation of the slots `live` from the leaves of a trace that came here, with the user's lines."""
+        steps, step = [], self
+        while step.parent is not None:
+            steps.append(step)
+            step = step.parent
+        nodes: list[Node] = []
+        lines: dict[Node, str] = {}
+        inputs: list[Node] = []
+        for step in reversed(steps):
+            nodes.extend(step.nodes)
+            if step.parent is not None and step.leaves > step.parent.leaves:
+                inputs.extend(step.nodes)
+            if step.line is not None:
+                stack = list(step.nodes)
+                while stack:
+                    node = stack.pop()
+                    if node not in lines:
+                        lines[node] = step.line
+                        stack.extend(node.inputs)
+        return Graph(tuple(inputs), tuple(nodes[slot] for slot in live), lines)
 
 class Passage(NamedTuple):
     """A way through the tree that was walked before: its end, the kinds and slots of the results that are taken from
@@ -148,32 +169,6 @@ class Trace:
             self._nodes.extend(step.nodes)
         self._synced = self.step
         return self._nodes
-
-    def steps(self) -> list[Step]:
-        """The walk from the root, without it."""
-        steps = []
-        step = self.step
-        while step.parent is not None:
-            steps.append(step)
-            step = step.parent
-        return steps[::-1]
-
-    def graph(self, live: tuple[int, ...]) -> Graph:
-        """The computation of the slots `live` from this trace's leaves, with the user's lines."""
-        nodes = self.nodes()
-        lines: dict[Node, str] = {}
-        inputs: list[Node] = []
-        for step in self.steps():
-            if step.parent is not None and step.leaves > step.parent.leaves:
-                inputs.extend(step.nodes)
-            if step.line is not None:
-                stack = list(step.nodes)
-                while stack:
-                    node = stack.pop()
-                    if node not in lines:
-                        lines[node] = step.line
-                        stack.extend(node.inputs)
-        return Graph(tuple(inputs), tuple(nodes[slot] for slot in live), lines)
 
     def admit(self, value: Value, use: tuple[Operation, int]) -> tuple[Value, Any]:
         """A value that this trace did not record (or its snapshot), and the buffer that enters as a leaf for it.

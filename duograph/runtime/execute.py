@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -141,29 +142,37 @@ def realise(trace: Trace, refilling: Refilling | None = None) -> None:
     If the computation fails, the values it was for are marked failed, so that observing them raises the same error;
     after an interrupt they are still pending and a later realisation tries again.
     """
-    # the slot first: once another thread has computed the value, it may stand elsewhere in that thread's trace
-    live = [v for r in list(trace.pending) if (v := r()) is not None]
-    slots = [v.slot for v in live]
-    if [v.buffer for v in live].count(None) < len(live):
-        pairs = [(v, slot) for v, slot in zip(live, slots, strict=True) if v.buffer is None]
-        live, slots = [v for v, _ in pairs], [slot for _, slot in pairs]
-    step = trace.step
+    own = trace is tracing.local.trace
     interrupt: KeyboardInterrupt | None = None
+    while True:
+        # the slot first: once another thread has computed the value, it may stand elsewhere in that thread's trace
+        live = [v for r in list(trace.pending) if (v := r()) is not None]
+        slots = [v.slot for v in live]
+        if [v.buffer for v in live].count(None) < len(live):
+            pairs = [(v, slot) for v, slot in zip(live, slots, strict=True) if v.buffer is None]
+            live, slots = [v for v, _ in pairs], [slot for _, slot in pairs]
+        step = trace.step
+        leaves = trace.leaves[: step.leaves]
+        if own or not live or (trace not in _computing and len(leaves) == step.leaves):
+            break
+        time.sleep(WAIT)  # its own thread computes the same just now
     if live or refilling is not None:
         key = tuple(dict.fromkeys(slots if refilling is None else slots + refilling.slots))
         plan = step.plans.get(key)
-        leaves = trace.leaves[: step.leaves]
         if plan is None:
             orders = [None if type(leaf) is Number else leaf.order for leaf in leaves]
-            plan = Plan(trace.graph(key), orders)
+            plan = Plan(step.graph(key), orders)
             step.plans[key] = plan
             for observer in observers:
                 observer(step, plan.graph)
         # What is dead is held by the trace's list and this one. What may be overwritten although it is alive is held by
-        # a value too, and so all others are held once more.
+        # a value too, and so all others are held once more. Of another thread's trace nobody knows who holds what.
         others = () if refilling is None else [leaf for leaf in leaves if id(leaf) not in refilling.given]
+        holders = UNKNOWN if not own else 2 if refilling is None else 3
         try:
-            buffers = run(plan, leaves, 2 if refilling is None else 3)
+            if own:
+                _computing.add(trace)
+            buffers = run(plan, leaves, holders)
         except KeyboardInterrupt as stop:
             rescued = plan.rescued()
             if rescued is None:
@@ -171,25 +180,43 @@ def realise(trace: Trace, refilling: Refilling | None = None) -> None:
             buffers, interrupt = rescued, stop
         except Exception as error:
             for value in live:
-                value.buffer = Failure(error)
-            if trace is tracing.local.trace:
+                if value.buffer is None:
+                    value.buffer = Failure(error)
+            if own:
                 trace.retire()
             raise
+        finally:
+            if own:
+                _computing.discard(trace)
         del others
-        if len(key) == len(live):
-            for value, buffer in zip(live, buffers, strict=True):
+        made = buffers if len(key) == len(live) and refilling is None else _of_slots(key, slots, buffers)
+        for value, buffer in zip(live, made, strict=True):
+            if value.buffer is None:  # or another thread was quicker
                 value.buffer = buffer
-        else:  # some values are the same result
-            made = dict(zip(key, buffers, strict=True))
-            for value, slot in zip(live, slots, strict=True):
-                value.buffer = made[slot]
-            if refilling is not None:
-                refilling.fill([made[slot] for slot in refilling.slots])
+        if refilling is not None:
+            refilling.fill(_of_slots(key, refilling.slots, buffers))
         plan.settled()
-    if trace is tracing.local.trace:
+    if own:
         trace.retire()
     if interrupt is not None:
         raise interrupt
+
+
+def _of_slots(key: Sequence[int], slots: Sequence[int], buffers: Sequence[Buffer]) -> list[Buffer]:
+    """The buffers of slots, of which some may be the same."""
+    made = dict(zip(key, buffers, strict=True))
+    return [made[slot] for slot in slots]
+
+
+_computing: set[Trace] = set()
+"""Traces that their own threads compute just now, perhaps writing over leaves. Whoever else wants what is pending there
+holds the leaves first and looks here then: so either the leaves are seen to be held, or they are left alone."""
+
+WAIT = 1e-4
+"""Seconds between two looks."""
+
+UNKNOWN = 0
+"""As the number of holders of leaves: more hold them, so none is overwritten."""
 
 
 tracing.realiser = realise

@@ -64,6 +64,17 @@ OF_PRODUCTS = {"svd_lowrank/", "pca_lowrank/", "linalg.pinv/singular"}
 IMPRECISE = {"special.bessel_j0": 1e-6, "special.bessel_j1": 1e-6, "special.bessel_y0": 1e-6, "special.bessel_y1": 1e-6}
 """Where PyTorch's float64 results are off by more than the tolerance, and how far; mpmath agrees with ours."""
 
+_WHOLE = "its samples in whole numbers: a tensor of floats is expected, and the error says how to make one"
+REASONS = {
+    **{f"nn.functional.{name}": _WHOLE for name in (
+        "avg_pool1d", "avg_pool2d", "avg_pool3d", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
+        "conv_transpose3d", "local_response_norm",
+    )},
+    "histogramdd": "its samples have edges out of order, which are refused here",
+    "nn.functional.batch_norm": "its sample of no channels and one axis: two axes at least are expected",
+}  # fmt: skip
+"""Why an operator fails."""
+
 
 class Difference(Exception):
     """The two frameworks disagree."""
@@ -313,8 +324,9 @@ def main() -> int:
     totals = collections.Counter(row[0] for row in rows.values())
     print(", ".join(f"{count} {outcome}" for outcome, count in sorted(totals.items())))
     if args.json:
+        outcomes = {key: f"fail: {REASONS.get(key, '')}" if row[0] == "fail" else row[0] for key, row in rows.items()}
         with open(args.json, "w") as file:
-            json.dump({key: row[0] for key, row in sorted(rows.items())}, file, indent=0)
+            json.dump(dict(sorted(outcomes.items())), file, indent=0)
             file.write("\n")
     return 0
 
