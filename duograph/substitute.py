@@ -34,8 +34,8 @@ class Framework:
 PYTORCH = Framework(
     {"torch": "duograph.torch"},
     {
-        "torchvision": "Write transforms in NumPy, read images with a Dataset of yours or duograph.data.sources, and take "
-        "the definition of a model into your program; torch.load reads its state_dict",
+        "torchvision": "Write transforms in NumPy, read images with a Dataset of yours or duograph.data.sources, and "
+        "take the definition of a model into your program; torch.load reads its state_dict",
         "torchaudio": "Read sound with the standard library's wave, or with the soundfile package",
         "torchtext": "Split text in Python, or with the tokenizers package",
     },
@@ -53,7 +53,8 @@ TENSORFLOW = Framework(
 def install(framework: Framework) -> None:
     """Let every import of the framework's packages, and of their submodules, give Duograph's modules.
 
-    Importing one of the refused packages raises ModuleNotFoundError that says what to do instead. Installing twice is installing once. Raises ImportError where the package itself has already been imported.
+    Importing one of the refused packages raises ModuleNotFoundError that says what to do instead. Installing
+    twice is installing once. Raises ImportError where the package itself has already been imported.
     """
     with _lock:
         for name, target in framework.names.items():
@@ -155,8 +156,8 @@ class _Refusal(_Part):
         if name != self.name:
             return None
         raise ModuleNotFoundError(
-            f"No module named {name!r}: it is built on the compiled parts of the framework, for which Duograph does not "
-            f"stand in. {self.reason}",
+            f"No module named {name!r}: it is built on the compiled parts of its framework, for which Duograph "
+            f"does not stand in. {self.reason}",
             name=name,
         )
 

@@ -209,6 +209,12 @@ def test_an_epilogue_writes_only_what_lies_as_its_result() -> None:
     agrees(nodes, [product, lang.sin(bias), lang.sin(lang.exp(bias)), lang.tanh(product) * lang.cos(bias)])
 
 
+def test_a_reduction_that_a_padding_wants_goes_over_everything() -> None:
+    (x,) = nodes = inputs(((2, 7), int64))
+    agrees(nodes, [lang.pad(lang.maximum(x, lang.sum(x)), (0, -1), (0, 1), (0, 0), 1)])
+    agrees(nodes, [lang.pad(x - lang.max(x, 1, keepdims=True), (1, 2), (0, 1), (0, 0), 3)])
+
+
 def test_a_table_is_written_before_it_is_looked_up() -> None:
     x, y, i = nodes = inputs(((3, 5), float64), ((4, 5), float64), ((6,), int64))
     agrees(nodes, [lang.take(lang.concatenate([x, y]), i)], [*normal(nodes[:2]), np.array([0, 6, -7, -1, 3, 2])])

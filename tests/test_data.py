@@ -78,7 +78,7 @@ def test_workers_give_what_one_process_gives(workers: int) -> None:
 
 
 def test_an_error_in_a_worker_comes_with_its_traceback() -> None:
-    with pytest.raises(RuntimeError, match=r"KeyError in DataLoader worker process[\s\S]*sample is broken"):
+    with pytest.raises(KeyError, match=r"KeyError in DataLoader worker process[\s\S]*sample is broken"):
         list(DataLoader(Squares(8, broken=5), 2, num_workers=2))
 
 

@@ -90,7 +90,7 @@ def test_who_runs_a_plan(
     """By default a graph is compiled when it comes again; at once if it would take long or round otherwise."""
     monkeypatch.setenv("DUOGRAPH_TIER", tier)
     x = leaf((3,))
-    plan = Plan(Graph((x,), (lang.tanh(x) if kind == "rounding" else lang.negative(x),)), [None])
+    plan = Plan(Graph((x,), (lang.tanh(x) if kind == "rounding" else -x,)), [None])
     if kind == "long":
         monkeypatch.setattr(execute, "patience", lambda _: execute.PATIENCE * 2)
     for _ in expected:
@@ -301,7 +301,7 @@ def test_data_that_are_refused_leave_everything_as_it_was(wrong: str, compiled: 
     before = here.numbers()
     bad, divisor, error, message = {
         "index": (torch.tensor([2, 4, 22, 6]), one, IndexOutOfRange, "index 11 is out of range for axis 0 of size 11"),
-        "negative index": (torch.tensor([2, -23, 1, 6]), one, IndexOutOfRange, "index -12 is out of range"),
+        "negative index": (torch.tensor([2, -23, 1, 6]), one, IndexOutOfRange, "is out of range for axis 0"),
         "division": (good, torch.tensor(0), ArgumentError, "division by zero"),
     }[wrong]
     for _ in range(2):
@@ -526,8 +526,8 @@ PROGRAM = """
     from duograph import nn
 
     torch.manual_seed(0)
-    conv = nn.Sequential(nn.Conv2d(2, 5, 3, padding=1, bias=False), nn.BatchNorm2d(5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten())
-    net = nn.Sequential(conv, nn.Linear(5 * 16, 7), nn.Tanh(), nn.Linear(7, 3))
+    conv = [nn.Conv2d(2, 5, 3, padding=1, bias=False), nn.BatchNorm2d(5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
+    net = nn.Sequential(*conv, nn.Linear(5 * 16, 7), nn.Tanh(), nn.Linear(7, 3))
     optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
     x = torch.sin(torch.linspace(0, 20, 4 * 2 * 64)).reshape(4, 2, 8, 8)
     y = torch.tensor([0, 1, 2, 1])

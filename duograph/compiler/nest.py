@@ -164,6 +164,8 @@ class Builder:
         return self._computed(node, index, guard)
 
     def _load(self, array: Array, index: Index, guard: int | None) -> int:
+        if not array.block.nbytes:  # there is nothing to read, and a loop without turns wants nothing
+            return self.add(Instruction("constant", array.dtype, (), (("value", 0),)))
         args = () if guard is None else (guard,)
         return self.add(Instruction("load", array.dtype, args, number=self._access(array, index)))
 
@@ -184,7 +186,7 @@ class Builder:
             (x,) = node.inputs
             self.work += x.size
             place = self._place_of_input(node, index)
-            value = self.value(x, place, guard)
+            value = self.value(x, place, None)  # a padding that wants the result wants all of it
             if name in ("any", "all"):
                 value = self.cast(value, bool_)
             if not self.group.reduced:

@@ -10,7 +10,7 @@ from .dataset import (
     TensorDataset,
     random_split,
 )
-from .loader import DataLoader, WorkerInfo, default_collate, get_worker_info
+from .loader import DataLoader, default_collate, default_convert
 from .sampler import (
     BatchSampler,
     DistributedSampler,
@@ -20,10 +20,11 @@ from .sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+from .workers import WorkerInfo, get_worker_info
 
 __all__ = [
     "BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "DistributedSampler",
     "IterableDataset", "RandomSampler", "Sampler", "SequentialSampler", "StackDataset", "Subset",
-    "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler", "WorkerInfo", "default_collate",
+    "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler", "WorkerInfo", "default_collate", "default_convert",
     "get_worker_info", "random_split",
 ]  # fmt: skip

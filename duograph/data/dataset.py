@@ -114,6 +114,13 @@ class Subset(Dataset):
             return self.dataset[[self.indices[k] for k in index]]
         return self.dataset[self.indices[index]]
 
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        """The samples of several indices at once, where the data set can give them so."""
+        places = [self.indices[k] for k in indices]
+        if hasattr(self.dataset, "__getitems__"):
+            return self.dataset.__getitems__(places)
+        return [self.dataset[k] for k in places]
+
     def __len__(self) -> int:
         return len(self.indices)
 

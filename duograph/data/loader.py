@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
-import multiprocessing
-import queue
-import traceback
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..graph import trace as tracing
 from ..graph.errors import ArgumentError
 from ..ops.joining import stack
-from ..ops.random import Generator, manual_seed, randint
+from ..ops.random import Generator
+from ..runtime.buffer import Buffer
 from ..tensor.convert import copy, from_buffer, tensor
 from ..tensor.core import Tensor
 from .dataset import IterableDataset, Subset, TensorDataset
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
+from .workers import Batches, Crew
 
 
 def default_collate(batch: list[Any]) -> Any:
     """A batch of samples as one: tensors and arrays are stacked, numbers become a tensor, containers stay."""
     first = batch[0]
     if isinstance(first, Tensor):
+        arrays = _arrays(batch)
+        if arrays is not None and all(a.shape == arrays[0].shape and a.dtype == arrays[0].dtype for a in arrays):
+            return from_buffer(np.stack(arrays))
         return stack(batch)
     if isinstance(first, np.ndarray | np.generic):
         return from_buffer(np.stack([np.asarray(b) for b in batch]))
@@ -50,22 +50,14 @@ def default_collate(batch: list[Any]) -> Any:
     )
 
 
-@dataclass(frozen=True)
-class WorkerInfo:
-    """Of which worker process this is: its number, how many there are, its seed and its copy of the data set."""
-
-    id: int
-    num_workers: int
-    seed: int
-    dataset: Any
-
-
-_worker: WorkerInfo | None = None
-
-
-def get_worker_info() -> WorkerInfo | None:
-    """Within a worker process, what it is; elsewhere None."""
-    return _worker
+def _arrays(tensors: Any) -> list[np.ndarray] | None:
+    """The memory of tensors that hold results and are on no tape: copying it is quicker than recording that."""
+    if tracing.local.capture is not None:
+        return None
+    values = [t._value for t in tensors if isinstance(t, Tensor)]
+    if len(values) < len(tensors) or any(v.origin is not None or not isinstance(v.buffer, Buffer) for v in values):
+        return None
+    return [v.buffer.array for v in values]
 
 
 class DataLoader:
@@ -85,6 +77,14 @@ class DataLoader:
     ) -> None:  # fmt: skip
         if num_workers < 0:
             raise ArgumentError(f"num_workers: expected 0 or more. Received: {num_workers}")
+        if not num_workers and (prefetch_factor is not None or persistent_workers or timeout):
+            raise ArgumentError(
+                "prefetch_factor, persistent_workers and timeout are for worker processes. Received: num_workers=0"
+            )
+        if timeout < 0 or (prefetch_factor is not None and prefetch_factor < 1):
+            raise ArgumentError(
+                f"expected timeout >= 0 and prefetch_factor >= 1. Received: {timeout} and {prefetch_factor}"
+            )
         if isinstance(dataset, IterableDataset) and (shuffle or sampler is not None or batch_sampler is not None):
             raise ArgumentError(
                 "a stream (IterableDataset) comes in its own order: shuffle and samplers are not for it"
@@ -113,7 +113,8 @@ class DataLoader:
             batch_sampler = BatchSampler(self.sampler, batch_size, drop_last)
         self.batch_sampler = batch_sampler
         self._batched = batch_sampler is not None or (self.sampler is None and batch_size is not None)
-        self.collate_fn = collate_fn or (default_collate if self._batched else _as_tensors)
+        self.collate_fn = collate_fn or (default_collate if self._batched else default_convert)
+        self._crew: Crew | None = None
 
     def __len__(self) -> int:
         if self.batch_sampler is not None:
@@ -131,11 +132,23 @@ class DataLoader:
 
     def __iter__(self) -> Iterator[Any]:
         if self.num_workers:
-            return _from_workers(self)
+            if not self.persistent_workers:
+                return Batches(self, Crew(self), False)
+            if self._crew is None or not self._crew.workers:
+                self._crew = Crew(self)
+            return Batches(self, self._crew, True)
         if self.sampler is None:
-            return _stream(self.dataset, self.batch_size, self.drop_last, self.collate_fn)
+            return self._stream()
         keys = self.batch_sampler if self.batch_sampler is not None else self.sampler
         return (self._fetch(key) for key in keys)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a worker process gets that does not share this memory: all but the workers."""
+        return {**vars(self), "_crew": None}
+
+    def _stream(self) -> Iterator[Any]:
+        """The batches of a data set that is a stream."""
+        return _stream(self.dataset, self.batch_size, self.drop_last, self.collate_fn)
 
     def _fetch(self, key: Any) -> Any:
         """The batch (or, without batching, the sample) of an index list."""
@@ -156,25 +169,26 @@ class DataLoader:
 
 def _taken(tensors: tuple[Tensor, ...], indices: list[int]) -> list[Tensor]:
     """The places `indices` of the first axis. Neighbours are a slice: copied, so that a batch is memory of its own."""
+    arrays = _arrays(tensors)
+    if arrays is not None:
+        return [from_buffer(np.take(array, indices, 0)) for array in arrays]
     first, count = indices[0], len(indices)
     if first >= 0 and indices == list(range(first, first + count)):
         return [copy(t[first : first + count]) for t in tensors]
     return [t[indices] for t in tensors]
 
 
-def _as_tensors(sample: Any) -> Any:
-    """Without batching: arrays become tensors, containers keep their form."""
-    if isinstance(sample, np.ndarray):
-        return from_buffer(np.array(sample))
-    if isinstance(sample, Mapping):
-        return {k: _as_tensors(v) for k, v in sample.items()}
-    if isinstance(sample, list):
-        return [_as_tensors(v) for v in sample]
-    return (
-        tuple(_as_tensors(v) for v in sample)
-        if isinstance(sample, tuple) and not hasattr(sample, "_fields")
-        else sample
-    )
+def default_convert(data: Any) -> Any:
+    """Arrays as tensors, in containers that keep their form; what `DataLoader` does to samples without batching."""
+    if isinstance(data, np.ndarray) and data.dtype.kind in "biufV":
+        return from_buffer(np.array(data))
+    if isinstance(data, Mapping):
+        return {k: default_convert(v) for k, v in data.items()}
+    if isinstance(data, tuple) and hasattr(data, "_fields"):
+        return type(data)(*map(default_convert, data))
+    if isinstance(data, list | tuple):
+        return type(data)(map(default_convert, data))
+    return data
 
 
 def _stream(dataset: Any, size: int | None, drop_last: bool, collate: Callable[[list[Any]], Any]) -> Iterator[Any]:
@@ -190,116 +204,3 @@ def _stream(dataset: Any, size: int | None, drop_last: bool, collate: Callable[[
             batch = []
     if batch and not drop_last:
         yield collate(batch)
-
-
-class _Failed:
-    """An error in a worker, on its way to the loader."""
-
-    def __init__(self, worker: int, error: Exception) -> None:
-        self.worker = worker
-        self.kind = type(error).__name__
-        self.trace = traceback.format_exc()
-
-
-class _End:
-    """A worker's stream is at its end."""
-
-
-def _work(loader: DataLoader, number: int, seed: int, tasks: Any, results: Any) -> None:
-    """A worker's life: take an index list, give back its batch, until None comes."""
-    global _worker
-    manual_seed(seed)
-    np.random.seed(seed % 2**32)
-    _worker = WorkerInfo(number, loader.num_workers, seed, loader.dataset)
-    try:
-        if loader.worker_init_fn is not None:
-            loader.worker_init_fn(number)
-        stream = None
-        if loader.sampler is None:
-            stream = _stream(loader.dataset, loader.batch_size, loader.drop_last, loader.collate_fn)
-        while (task := tasks.get()) is not None:
-            results.put(loader._fetch(task[0]) if stream is None else next(stream, _End()))
-    except KeyboardInterrupt:
-        pass
-    except Exception as error:
-        results.put(_Failed(number, error))
-
-
-class _Worker:
-    """A worker process with its own queues: what goes in first comes out first."""
-
-    def __init__(self, context: Any, loader: DataLoader, number: int, seed: int) -> None:
-        self.tasks = context.SimpleQueue()
-        self.results = context.Queue()
-        self.under_way = 0
-        self.process = context.Process(target=_work, args=(loader, number, seed, self.tasks, self.results), daemon=True)
-        self.process.start()
-
-    def send(self, key: Any) -> None:
-        self.tasks.put((key,))
-        self.under_way += 1
-
-    def receive(self, timeout: float) -> Any:
-        """The next batch; RuntimeError if the process failed, died, or gave nothing in time (0: no limit)."""
-        waited = 0.0
-        while True:
-            try:
-                made = self.results.get(timeout=1.0)
-                break
-            except queue.Empty:
-                waited += 1.0
-                if not self.process.is_alive():
-                    raise RuntimeError(
-                        f"a DataLoader worker process died (exit code {self.process.exitcode})"
-                    ) from None
-                if timeout and waited >= timeout:
-                    raise RuntimeError(f"DataLoader: no batch came in {timeout} seconds") from None
-        if isinstance(made, _Failed):
-            raise RuntimeError(
-                f"{made.kind} in DataLoader worker process {made.worker}. Original traceback:\n{made.trace}"
-            )
-        self.under_way -= 1
-        return made
-
-    def stop(self) -> None:
-        self.tasks.put(None)
-        self.process.join(0.2)
-        if self.process.is_alive():
-            self.process.terminate()
-            self.process.join()
-        self.results.close()
-        self.results.cancel_join_thread()
-
-
-def _from_workers(loader: DataLoader) -> Iterator[Any]:
-    """Batches in order, `prefetch_factor` of them under way in each worker process.
-
-    Workers take turns, so the order is that of the sampler; of a stream each worker reads its own copy.
-    """
-    context = loader.multiprocessing_context
-    if context is None or isinstance(context, str):
-        methods = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context(context or ("fork" if "fork" in methods else "spawn"))
-    seed = int(randint(0, 2**31, (1,), generator=loader.generator).item())
-    keys: Iterator[Any] = itertools.repeat(None)
-    if loader.sampler is not None:
-        keys = iter(loader.batch_sampler if loader.batch_sampler is not None else loader.sampler)
-    workers = [_Worker(context, loader, k, seed + k) for k in range(loader.num_workers)]
-    try:
-        for worker, key in zip(workers * (loader.prefetch_factor or 2), keys, strict=False):
-            worker.send(key)
-        turns = deque(workers)
-        while turns:
-            worker = turns.popleft()
-            if not worker.under_way:
-                continue
-            made = worker.receive(loader.timeout)
-            if isinstance(made, _End):
-                continue
-            for key in itertools.islice(keys, 1):
-                worker.send(key)
-            turns.append(worker)
-            yield made
-    finally:
-        for worker in workers:
-            worker.stop()

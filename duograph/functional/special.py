@@ -1,6 +1,6 @@
 """Special functions: error functions, the normal distribution, Bessel's, Airy's and Hurwitz' functions.
 
-Where a function is no formula of others, it is a sum of Chebyshev polynomials on each of two ranges of its argument.
+Where a function is no formula of others, it is a polynomial on each of two ranges of its argument.
 """
 
 from __future__ import annotations
@@ -12,24 +12,17 @@ from ..graph import language as g
 from ..graph.composite import composite
 from ..graph.node import Node
 from ..graph.primitives import special as tables
-from . import chebyshev as c
+from . import polynomials as c
 from .checks import check_floating, widened
 
 
-def chebyshev_sum(t: Node, coefficients: Sequence[float]) -> Node:
-    """The sum of c[k] T_k(t) for t in [-1, 1], by Clenshaw's recurrence."""
-    after = later = g.zeros_like(t)
-    for coefficient in coefficients[:0:-1]:
-        after, later = t * after * 2.0 - later + coefficient, after
-    return t * after - later + coefficients[0]
-
-
 def _unit(u: Node, coefficients: Sequence[float]) -> Node:
-    """The same for an argument in [0, 1]."""
-    return chebyshev_sum(u * 2.0 - 1.0, coefficients)
+    """A polynomial in 2 u - 1 for u in [0, 1]."""
+    return _horner(u * 2.0 - 1.0, coefficients)
 
 
 def _horner(x: Node, coefficients: Sequence[float]) -> Node:
+    """A polynomial, the coefficient of the highest power being the first."""
     result = g.full(x.shape, coefficients[0], x.dtype)
     for coefficient in coefficients[1:]:
         result = result * x + coefficient
@@ -178,7 +171,7 @@ def airy_ai(x: Node) -> Node:
     check_floating(x=x)
     size = g.absolute(x)
     is_near = size <= 2
-    near = chebyshev_sum(g.select(is_near, x, 0.0) * 0.5, c.AIRY_NEAR)
+    near = _horner(g.select(is_near, x, 0.0) * 0.5, c.AIRY_NEAR)
     large = g.select(is_near, 2.0, size)
     zeta = large * g.sqrt(large) * (2 / 3)
     ratio = (2 / 3) * math.sqrt(8) / zeta

@@ -31,7 +31,7 @@ class Primitive:
 
     name        also the name in GraphDL
     kind        "source", "elementwise", "reduction", "scan", "movement", "index", "sort", "contraction", "window"
-                or "random": which rule of the compiler lowers it
+                or "random": which rule of the compiler lowers it; "linalg" is left to the interpreter, and so to LAPACK
     arity       number of inputs; None for any number (at least one)
     attributes  names of the attributes, in GraphDL's order; all are hashable
     shape       (*input shapes, **attributes) -> shape; raises ShapeError, AxisError or ArgumentError

@@ -67,16 +67,20 @@ class Step:
         self.pending_bytes: int = (parent.pending_bytes if parent else 0) + held
         self.full = self.pending_bytes > PENDING_BYTES or self.length > PENDING_STEPS
 
-    def graph(self, live: tuple[int, ...]) -> Graph:
-        """The computation of the slots `live` from the leaves of a trace that came here, with the user's lines."""
+    def walk(self) -> list[Step]:
+        """The steps from the root to this one, without the root."""
         steps, step = [], self
         while step.parent is not None:
             steps.append(step)
             step = step.parent
+        return steps[::-1]
+
+    def graph(self, live: tuple[int, ...]) -> Graph:
+        """The computation of the slots `live` from the leaves of a trace that came here, with the user's lines."""
         nodes: list[Node] = []
         lines: dict[Node, str] = {}
         inputs: list[Node] = []
-        for step in reversed(steps):
+        for step in self.walk():
             nodes.extend(step.nodes)
             if step.parent is not None and step.leaves > step.parent.leaves:
                 inputs.extend(step.nodes)
@@ -88,6 +92,7 @@ class Step:
                         lines[node] = step.line
                         stack.extend(node.inputs)
         return Graph(tuple(inputs), tuple(nodes[slot] for slot in live), lines)
+
 
 class Passage(NamedTuple):
     """A way through the tree that was walked before: its end, the kinds and slots of the results that are taken from

@@ -130,7 +130,7 @@ def _counted(points: Tensor, edges: Any, pairs: Any, weight: Tensor | None, dens
         pairs = [(float(c.min()), float(c.max())) for c in array.T]
     pairs = [(low - 0.5, high + 0.5) if low == high else (low, high) for low, high in pairs]
     wanted = [
-        np.linspace(*pair, e + 1, dtype=array.dtype) if isinstance(e, int) else e
+        np.linspace(pair[0], pair[1], e + 1).astype(array.dtype) if isinstance(e, int) else e
         for e, pair in zip(edges, pairs, strict=True)
     ]
     counts, _ = np.histogramdd(array, wanted, weights=weights, density=density)

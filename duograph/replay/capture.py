@@ -265,7 +265,7 @@ class _Analysis:
             else:
                 read = {"tensor": tensor}
             found[id(value.buffer)] = {**read, "taped": value.origin is not None}
-        steps = [s for s in self.trace.steps() if s.parent is not None and s.leaves > s.parent.leaves]
+        steps = [s for s in self.trace.step.walk() if s.parent is not None and s.leaves > s.parent.leaves]
         for leaf, step in zip(self.trace.leaves, steps, strict=True):
             buffer = leaf if type(leaf) is Number or leaf.of is None else leaf.of
             read = found.get(id(buffer)) or self.other(leaf)

@@ -172,12 +172,21 @@ def realise(trace: Trace, refilling: Refilling | None = None) -> None:
         try:
             if own:
                 _computing.add(trace)
-            buffers = run(plan, leaves, holders)
-        except KeyboardInterrupt as stop:
-            rescued = plan.rescued()
-            if rescued is None:
-                raise
-            buffers, interrupt = rescued, stop
+            try:
+                buffers = run(plan, leaves, holders)
+            except KeyboardInterrupt as stop:
+                rescued = plan.rescued()
+                if rescued is None:
+                    raise
+                buffers, interrupt = rescued, stop
+            del others
+            made = buffers if len(key) == len(live) and refilling is None else _of_slots(key, slots, buffers)
+            for value, buffer in zip(live, made, strict=True):
+                if value.buffer is None:  # or another thread was quicker
+                    value.buffer = buffer
+            if refilling is not None:
+                refilling.fill(_of_slots(key, refilling.slots, buffers))
+            plan.settled()
         except Exception as error:
             for value in live:
                 if value.buffer is None:
@@ -188,14 +197,6 @@ def realise(trace: Trace, refilling: Refilling | None = None) -> None:
         finally:
             if own:
                 _computing.discard(trace)
-        del others
-        made = buffers if len(key) == len(live) and refilling is None else _of_slots(key, slots, buffers)
-        for value, buffer in zip(live, made, strict=True):
-            if value.buffer is None:  # or another thread was quicker
-                value.buffer = buffer
-        if refilling is not None:
-            refilling.fill(_of_slots(key, refilling.slots, buffers))
-        plan.settled()
     if own:
         trace.retire()
     if interrupt is not None:

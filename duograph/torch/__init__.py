@@ -37,6 +37,7 @@ from ..tensor.core import Size, Tensor, get_default_dtype, set_default_dtype
 from ..tensor.device import Device as device
 from ..tensor.printing import set_printoptions
 from . import functions
+from .amp import autocast
 from .compiler import compile
 from .foreach import NAMES as _FOREACH
 from .functions import _assert

@@ -1,4 +1,4 @@
-"""A word-level LSTM language model as in PyTorch's examples: detached states, clipping, manual updates, save and load."""
+"""A word-level LSTM language model as in PyTorch's examples: detached states, clipping, updates by hand, files."""
 
 import math
 import os

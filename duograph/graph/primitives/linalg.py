@@ -95,7 +95,7 @@ def _definite(*shape: int) -> np.ndarray:
 
 def _regular(*shape: int) -> np.ndarray:
     """Well conditioned, the diagonal leading."""
-    return uniform(-1, 1, *shape) + np.eye(*shape[-2:]) * 3
+    return uniform(-1, 1, *shape) + np.eye(shape[-2], shape[-1]) * 3
 
 
 def _of(*arrays: np.ndarray, **attributes: Any) -> Samples:

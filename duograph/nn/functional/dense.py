@@ -34,7 +34,8 @@ def embedding(
     """Rows of `weight` at integer indices; row `padding_idx` gets no gradient.
 
     With `scale_grad_by_freq` gradients are divided by how often the row occurs. Rows that are looked up are first
-    scaled in place to a norm of at most `max_norm`. Gradients are dense, `sparse` or not. Raises ArgumentError for a `padding_idx` outside.
+    scaled in place to a norm of at most `max_norm`. Gradients are dense, `sparse` or not. Raises ArgumentError for a
+    `padding_idx` outside.
     """
     rows = weight.shape[0]
     if padding_idx is not None and not -rows <= padding_idx < rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -51,15 +52,13 @@ def _fractional(n: int) -> Callable[..., Any]:
             shape = [1] * (2 * n)
             shape[k], shape[n + k] = out[k], window[k]
             flat = flat * sizes[k] + reached.reshape(*batch, *shape)
-        count = 1
-        for k in window:
-            count *= k
-        places = flat.reshape(*batch, -1, count)
+        count = math.prod(window)
+        places = flat.reshape(*batch, math.prod(out), count)
         values = x.flatten(2).gather(2, places.flatten(2)).reshape(tuple(places.shape))
         best, at = values.max(-1)
-        shape = (*batch, *out) if input.ndim == n + 2 else (batch[1], *out)
-        indices = places.gather(-1, at.unsqueeze(-1)).reshape(shape)
-        return (best.reshape(shape), indices) if return_indices else best.reshape(shape)
+        result = (*batch, *out) if input.ndim == n + 2 else (batch[1], *out)
+        indices = places.gather(-1, at.unsqueeze(-1)).reshape(result)
+        return (best.reshape(result), indices) if return_indices else best.reshape(result)
 
     name = function.__name__ = f"fractional_max_pool{n}d"
     function.__doc__ = f"Maxima over windows of a size at random places of the last {n} axes."

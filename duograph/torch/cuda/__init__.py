@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..graph.errors import DeviceError
-from ..ops.random import manual_seed
+from ...graph.errors import DeviceError
+from ...ops.random import manual_seed
+from . import amp
 
 
 def is_available() -> bool:

@@ -1,0 +1,137 @@
+"""Functions under PyTorch's names that are made of others, against formulas in NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import duograph.torch as torch
+from duograph.graph.errors import ArgumentError
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(4, 5))
+
+
+def close(received: Any, expected: Any) -> None:
+    np.testing.assert_allclose(received.numpy(), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_mode_is_the_least_of_the_most_frequent() -> None:
+    x = torch.tensor([[3, 1, 3, 1, 2], [5, 5, 5, 0, 0]])
+    values, places = torch.mode(x)
+    assert values.tolist() == [1, 5]
+    assert x.gather(1, places.unsqueeze(1)).squeeze(1).tolist() == [1, 5]
+    assert torch.mode(x, 0, keepdim=True).values.tolist() == [[3, 1, 3, 0, 0]]
+
+
+def test_quantiles_leave_nan_out() -> None:
+    x = X.copy()
+    x[0, 1] = x[2, 2] = x[2, 4] = np.nan
+    close(torch.nanquantile(torch.tensor(x), 0.3, 1), np.nanquantile(x, 0.3, 1))
+    q = torch.tensor([0.1, 0.9], dtype=torch.float64)
+    close(
+        torch.nanquantile(torch.tensor(x), q, 1, interpolation="lower"),
+        np.nanquantile(x, [0.1, 0.9], 1, method="lower"),
+    )
+    assert torch.nanmedian(torch.tensor([1.0, float("nan"), 3.0, 2.0])).item() == 2.0
+    assert torch.nanmedian(torch.tensor([[float("nan")] * 3])).isnan().item()
+
+
+@pytest.mark.parametrize(("reduce", "ufunc"), [("prod", np.multiply), ("amax", np.maximum), ("amin", np.minimum)])
+def test_index_reduce(reduce: str, ufunc: Any) -> None:
+    index, source = np.array([1, 1, 3]), RNG.normal(size=(3, 5))
+    expected = X.copy()
+    ufunc.at(expected, index, source)
+    close(torch.tensor(X).index_reduce(0, torch.tensor(index), torch.tensor(source), reduce), expected)
+
+
+def test_the_gradient_of_a_product_by_index_takes_zeros() -> None:
+    source = torch.tensor([0.0, 2.0, 0.0, 0.0, 5.0], requires_grad=True)
+    start = torch.tensor([3.0, 1.0, 4.0], requires_grad=True)
+    index = torch.tensor([0, 0, 1, 1, 2])
+    result = start.scatter_reduce(0, index, source, "prod")
+    assert result.tolist() == [0, 0, 20]
+    found = torch.autograd.grad(result.sum(), (start, source))
+    assert [g.tolist() for g in found] == [[0, 0, 5], [6, 0, 0, 0, 4]]
+
+
+def test_put_and_unfold() -> None:
+    x = torch.arange(6.0).reshape(2, 3)
+    assert x.put(torch.tensor([0, -1, 0]), torch.tensor([1.0, 2.0, 3.0]), accumulate=True).tolist() == [
+        [4, 1, 2],
+        [3, 4, 7],
+    ]
+    close(torch.tensor(X).unfold(1, 3, 2), np.lib.stride_tricks.sliding_window_view(X, 3, 1)[:, ::2])
+    with pytest.raises(ArgumentError, match="unfold"):
+        x.unfold(1, 4, 1)
+
+
+def test_gradient_by_differences() -> None:
+    places = np.array([0.0, 0.5, 2.0, 3.0, 3.5])
+    for order in (1, 2):
+        rows, columns = torch.gradient(
+            torch.tensor(X), spacing=[torch.arange(4.0), torch.tensor(places)], edge_order=order
+        )
+        for received, expected in zip(
+            (rows, columns), np.gradient(X, np.arange(4.0), places, edge_order=order), strict=True
+        ):
+            close(received, expected)
+
+
+def test_numbers_taken_apart() -> None:
+    numbers = np.array([0.0, -3.0, 1e-310, 0.5, np.inf, 1e300])
+    mantissa, exponent = torch.frexp(torch.tensor(numbers))
+    expected = np.frexp(numbers)
+    close(mantissa, expected[0])
+    assert exponent.tolist()[:4] == expected[1].tolist()[:4]
+
+
+def test_renorm_and_histograms() -> None:
+    sizes = np.linalg.norm(X, axis=1)
+    close(torch.tensor(X).renorm(2, 0, 1.5).norm(dim=1), np.minimum(sizes, 1.5 * sizes / (sizes + 1e-7)))
+    counts, edges = torch.histogram(torch.tensor(X), 4, range=(-2, 2))
+    expected = np.histogram(X, 4, (-2, 2))
+    assert counts.tolist() == expected[0].tolist()
+    assert edges.tolist() == expected[1].tolist()
+
+
+def test_masked_reductions() -> None:
+    mask = RNG.random((4, 5)) > 0.4
+    held = np.ma.array(X, mask=~mask)
+    x, m = torch.tensor(X), torch.tensor(mask)
+    for name in ("sum", "prod", "mean", "var"):
+        keywords = {"ddof": 1} if name == "var" else {}
+        close(getattr(torch.masked, name)(x, 1, mask=m), getattr(held, name)(1, **keywords).filled(np.nan))
+    close(torch.masked.softmax(x, 1, mask=m).sum(1), np.ones(4))
+    close(torch.signal.windows.hann(7, dtype=torch.float64), np.hanning(7))
+
+
+def test_embedding_divides_gradients_by_frequency() -> None:
+    weight = torch.ones(3, 2, requires_grad=True)
+    rows = torch.nn.functional.embedding(torch.tensor([0, 2, 2, 2]), weight, scale_grad_by_freq=True)
+    (gradient,) = torch.autograd.grad(rows.sum(), weight)
+    np.testing.assert_allclose(gradient.numpy(), [[1, 1], [0, 0], [1, 1]], rtol=1e-6)
+
+
+def test_assert_close() -> None:
+    torch.testing.assert_close(torch.ones(3), torch.ones(3) + 1e-7)
+    with pytest.raises(AssertionError, match="1 of 3 elements differ"):
+        torch.testing.assert_close(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 2.0, 4.0]))
+    with pytest.raises(AssertionError, match="dtypes"):
+        torch.testing.assert_close(torch.ones(2), torch.ones(2, dtype=torch.float64))
+
+
+def test_distributions_by_formulas() -> None:
+    normal = torch.distributions.Normal(torch.tensor(1.0), 2.0)
+    assert normal.log_prob(torch.tensor(1.0)).item() == pytest.approx(-np.log(2 * np.sqrt(2 * np.pi)))
+    chosen = torch.distributions.Categorical(probs=torch.tensor([1.0, 3.0]))
+    assert chosen.log_prob(torch.tensor([0, 1])).exp().tolist() == pytest.approx([0.25, 0.75])
+    assert tuple(chosen.sample((5, 2)).shape) == (5, 2)
+
+
+def test_there_is_one_device_and_one_process() -> None:
+    assert torch.accelerator.current_accelerator() is None
+    assert not (torch.accelerator.is_available() or torch.distributed.is_available() or torch.jit.is_scripting())
+    assert torch.jit.script(len) is len
