@@ -25,6 +25,7 @@ class Attempt:
         self.later: set[Node] = set()
         self.reads: set[Node] = set()
         self.reduced: frozenset[int] | None = None
+        self.inlined: dict[tuple[Node, Index], bool | None] = {}  # what is known of nodes that every user computes
         self.reason = ""
 
     def commit(self) -> None:
@@ -127,6 +128,12 @@ class Attempt:
             return self._read(node, index)
 
     def _inline(self, node: Node, index: Index) -> bool | None:
+        key = (node, index)
+        if key not in self.inlined:  # once: in a chain where each is used twice there would be a doubling for each link
+            self.inlined[key] = self._inline_anew(node, index)
+        return self.inlined[key]
+
+    def _inline_anew(self, node: Node, index: Index) -> bool | None:
         if self.group.root is not None and node.op.name == "iota":
             self.fail("an epilogue has no counters")
             return None

@@ -196,15 +196,16 @@ class Schedule(Facts):
             self._copy(node, known)
         return known
 
-    def _copy(self, node: Node, target: Array) -> None:
-        """Write a node to a place in memory: by the nest that computes it, or by one that reads it."""
+    def _copy(self, node: Node, target: Array, behind: bool = False) -> None:
+        """Write a node to a place in memory: by the nest that computes it, or by one that reads it, which is `behind`
+        all others."""
         if not node.size:
             return
         base = self.base(node)
         if base in self.waiting:
             self._place(base)
         home = self.home.get(base)
-        if isinstance(home, Group) and base in home.maps:
+        if isinstance(home, Group) and base in home.maps and not behind:
             place = _seen_from(base, node, target)
             if place is not None and self._may_store(home, base, place):
                 home.stores.append((base, place))
@@ -537,12 +538,7 @@ class Schedule(Facts):
             for low, begin, step, stride in zip(node["low"], first, steps, target.strides, strict=True)
         )
         strides = tuple(stride * step for stride, step in zip(target.strides, steps, strict=True))
-        # behind the filling, whatever nest has the part in registers
-        group = self._new_group(part, self._last(part), order_of(part.shape, strides))
-        if part.size:
-            if not self._join(group, part, group.maps[part], copying=True):
-                raise AssertionError(f"{part!r} cannot be copied")
-            group.stores.append((part, Array(target.block, node.dtype, part.shape, strides, offset)))
+        self._copy(part, Array(target.block, node.dtype, part.shape, strides, offset), behind=True)
 
     # Operations with kernels of their own.
 

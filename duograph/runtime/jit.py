@@ -143,23 +143,35 @@ def _key(text: str, target: targets.Target) -> str:
 
 
 def _spread(work: Callable[[str], None], items: Sequence[str]) -> None:
-    """Do the work for every item on several threads; the first error is raised when all are done."""
+    """Do the work for every item on several threads; the first error is raised when all are done.
+
+    None of it is done on this thread: an interrupt, which only comes to the main one, would break off LLVM's objects
+    where they are half made, and the process would end when they are disposed of.
+    """
     remaining = iter(items)
     errors: list[BaseException] = []
+    interrupted = False
 
     def run() -> None:
         for item in remaining:
+            if interrupted:
+                return
             try:
                 work(item)
             except Exception as error:
                 errors.append(error)
 
-    helpers = [threading.Thread(target=run, daemon=True) for _ in range(min(targets.cores(), len(items)) - 1)]
+    helpers = [threading.Thread(target=run, daemon=True) for _ in range(min(targets.cores(), len(items)))]
     for helper in helpers:
         helper.start()
-    run()
-    for helper in helpers:
-        helper.join()
+    try:
+        for helper in helpers:
+            helper.join()
+    except KeyboardInterrupt:
+        interrupted = True
+        for helper in helpers:
+            helper.join()
+        raise
     if errors:
         raise errors[0]
 

@@ -106,7 +106,7 @@ class Native:
         self._bases = (ctypes.c_int64 * (self._kept_base + 1))()
         self._kept_memory = Arena(self.kept)
         self._bases[self._kept_base] = self._kept_memory.address
-        self._prepared: list[tuple[Any, int]] = []  # the inputs that are packed, and which content of theirs
+        self._prepared: list[tuple[weakref.ref[Buffer], int]] = []  # the inputs that are packed, and which content of theirs
         self._to_prepare = sorted({b.position for s in self.preparations for b in s.reads if b.kind == "input"})
         packing = struct.Struct("=" + "".join(_PACKED[simple.inputs[k].dtype.name] for k in number_places))
         self._numbers = (ctypes.c_char * max(1, packing.size))()
@@ -239,7 +239,8 @@ class Native:
                 ctypes.c_int64.from_address(arena.address + self._scratch_place).value = self.scratch
             segments = self._segments
             if self._to_prepare:
-                if self._is_prepared(leaves):
+                contents = self._contents(leaves)
+                if contents and contents == self._prepared:
                     segments = segments[1:]
                 else:
                     self._prepared = []  # until it is
@@ -256,7 +257,7 @@ class Native:
                 self.finished = outputs
                 raise
             if self._to_prepare:
-                self._prepared = [(weakref.ref(leaf), leaf.version) for leaf in self._prepared_of(leaves)]
+                self._prepared = contents
         finally:
             _arenas.give(arena)
         return outputs
@@ -296,16 +297,12 @@ class Native:
             self._spares[k] = made
         return made
 
-    def _prepared_of(self, leaves: Sequence[Any]) -> list[Any]:
-        """The inputs of which something is kept."""
-        return [leaves[k] for k in self._to_prepare]
-
-    def _is_prepared(self, leaves: Sequence[Any]) -> bool:
-        """Whether what is kept was made of these inputs. If not, it will be."""
-        now = self._prepared_of(leaves)
-        return [(ref(), version) for ref, version in self._prepared] == [(leaf, leaf.version) for leaf in now] and all(
-            leaf.version != SHARED for leaf in now
-        )
+    def _contents(self, leaves: Sequence[Any]) -> list[tuple[weakref.ref[Buffer], int]]:
+        """Of what inputs, and of which content of theirs, something is to be kept; nothing if that may change unseen."""
+        now = [leaves[k] for k in self._to_prepare]
+        if any([type(leaf) is Number or leaf.version == SHARED for leaf in now]):
+            return []
+        return [(weakref.ref(leaf), leaf.version) for leaf in now]
 
     def _mixed(self, leaves: Sequence[Any]) -> None:
         """Single numbers of which some are in memory."""
