@@ -433,3 +433,19 @@ def test_an_unrolled_recurrence() -> None:
     arrays = [0.5 * a for a in normal(nodes)]
     agrees(nodes, [joined, state, loss], arrays)
     agrees(nodes, [loss, *found], arrays, tolerance=1e-11)
+
+
+def test_an_update_that_waits_for_a_norm_of_everything() -> None:
+    """Gradients scaled by the norm of all of them: what needs the whole of a long sum is not lost where it is cut."""
+    a, b, w = inputs(((64, 32), float32), ((64, 128), float32), ((32, 128), float32))
+    slope = lang.matmul(lang.transpose(a), b)
+    scale = lang.minimum(1 / (lang.sqrt(lang.sum(slope * slope)) + 1e-6), 1)
+    agrees([a, b, w], [slope * scale, w - slope * scale * 0.1, scale])
+
+
+def test_a_chain_that_uses_each_number_twice_is_planned_at_once() -> None:
+    number, x = inputs(((), float32), ((50,), float32))
+    value = number
+    for _ in range(40):
+        value = value * value + value * 0.5
+    agrees([number, x], [x * value], arrays=[np.float32(0.1), np.ones(50, np.float32)])

@@ -333,9 +333,13 @@ class Schedule(Facts):
             raise AssertionError(f"{node!r} cannot be placed: {self.notes.get(node)}")
 
     def _operands_in_tree(self, node: Node) -> Iterator[Node]:
-        stack = list(node.inputs)
+        """All that a node is made of in the nest that computes it: its operands, and theirs where they come with it."""
+        stack, seen = list(node.inputs), set[Node]()
         while stack:
             operand = stack.pop()
+            if operand in seen:
+                continue
+            seen.add(operand)
             yield operand
             if operand in self.waiting or operand in self.inline or operand.op.name in VIEWS:
                 stack.extend(operand.inputs)

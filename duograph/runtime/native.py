@@ -106,7 +106,9 @@ class Native:
         self._bases = (ctypes.c_int64 * (self._kept_base + 1))()
         self._kept_memory = Arena(self.kept)
         self._bases[self._kept_base] = self._kept_memory.address
-        self._prepared: list[tuple[weakref.ref[Buffer], int]] = []  # the inputs that are packed, and which content of theirs
+        self._prepared: list[
+            tuple[weakref.ref[Buffer], int]
+        ] = []  # the inputs that are packed, and which content of theirs
         self._to_prepare = sorted({b.position for s in self.preparations for b in s.reads if b.kind == "input"})
         packing = struct.Struct("=" + "".join(_PACKED[simple.inputs[k].dtype.name] for k in number_places))
         self._numbers = (ctypes.c_char * max(1, packing.size))()
@@ -298,9 +300,9 @@ class Native:
         return made
 
     def _contents(self, leaves: Sequence[Any]) -> list[tuple[weakref.ref[Buffer], int]]:
-        """Of what inputs, and of which content of theirs, something is to be kept; nothing if that may change unseen."""
+        """Of which inputs, and which content of theirs, something is kept; nothing if that may change unseen."""
         now = [leaves[k] for k in self._to_prepare]
-        if any([type(leaf) is Number or leaf.version == SHARED for leaf in now]):
+        if any(type(leaf) is Number or leaf.version == SHARED for leaf in now):
             return []
         return [(weakref.ref(leaf), leaf.version) for leaf in now]
 

@@ -28,7 +28,7 @@ MOST_CHUNKS = 64
 def plan_nest(machine: Machine, nest: Nest) -> list[Launch]:
     """The launches that run a nest: one, or two where one long sum is cut into parts."""
     code = nest.code
-    if any(code.reduced) and max(stages(code)) == 1:
+    if _is_one_sum(code):
         parts = _parts(machine, nest)
         if parts > 1:
             axis = code.reduced.index(True)
@@ -36,6 +36,16 @@ def plan_nest(machine: Machine, nest: Nest) -> list[Launch]:
             front, back, _ = halves(nest, ceil_div(nest.sizes[axis], length))
             return [_launch(machine, front, length), _launch(machine, back)]
     return [_launch(machine, nest)]
+
+
+def _is_one_sum(code: Code) -> bool:
+    """Whether a nest goes over its elements once: it has reductions, none waits for another, and what is made of their
+    results has none of the reduced axes."""
+    stage = stages(code)
+    return max(stage, default=0) == 1 and not any(
+        i.op == "store" and stage[k] and any(code.reduced[axis] for axis in i.axes)
+        for k, i in enumerate(code.instructions)
+    )
 
 
 def _lanes(machine: Machine, code: Code) -> int:
