@@ -12,7 +12,7 @@ from ..graph import trace as tracing
 def eager() -> Iterator[None]:
     """Within the block, each operation is computed at once instead of at the next observation: for debugging.
 
-    Results are the same. What was pending before is computed first.
+    Results are the same to rounding: fused sums may add in another order. What was pending before is computed first.
     """
     local = tracing.local
     if local.trace.pending:

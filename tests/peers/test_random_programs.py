@@ -157,5 +157,5 @@ def test_random_programs_agree(program: list[tuple[Any, ...]], taped: bool) -> N
         assert found[1] != ["refused"]
         for a, b in zip(found[1], expected[1], strict=True):
             compare(a, b)
-    for a, b in zip(lazy[0], eager[0], strict=True):
-        np.testing.assert_array_equal(a.detach().numpy(), b.detach().numpy())
+    for a, b in zip(lazy[0], eager[0], strict=True):  # to rounding: what is fused may add in another order
+        compare(a, b)
