@@ -209,6 +209,23 @@ def test_an_epilogue_writes_only_what_lies_as_its_result() -> None:
     agrees(nodes, [product, lang.sin(bias), lang.sin(lang.exp(bias)), lang.tanh(product) * lang.cos(bias)])
 
 
+def test_what_is_spread_may_have_to_be_copied_first() -> None:
+    (x,) = nodes = inputs(((5, 2), float64))
+    spread = lang.pad(lang.reshape(x, (2, 5)), (0, 1), (0, 0), (0, 1), 7)
+    agrees(nodes, [spread, lang.concatenate([lang.exp(spread), spread])], orders=[(1, 0)])
+
+
+def test_a_number_that_is_packed() -> None:
+    x, y = nodes = inputs(((), float32), ((40, 40), float32))
+    product = lang.matmul(y, lang.broadcast_to(x, (40, 40)))
+    graph, arrays = Graph(nodes, (product,)), normal(nodes)
+    plan = Native(graph, [None, None])
+    for _ in range(3):
+        arrays[0] = arrays[0] + np.float32(1)
+        for found in (natively(plan, arrays), overwriting(plan, arrays, plain=lambda: True)):
+            close(interpreted(graph, arrays)[0], found[0])
+
+
 def test_a_reduction_that_a_padding_wants_goes_over_everything() -> None:
     (x,) = nodes = inputs(((2, 7), int64))
     agrees(nodes, [lang.pad(lang.maximum(x, lang.sum(x)), (0, -1), (0, 1), (0, 0), 1)])

@@ -33,6 +33,7 @@ from duograph.runtime.native import Native
 from duograph.runtime.objects import ObjectCache
 
 ROOT = Path(__file__).resolve().parent.parent
+WITH_TIMERS = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no such timers")
 WITH_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
 
@@ -402,7 +403,7 @@ def test_an_interrupted_step_is_made_or_not(when: str, turn: int, interrupting: 
     np.testing.assert_array_equal(here.train(2), trajectory[place + 2])
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers of this kind")
+@WITH_TIMERS
 def test_interrupts_at_any_time(compiled: None) -> None:
     """Signals while it computes: whoever asks again gets the right numbers."""
 
@@ -434,6 +435,44 @@ def test_interrupts_at_any_time(compiled: None) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert interrupted
+
+
+COMPILING = """
+    import signal
+    import numpy as np
+    from duograph.graph import language as lang
+    from duograph.graph.dtype import float32
+    from duograph.graph.node import PRIMITIVES, Graph, make
+    from duograph.runtime.buffer import Buffer
+    from duograph.runtime.native import Native
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGALRM, interrupt)
+    rng, interrupted = np.random.default_rng(0), 0
+    x = make(PRIMITIVES["input"], position=0, shape=(33,), dtype=float32)
+    for turn in range(60):
+        shifted = x + float(rng.random())
+        graph = Graph((x,), (lang.tanh(shifted), lang.sum(lang.sin(shifted)), lang.reshape(lang.cos(shifted), (3, 11))))
+        try:
+            signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-3, 4e-2))
+            Native(graph, [None])
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        except KeyboardInterrupt:
+            interrupted += 1
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        if turn % 10 == 0:
+            Native(graph, [None])([Buffer(np.ones(33, np.float32))])
+    print(interrupted > 10)
+"""
+
+
+@WITH_TIMERS
+def test_interrupts_while_it_compiles() -> None:
+    """LLVM's objects are not left half made: the process goes on."""
+    assert finished(started(COMPILING, "off")) == "True\n"
 
 
 # threads and processes
