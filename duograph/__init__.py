@@ -12,6 +12,8 @@ from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .graph.dtype import (
     bfloat16,
     bool_,
+    complex64,
+    complex128,
     float16,
     float32,
     float64,
@@ -28,7 +30,7 @@ from .runtime.settings import eager, realize
 from .tensor import Tensor
 from .tensor.convert import from_numpy, tensor
 from .tensor.core import method
-from .transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
+from .transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp, vmap
 
 __version__ = "0.1.0"
 

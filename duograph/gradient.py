@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache, lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .graph import language as lang
 from .graph.composite import Operation
@@ -30,7 +30,8 @@ Signature = tuple[tuple[Shape, DType] | None, ...]
 def gradient(outputs: Sequence[Node], cotangents: Sequence[Node | None], wrt: Sequence[Node]) -> list[Node | None]:
     """The cotangents of `wrt` for these cotangents of `outputs` (None: no contribution).
 
-    Gives None for a node that no output depends on differentiably. Integers and booleans carry no gradient. Raises
+    Gives None for a node that no output depends on differentiably. Integers and booleans carry no gradient. The
+    cotangent of a complex number z is dL/dRe z + i dL/dIm z, as in PyTorch. Raises
     GradientError where the way leads through an operation that has no rule.
     """
     parts: dict[Node, list[Node]] = {}
@@ -38,24 +39,46 @@ def gradient(outputs: Sequence[Node], cotangents: Sequence[Node | None], wrt: Se
     def contribute(node: Node, cotangent: Node) -> None:
         parts.setdefault(node, []).append(lang.cast(lang.sum_to(cotangent, node.shape), node.dtype))
 
-    depends = {w for w in wrt if w.dtype.is_floating_point}
+    depends = {w for w in wrt if w.dtype.differentiable}
     order = topological(outputs)
     for node in order:
-        if node.dtype.is_floating_point and not depends.isdisjoint(node.inputs):
+        if node.dtype.differentiable and not depends.isdisjoint(node.inputs):
             depends.add(node)
     for output, cotangent in zip(outputs, cotangents, strict=True):
         if cotangent is not None and output in depends:
             contribute(output, cotangent)
+    calls: dict[tuple[Any, ...], list[Node]] = {}  # the results of each call that has several
+    for node in order:
+        if node.op.joint:
+            calls.setdefault(node.call, []).append(node)
     for node in reversed(order):
-        if node not in parts or depends.isdisjoint(node.inputs):
+        together = calls[node.call] if node.op.joint else [node]
+        # the first of several results is met last, when the cotangents of all are complete
+        if node is not together[0] or parts.keys().isdisjoint(together) or depends.isdisjoint(node.inputs):
             continue
         rule = node.op.gradient
         if rule is None:
             raise GradientError(f"{node.op.name} has no gradient. Put stop_gradient (detach) around it, or avoid it")
-        for operand, cotangent in zip(node.inputs, rule(node, _total(parts[node])), strict=True):
+        if node.op.joint:
+            received = [(result, _total(parts[result])) for result in together if result in parts]
+            found = rule(received, [operand in depends for operand in node.inputs], gradient)
+        else:
+            found = _pulled(node, _total(parts[node]))
+        for operand, cotangent in zip(node.inputs, found, strict=True):
             if cotangent is not None and operand in depends:
                 contribute(operand, cotangent)
     return [_total(parts[w]) if w in parts else None for w in wrt]
+
+
+def _pulled(node: Node, cotangent: Node) -> Sequence[Node | None]:
+    """The cotangents of a node's inputs by its rule. Of complex numbers they are dL/dRe + i dL/dIm: for an analytic
+    function, the cotangent times the conjugate of the derivative."""
+    op = node.op
+    assert op.gradient is not None
+    if op.wirtinger or op.moves_bits or not node.dtype.is_complex:
+        return op.gradient(node, cotangent)
+    found = op.gradient(node, lang.conjugate(cotangent))
+    return [None if f is None else lang.conjugate(f) for f in found]
 
 
 def _total(parts: list[Node]) -> Node:
@@ -176,7 +199,7 @@ class _Template(NamedTuple):
             node = stack.pop()
             if node not in found:
                 found.add(node)
-                if node not in self.outputs and node.dtype.is_floating_point:
+                if node not in self.outputs and node.dtype.differentiable:
                     stack.extend(node.inputs)
         count = len(self.stand_ins)
         inputs = frozenset(k for k, s in zip(range(count), self.stand_ins, strict=True) if s in found)

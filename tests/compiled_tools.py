@@ -107,9 +107,17 @@ def compare(
     expected: np.ndarray, received: np.ndarray, ulps: float, what: object = "", *, scaled: bool = False
 ) -> None:
     """Whole numbers exactly, floats to so many units in the last place of each number: of a normal one, or where
-    `scaled`, of the largest finite one and at least of 1."""
+    `scaled`, of the largest finite one and at least of 1. Complex numbers: their distance, to four times that."""
     assert (received.dtype, received.shape) == (expected.dtype, expected.shape), what
     dtype = BY_NUMPY[expected.dtype]
+    if dtype.is_complex and ulps:
+        finite = np.isfinite(expected)
+        np.testing.assert_array_equal(np.isfinite(received), finite, err_msg=str(what))
+        a, b = expected[finite].astype(np.complex128), received[finite].astype(np.complex128)
+        size = np.maximum(np.abs(a).max(initial=1.0), 1.0) if scaled else np.abs(a)
+        far = np.abs(a - b) > 4 * ulps * float(np.finfo(dtype.numpy).eps) * size
+        assert not far.any(), (what, a[far], b[far])
+        return
     if dtype.is_half:
         expected, received = expected.astype(np.float32), received.astype(np.float32)
     if not dtype.is_floating_point or not ulps:

@@ -24,7 +24,9 @@ from duograph.codegen import lower, scalar
 from duograph.codegen.contract import Machine
 from duograph.codegen.emitter import Module
 from duograph.codegen.launch import ERROR, SCRATCH, Address, Launch
+from duograph.codegen.lower import Host, Loop, Step
 from duograph.codegen.plan import Failure, Kernel, Scratch
+from duograph.codegen.repeat import launches_of
 from duograph.compiler.arrays import ALIGNMENT, Array, Block, ordered_strides
 from duograph.compiler.schedule import Schedule
 from duograph.compiler.simplify import simplify
@@ -179,8 +181,9 @@ class Program:
             )
             laid_out.append(np.asarray(job.arrays[position]).transpose(order).tobytes())
         steps = lower.lower(self.machine, Schedule(simple, inputs, scalar.SUPPORTED))
-        launches = [step for step in steps if isinstance(step, Launch)]
-        assert len(launches) == len(steps), "the interpreter is not there to help"
+        launches = list(launches_of(steps))
+        assert not any(isinstance(step, Host) for step in steps), "the interpreter is not there to help"
+        waves.plan_turns(steps)
         order_of_waves = waves.waves(steps)
         arena = -(-waves.plan_memory(order_of_waves) // ALIGNMENT) * ALIGNMENT
         scratch = max((launch.scratch for launch in launches), default=0)
@@ -205,29 +208,42 @@ class Program:
 
         failing = sum(map(waves.is_checked, launches))
         errors = memory.table([0] * (Failure.BYTES // 8) * max(1, failing))
-        error = 0
-        table_of_waves: list[Word] = []
-        for wave in order_of_waves:
+        places = iter(range(errors.offset, errors.offset + Failure.BYTES * max(1, failing), Failure.BYTES))
+
+        def arguments(launch: Launch, around: list[tuple[Loop, list[Word]]]) -> Place:
+            own_error = Place(next(places)) if waves.is_checked(launch) else 0
+            block = memory.table([v if isinstance(v, int) else own_error for v in launch.arguments] or [0])
+            for slot, value in enumerate(launch.arguments):
+                if isinstance(value, Address) and value.block is not ERROR:
+                    here = Place(block.offset + 8 * slot)
+                    for loop, advances in reversed(around):
+                        place = loop.outside(value)
+                        value = place.address
+                        advances += [here, place.stride, place.bits]
+                    relocations.extend([here, *located(value)])
+            return block
+
+        def row(wave: Sequence[Step], around: list[tuple[Loop, list[Word]]]) -> list[Word]:
+            if isinstance(wave[0], Loop):
+                advances: list[Word] = []
+                inner = [word for part in wave[0].waves for word in row(part, [*around, (wave[0], advances)])]
+                turn: list[Word] = [
+                    memory.table(inner), len(inner) // driver.WAVE_SLOTS, wave[0].turns,
+                    memory.table(advances or [0]), len(advances) // driver.ADVANCE_SLOTS,
+                ]  # fmt: skip
+                return [memory.table(turn), 0, 0, driver.LOOP]
             rows: list[Word] = []
-            total, checked = 0, False
+            total = 0
             for launch in wave:
                 assert isinstance(launch, Launch)
                 self.kernels[launch.kernel.name] = launch.kernel
-                own_error = Place(errors.offset + Failure.BYTES * error)
-                words: list[Word] = [
-                    value if isinstance(value, int) else own_error if value.block is ERROR else 0
-                    for value in launch.arguments
-                ]
-                block = memory.table(words or [0])
-                for slot, value in enumerate(launch.arguments):
-                    if isinstance(value, Address) and value.block is not ERROR:
-                        relocations += [Place(block.offset + 8 * slot), *located(value)]
-                error += waves.is_checked(launch)
-                checked = checked or waves.is_checked(launch)
                 total += launch.chunks
-                rows += [Code(launch.kernel.name), block, total]
+                rows += [Code(launch.kernel.name), arguments(launch, around), total]
+            checked = any(map(waves.is_checked, wave))
             flags = driver.SERIAL * (total == 1) + driver.CHECKED * checked  # the smallest run on all threads too
-            table_of_waves += [memory.table(rows), len(rows) // 3, total, flags]
+            return [memory.table(rows), len(rows) // 3, total, flags]
+
+        table_of_waves = [word for wave in order_of_waves for word in row(wave, [])]
         plan: list[Word] = [
             memory.table(relocations), len(relocations) // 3,
             memory.table(table_of_waves), len(table_of_waves) // driver.WAVE_SLOTS,

@@ -105,11 +105,14 @@ def test_constants_and_dtypes() -> None:
     assert (xp.e, xp.pi, xp.inf, xp.newaxis) == (np.e, np.pi, np.inf, None)
     assert xp.nan != xp.nan
     assert xp.__array_api_version__ == "2024.12"
-    for name in each("bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64", None):
+    for name in each(
+        "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64 complex64 complex128", None
+    ):
         dtype = getattr(xp, name)
         assert dtype == dtype and dtype != xp.bfloat16 and xp.zeros(2, dtype=dtype).dtype is dtype
     assert list(xp.__array_namespace_info__().dtypes()) == [
         "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float32", "float64",
+        "complex64", "complex128",
     ]  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def test_nested_containers_and_views(tmp_path: Path) -> None:
     same(torch.load(buffer), x)
 
 
-@pytest.mark.parametrize("dtype", dtypes.ALL, ids=lambda d: d.name)
+@pytest.mark.parametrize("dtype", [d for d in dtypes.ALL if d is not dtypes.complex128], ids=lambda d: d.name)
 def test_every_dtype_in_safetensors(tmp_path: Path, dtype: dtypes.DType) -> None:
     save_file({"x": torch.tensor([0, 1, 3], dtype=dtype)}, tmp_path / "x.safetensors")
     same(load_file(tmp_path / "x.safetensors")["x"], torch.tensor([0, 1, 3], dtype=dtype))

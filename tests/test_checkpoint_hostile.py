@@ -116,7 +116,7 @@ def test_names_that_could_run_code(name: str, protocol: int, container: Any, tmp
         (b"cbuiltins\nset\n(S'x'\nS'y'\nu.", "puts items into a function"),
         (b"]S'x'\nS'y'\ns.", "puts items into a list"),
         (b"ctorch._utils\n_rebuild_sparse_tensor\n.", "dense"),
-        (b"ctorch\nComplexFloatStorage\n.", "dtype that is not here"),
+        (b"ctorch\nComplexHalfStorage\n.", "dtype that is not here"),
         (b"c__main__\nNet\n.", "state_dict"),
         (b"ctorch.nn.modules.linear\nLinear\n.", "state_dict"),
     ],

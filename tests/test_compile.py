@@ -463,6 +463,14 @@ def test_a_loss_whose_last_operation_keeps_nothing() -> None:
     assert len(runs) == 3
 
 
+def test_a_function_that_computes_nothing() -> None:
+    f = duograph.compile(lambda x: x)
+    x = torch.ones(2)
+    for _ in range(5):
+        assert f(x) is x
+    assert "computes nothing" in duograph.debug.compiled(f)
+
+
 def test_schedules_inside_and_disabled_functions_are_recorded() -> None:
     weight = nn.Parameter(torch.ones(1))
     optimizer = optim.SGD([weight], lr=1.0)

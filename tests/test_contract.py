@@ -143,6 +143,29 @@ def test_half_precision_sums_in_float32() -> None:
     check_matmul(a, b, np.zeros((1, 1, 3, 5), np.float32))
 
 
+@pytest.mark.parametrize("to", [np.float32, ml_dtypes.bfloat16], ids=lambda t: np.dtype(t).name)
+@pytest.mark.parametrize("transposed", ["", "a", "b", "ab"])
+@pytest.mark.parametrize(
+    "shape", [(40, 50, 2), (33, 65, 34), (97, 130, 66), (200, 64, 301), (64, 48, 1), (45, 37, 129)], ids=str
+)
+def test_bfloat16(shape: tuple[int, int, int], transposed: str, to: type) -> None:
+    """In pairs where the processor multiplies them, of odd and even numbers of terms."""
+    m, n, k = shape
+    a, b = numbers(2, 3, m, k, dtype=ml_dtypes.bfloat16), numbers(2, 3, k, n, dtype=ml_dtypes.bfloat16)
+    a, b = (swapped(x) if name in transposed else x for name, x in (("a", a), ("b", b)))
+    check_matmul(a, b, np.zeros((2, 3, m, n), to))
+    check_matmul(a, b, np.zeros((2, 3, m, n), to), replace(machine(), pairs=False))
+
+
+@pytest.mark.skipif(not machine().pairs, reason="the processor multiplies no pairs of bfloat16")
+@pytest.mark.parametrize("transposed", [False, True])
+def test_bfloat16_is_multiplied_in_pairs(transposed: bool) -> None:
+    m, n, k = 64, 48, 80
+    a = Matrix("bfloat", 1, m) if transposed else Matrix("bfloat", k, 1)
+    plan = plan_matmul(machine(), a, Matrix("bfloat", n, 1), Matrix("bfloat", n, 1), m=m, n=n, k=k)
+    assert "in_pairs" in plan.steps[-1].kernel.title
+
+
 @pytest.mark.parametrize("batch", [(1, 5), (3, 1), (2, 3)], ids=str)
 @pytest.mark.parametrize("transposed", ["", "a", "b"])
 def test_batches(batch: tuple[int, int], transposed: str) -> None:
@@ -380,6 +403,13 @@ def test_dtypes_of_convolutions(sample: tuple, dtype: type) -> None:
     check_convolution(geometry(*sample), dtype=dtype)
 
 
+@pytest.mark.parametrize("last", [False, True], ids=["OI*", "*IO"])
+@pytest.mark.parametrize("sample", [SAMPLES[k] for k in (4, 5, 8, 10, 13, 14, 15, 16, 17)], ids=str)
+def test_convolutions_of_bfloat16(sample: tuple, last: bool) -> None:
+    """Even numbers of channels are multiplied in pairs where the processor can."""
+    check_convolution(geometry(*sample), last=last, dtype=ml_dtypes.bfloat16)
+
+
 def test_long_weight_gradients() -> None:
     """A small cache makes blocks and parts of the sum."""
     small = replace(machine(), l2=16 << 10)
@@ -460,7 +490,8 @@ def test_equal_kernels_are_shared() -> None:
 
 def test_chunks_do_not_depend_on_threads() -> None:
     """There is nothing to depend on: a plan knows the machine's registers and caches, and no more."""
-    assert set(Machine.__dataclass_fields__) == {"vector_bytes", "vector_registers", "fma", "half", "l1", "l2", "l3"}
+    known = {"vector_bytes", "vector_registers", "fma", "half", "l1", "l2", "l3", "pairs"}
+    assert set(Machine.__dataclass_fields__) == known
 
 
 @pytest.mark.parametrize("transposed", ["", "a"])

@@ -10,7 +10,7 @@ import pytest
 from duograph.gradient import gradient
 from duograph.graph import language as lang
 from duograph.graph.check import check
-from duograph.graph.dtype import ALL, bool_, float32, float64, int32, int64, uint8
+from duograph.graph.dtype import ALL, bool_, complex128, float32, float64, int32, int64, uint8
 from duograph.graph.errors import (
     ArgumentError,
     AxisError,
@@ -25,7 +25,7 @@ from duograph.graph.primitives import special
 from duograph.graph.primitives.random import philox
 from duograph.graph.text import read, write
 from duograph.runtime.interpreter import Interpretation
-from tests.primitive_tools import NAMES, SAMPLES, differentiable, in_dtype, recorded, run
+from tests.primitive_tools import NAMES, SAMPLES, accepted, differentiable, in_dtype, recorded, run
 
 each_sample = pytest.mark.parametrize(("op", "sample"), SAMPLES, ids=NAMES)
 each_differentiable = pytest.mark.parametrize(
@@ -33,8 +33,15 @@ each_differentiable = pytest.mark.parametrize(
     [case for case in SAMPLES if differentiable(*case)],
     ids=[name for name, case in zip(NAMES, SAMPLES, strict=True) if differentiable(*case)],
 )
-UNPEERED = {"random_bits", "eigh_vectors", "svd_left", "svd_right"}
-"""Without a peer: random numbers are our own, and these vectors are unique up to signs alone."""
+UNPEERED = {"random_bits", "eigh_vectors", "svd_left", "svd_right", "eig_values", "eig_vectors"}
+"""Without a peer: random numbers are our own, and these vectors are unique up to signs and
+phases alone, and eigenvalues in any order."""
+
+COMPLEX = [
+    (name, op, converted)
+    for name, (op, sample) in zip(NAMES, SAMPLES, strict=True)
+    if (converted := accepted(op, in_dtype(sample, complex128))) is not None and differentiable(op, converted)
+]
 
 each_op = pytest.mark.parametrize("op", PRIMITIVES.values(), ids=PRIMITIVES)
 
@@ -43,7 +50,7 @@ each_op = pytest.mark.parametrize("op", PRIMITIVES.values(), ids=PRIMITIVES)
 def test_record_is_complete(op: Primitive) -> None:
     assert op.kind in {
         "source", "elementwise", "reduction", "scan", "movement", "index", "sort", "contraction", "window", "random",
-        "linalg",
+        "linalg", "loop", "attention",
     }  # fmt: skip
     if op.name != "input":
         assert list(op.samples()), "a record has samples"
@@ -97,33 +104,47 @@ def _slope(graph: Graph, arrays: list[np.ndarray], direction: list[np.ndarray | 
 
     def moved(by: float) -> float:
         there = [a if d is None else a + by * d for a, d in zip(arrays, direction, strict=True)]
-        return float(np.vdot(cotangent, plan(there)[0]))
+        return float(np.vdot(cotangent, plan(there)[0]).real)
 
     return (moved(step) - moved(-step)) / (2 * step)
+
+
+def _random(generator: np.random.Generator, like: Node) -> np.ndarray:
+    """Numbers of both signs, in the shape and dtype of a node: the cotangent of a complex number is complex."""
+    found = generator.standard_normal(like.shape)
+    return found + 1j * generator.standard_normal(like.shape) if like.dtype.is_complex else found
 
 
 def _check_gradient(graph: Graph, arrays: list[np.ndarray], generator: np.random.Generator) -> Node | None:
     """Compare gradients with finite differences along random directions. Gives <gradient, direction> as a node."""
     (y,) = graph.outputs
-    cotangent = generator.uniform(0.5, 1.5, y.shape)
-    seed = make(PRIMITIVES["input"], position=len(graph.inputs), shape=y.shape, dtype=float64)
+    cotangent = _random(generator, y)
+    seed = make(PRIMITIVES["input"], position=len(graph.inputs), shape=y.shape, dtype=y.dtype)
     found = gradient([y], [seed], graph.inputs)
-    floats = [i.dtype is float64 for i in graph.inputs]
+    floats = [i.dtype in (float64, complex128) for i in graph.inputs]
     for f, is_float, i in zip(found, floats, graph.inputs, strict=True):
         assert f is None or (is_float and f.shape == i.shape)
     nodes = [f for f in found if f is not None]
     values = iter(run((*graph.inputs, seed), nodes, [*arrays, cotangent]))
     gradients = [next(values) if f is not None else np.zeros(i.shape) for f, i in zip(found, graph.inputs, strict=True)]
     for _ in range(3):
-        direction = [generator.standard_normal(a.shape) if f else None for a, f in zip(arrays, floats, strict=True)]
+        direction = [_random(generator, i) if f else None for i, f in zip(graph.inputs, floats, strict=True)]
         expected = _slope(graph, arrays, direction, cotangent)
-        received = sum(np.vdot(g, d) for g, d in zip(gradients, direction, strict=True) if d is not None)
+        received = sum(np.vdot(g, d).real for g, d in zip(gradients, direction, strict=True) if d is not None)
         assert received == pytest.approx(expected, rel=2e-6, abs=2e-6)
     total = None
     for f in nodes:
-        weighted = lang.sum(f * lang.sin(f))
+        weighted = lang.real(lang.sum(f * lang.sin(f)))
         total = weighted if total is None else total + weighted
     return total
+
+
+@pytest.mark.parametrize(("op", "sample"), [case[1:] for case in COMPLEX], ids=[case[0] for case in COMPLEX])
+def test_gradient_of_complex_numbers(op: Primitive, sample: Sample) -> None:
+    """dL/dRe + i dL/dIm of real losses."""
+    if op.gradient is not None:
+        graph = recorded(op, sample)
+        _check_gradient(graph, [np.asarray(a) for a in sample.inputs], np.random.default_rng(7))
 
 
 @each_differentiable
@@ -138,8 +159,9 @@ def test_gradient_by_finite_differences(op: Primitive, sample: Sample) -> None:
     total = _check_gradient(graph, arrays, generator)
     if total is None or not all(np.isfinite(a).all() for a in arrays):
         return
-    seed = generator.uniform(0.5, 1.5, graph.outputs[0].shape)
-    argument = make(PRIMITIVES["input"], position=len(arrays), shape=seed.shape, dtype=float64)
+    (y,) = graph.outputs
+    seed = _random(generator, y)
+    argument = make(PRIMITIVES["input"], position=len(arrays), shape=seed.shape, dtype=y.dtype)
     second = Graph((*graph.inputs, argument), (total,))
     check(second)
     _check_gradient(second, [*arrays, seed], generator)

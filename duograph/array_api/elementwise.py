@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ..graph.dtype import promote
-from ..graph.errors import DTypeError
 from ..graph.node import PRIMITIVES
 from ..ops import FUNCTIONS as F
 from ..tensor.core import Tensor, apply, cast
@@ -76,14 +75,14 @@ def clip(x: Tensor, /, min: Any = None, max: Any = None) -> Tensor:
 
 def conj(x: Tensor, /) -> Tensor:
     """The complex conjugate: of real numbers, the tensor itself."""
-    return x
+    return F["conj"](x)
 
 
 def real(x: Tensor, /) -> Tensor:
     """The real part: of real numbers, the tensor itself."""
-    return x
+    return F["real"](x)
 
 
 def imag(x: Tensor, /) -> Tensor:
-    """The imaginary part. Raises DTypeError: real numbers have none, and there are no complex dtypes yet."""
-    raise DTypeError(f"imag: expected a complex dtype, and there are none yet. Received: {x.dtype.name}")
+    """The imaginary part. Raises DTypeError for real numbers."""
+    return F["imag"](x)

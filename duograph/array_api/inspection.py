@@ -23,8 +23,8 @@ KINDS: dict[str, tuple[DType, ...]] = {
     "unsigned integer": tuple(d for d in dtypes.INTEGRAL if not d.signed),
     "integral": dtypes.INTEGRAL,
     "real floating": dtypes.FLOATING,
-    "complex floating": (),
-    "numeric": (*dtypes.INTEGRAL, *dtypes.FLOATING),
+    "complex floating": dtypes.COMPLEX,
+    "numeric": (*dtypes.INTEGRAL, *dtypes.FLOATING, *dtypes.COMPLEX),
 }
 
 
@@ -92,7 +92,12 @@ class Info:
 
     def default_dtypes(self, *, device: Any = None) -> dict[str, DType]:
         """The dtypes that Python's numbers and indices get."""
-        return {"real floating": core.get_default_dtype(), "integral": dtypes.int64, "indexing": dtypes.int64}
+        return {
+            "real floating": core.get_default_dtype(),
+            "complex floating": core.get_default_dtype().to_complex(),
+            "integral": dtypes.int64,
+            "indexing": dtypes.int64,
+        }
 
     def devices(self) -> list[Device]:
         """Devices whose tensors have content."""

@@ -43,6 +43,11 @@ def _seed(output: Tensor, given: Tensor | None, name: str) -> Value | None:
                 f"{name}: a gradient can only be started without a seed from a one-element tensor. "
                 f"Received: shape {output.shape}; pass gradient= or reduce it first, e.g. with .sum()"
             )
+        if value.dtype.is_complex:
+            raise GradientError(
+                f"{name}: a gradient can only be started without a seed from a real number. "
+                f"Received: {value.dtype.name}; pass gradient= or take .real or .abs() first"
+            )
         return None
     if given._value.shape != value.shape:
         raise ArgumentError(f"{name}: expected a seed of shape {output.shape}. Received: {given.shape}")

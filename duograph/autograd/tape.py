@@ -18,6 +18,7 @@ from ..graph.errors import GradientError
 from ..graph.node import PRIMITIVES, make
 from ..graph.trace import Leaf, Origin, Passage, Step, Trace, Value, constant, local, record
 from ..tensor.core import wrap
+from . import anomaly
 
 Place = tuple[Origin | Leaf, int]
 """Where cotangents meet: an output of an operation, or a leaf."""
@@ -87,7 +88,7 @@ def pull(
     """
     trace = local.trace
     here = trace.step
-    shape = None if create_graph or local.eager else _shape(trace, roots, seeds, wanted, retain)
+    shape = None if create_graph or local.eager or anomaly.watch.active else _shape(trace, roots, seeds, wanted, retain)
     passage = None if shape is None else here.passages.get(shape.key)
     if passage is None:
         found = _walk(roots, seeds, wanted, retain, create_graph)
@@ -252,7 +253,16 @@ def _ones(root: Value) -> Value:
 def _products(
     origin: Origin, needed: tuple[bool, ...], given: list[Value | None], overwritten: set[Any]
 ) -> Sequence[Value | None]:
-    """Cotangents of the inputs that need one."""
+    """Cotangents of the inputs that need one, looked at where the user wishes it."""
+    products = _unwatched(origin, needed, given, overwritten)
+    if anomaly.watch.active:
+        anomaly.check(origin, products)
+    return products
+
+
+def _unwatched(
+    origin: Origin, needed: tuple[bool, ...], given: list[Value | None], overwritten: set[Any]
+) -> Sequence[Value | None]:
     custom = getattr(origin.op, "pull", None)
     if custom is not None:  # an operation whose gradient is the user's Python function
         return custom(origin, needed, given)
@@ -294,11 +304,11 @@ def _free(origin: Origin) -> None:
 
 
 def _uses_values(origin: Origin) -> bool:
-    needed = tuple(v is not None and v.dtype.is_floating_point for v in origin.inputs)
+    needed = tuple(v is not None and v.dtype.differentiable for v in origin.inputs)
     inputs = tuple(None if v is None else (v.shape, v.dtype) for v in origin.inputs)
     outputs = _results(origin, inputs)
-    product = vjp(origin.op, needed, tuple(d.is_floating_point for _, d in outputs))
-    cotangents = tuple(o for o in outputs if o[1].is_floating_point)
+    product = vjp(origin.op, needed, tuple(d.differentiable for _, d in outputs))
+    cotangents = tuple(o for o in outputs if o[1].differentiable)
     used, used_results = uses(product, origin.attributes, (*inputs, *cotangents))
     return bool(used_results) or any(place < len(inputs) for place in used)
 

@@ -18,6 +18,7 @@ _DTYPES = {
     "BOOL": dtypes.bool_, "U8": dtypes.uint8, "U16": dtypes.uint16, "U32": dtypes.uint32, "U64": dtypes.uint64,
     "I8": dtypes.int8, "I16": dtypes.int16, "I32": dtypes.int32, "I64": dtypes.int64,
     "F16": dtypes.float16, "BF16": dtypes.bfloat16, "F32": dtypes.float32, "F64": dtypes.float64,
+    "C64": dtypes.complex64,
 }  # fmt: skip
 
 
@@ -26,7 +27,8 @@ def save_file(
 ) -> None:
     """Write named tensors. The file appears whole or not at all.
 
-    Raises ArgumentError for names that are not strings and values that are not tensors.
+    Raises ArgumentError for names that are not strings and values that are not tensors, and for complex128, which the
+    format does not have.
     """
     from safetensors.numpy import save
 
@@ -36,6 +38,8 @@ def save_file(
             raise ArgumentError(
                 f"save_file: expected names with tensors. Received: {name!r} with {type(tensor).__name__}"
             )
+        if tensor.dtype is dtypes.complex128:
+            raise ArgumentError(f"save_file: {name}: safetensors has no complex128: save x.cfloat() or view_as_real(x)")
         arrays[name] = np.asarray(tensor._array(), order="C")
     whole = save(arrays, metadata)
     with replace_file(path) as file:

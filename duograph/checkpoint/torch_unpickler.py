@@ -24,6 +24,7 @@ STORAGES = {
     "FloatStorage": dtypes.float32, "DoubleStorage": dtypes.float64, "HalfStorage": dtypes.float16,
     "BFloat16Storage": dtypes.bfloat16, "LongStorage": dtypes.int64, "IntStorage": dtypes.int32,
     "ShortStorage": dtypes.int16, "CharStorage": dtypes.int8, "ByteStorage": dtypes.uint8, "BoolStorage": dtypes.bool_,
+    "ComplexFloatStorage": dtypes.complex64, "ComplexDoubleStorage": dtypes.complex128,
 }  # fmt: skip
 """PyTorch's names for storages, and the dtype of each."""
 
@@ -147,7 +148,7 @@ def _refusal(module: str, name: str) -> str:
             f"the file asks for {whole}: a whole module or object was saved, and to make it again would run its code. "
             "In PyTorch, load it and torch.save(model.state_dict(), path); here, make the model and load_state_dict"
         )
-    if name.endswith("Storage") or (module == "torch" and name.startswith(("complex", "float8", "q"))):
+    if name.endswith("Storage") or (module == "torch" and name.startswith(("complex32", "float8", "q"))):
         return f"the file has tensors of {whole}, a dtype that is not here: convert them before saving"
     if module.startswith("torch") and ("sparse" in name or "qtensor" in name or "nested" in name):
         return f"the file asks for {whole}: tensors are dense here. Save x.to_dense() or x.dequantize()"

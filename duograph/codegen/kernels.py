@@ -9,6 +9,7 @@ from typing import Any
 from ..compiler.arrays import Array
 from ..compiler.group import Operation
 from ..graph.node import Node
+from .attention import lowering
 from .contract.machine import Machine
 from .index import plan_put, plan_put_along, plan_random_bits, plan_window_max_gradient
 from .order import plan_argextreme, plan_argsort, plan_scan, plan_window_max, plan_window_sum, plan_window_sum_gradient
@@ -110,6 +111,10 @@ def _random_bits(machine: Machine, step: Operation) -> tuple[Plan, Roles]:
 
 
 KERNELS: dict[str, Lowering] = {
+    "attention": lowering.attention,
+    "attention_query_gradient": lowering.attention_gradient,
+    "attention_key_gradient": lowering.attention_gradient,
+    "attention_value_gradient": lowering.attention_gradient,
     "argmax": _argextreme,
     "argmin": _argextreme,
     "argsort": _argsort,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -27,34 +26,20 @@ from .contract import (
     plan_weight_gradient,
 )
 from .contract.outer import AddParts
+from .contract.pack_pairs import PackPairs
 from .fused import Fused
 from .kernels import KERNELS
 from .launch import ERROR, SCRATCH, Address, Launch
 from .loops import plan_nest
-from .plan import Plan, Pointer, Step
+from .plan import Plan, Pointer
+from .plan import Step as PlanStep
+from .repeat import Host, Loop, Step, lower_loop
 
 
-@dataclass(eq=False)
-class Host:
-    """A node that no kernel computes: the interpreter does, between launches."""
-
-    node: Node
-    operands: tuple[Array, ...]
-    result: Array
-
-    @property
-    def reads(self) -> list[Block]:
-        return [array.block for array in self.operands]
-
-    @property
-    def writes(self) -> list[Block]:
-        return [self.result.block]
-
-
-def lower(machine: Machine, schedule: Schedule) -> list[Launch | Host]:
+def lower(machine: Machine, schedule: Schedule) -> list[Step]:
     """The launches of a schedule, in their order."""
     packings: dict[Any, Block] = {}
-    found: list[Launch | Host] = []
+    found: list[Step] = []
     for step in schedule.steps:
         if isinstance(step, Group):
             if step.root is None and step.stores:
@@ -65,7 +50,9 @@ def lower(machine: Machine, schedule: Schedule) -> list[Launch | Host]:
         elif isinstance(step, Operation):
             if step.node.op.name in CONTRACTIONS and step.epilogue is not None:
                 found += _contraction(machine, schedule, step, packings)
-            elif step.node.size or step.node.op.name in ("put", "put_along"):
+            elif step.node.op.name == "scan":
+                found += lower_loop(machine, schedule, step, lower)
+            elif any(node.size for node in (step.node, *step.also)) or step.node.op.name in ("put", "put_along"):
                 found += _operation(machine, step)
     return found
 
@@ -77,8 +64,17 @@ def _operation(machine: Machine, step: Operation) -> list[Launch | Host]:
     plan, roles = lowering(machine, step)
     found = launches(plan, roles, step.node)
     if found:
-        found[-1].operations = _visits(step.node)
+        found[-1].operations = _products(step.node) or _visits(step.node)
     return list(found)
+
+
+def _products(node: Node) -> int:
+    """Floating-point operations of attention, and of its gradients, of which all are counted."""
+    if node.op.kind != "attention":
+        return 0
+    query, key, value = (x.shape for x in node.inputs[:3])
+    terms = query[3] + value[3] if node.op.name == "attention" else 3 * query[3] + 2 * value[3]
+    return max(1, 2 * prod(query[:3]) * key[2] * terms // (2 if node["is_causal"] else 1))
 
 
 def _visits(node: Node) -> int:
@@ -113,11 +109,11 @@ def launches(plan: Plan, roles: dict[str, Array], node: Node, packings: dict[Any
     return found + steps
 
 
-WRITTEN = frozenset(("c", "positions", "workspace"))
+WRITTEN = frozenset(("c", "positions", "workspace", "dquery", "dkey", "dvalue"))
 """Roles that the steps of a plan write, and may read."""
 
 
-def _launch(step: Step, roles: dict[str, Array], blocks: dict[str, Block], node: Node, written: Set[str]) -> Launch:
+def _launch(step: PlanStep, roles: dict[str, Array], blocks: dict[str, Block], node: Node, written: Set[str]) -> Launch:
     arguments: list[int | Address] = []
     launch = Launch(step.kernel, (), step.chunks, step.kernel.title, nodes=(node,))
     moved: dict[Block, int] = {}
@@ -173,7 +169,7 @@ def _contraction(
 
 def _share_out(operations: int, launches: Sequence[Launch]) -> None:
     """Say which launch of a contraction does how much of its work: those that multiply, by their chunks."""
-    multiplying = [launch for launch in launches if not isinstance(launch.kernel, AddParts)]
+    multiplying = [launch for launch in launches if not isinstance(launch.kernel, AddParts | PackPairs)]
     chunks = sum(launch.chunks for launch in multiplying)
     for launch in multiplying:
         launch.operations = operations * launch.chunks // chunks
@@ -336,4 +332,4 @@ PLANS: dict[str, Callable[..., Plan]] = {
     "convolution_weight_gradient": _weight_gradient,
 }
 
-__all__ = ["Host", "Nest", "lower"]
+__all__ = ["Host", "Loop", "Nest", "Step", "lower"]

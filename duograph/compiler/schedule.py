@@ -19,6 +19,7 @@ from math import prod
 from typing import Any
 
 from ..graph.node import Graph, Node, Shape
+from . import attention, loop
 from .affine import VIEWS, ZERO, Index, Split, inner_product, reshaped_index
 from .arrays import Array, Block, order_of, ordered_strides, packed, reshaped_strides, row_major
 from .attempt import Attempt
@@ -125,12 +126,12 @@ class Schedule(Facts):
                 if source in self.waiting:
                     self._place(source)
                 if self.array(source).block is not block:
-                    self._copy(output, Array(block, output.dtype, output.shape, row_major(output.shape)))
+                    self.copy(output, Array(block, output.dtype, output.shape, row_major(output.shape)))
             elif output.size:
                 target = Array(block, output.dtype, output.shape, row_major(output.shape))
-                self._copy(output, target)
+                self.copy(output, target)
 
-    def _allocate(self, node: Node, order: Sequence[int], fixed: bool = False) -> Array:
+    def allocate(self, node: Node, order: Sequence[int], fixed: bool = False) -> Array:
         """Memory for a node whose axes shall lie in this order; an output lies in row-major order, unless the order is
         fixed: a kernel, and the epilogue of a contraction, write as they do."""
         block = self._bound.get(node)
@@ -145,7 +146,7 @@ class Schedule(Facts):
         if found is None:
             group = self.home[node]
             assert isinstance(group, Group)
-            found = self._allocate(node, self._order_in(group, group.maps[node]), fixed=group.root is not None)
+            found = self.allocate(node, self._order_in(group, group.maps[node]), fixed=group.root is not None)
             self.arrays[node] = found
             group.stores.append((node, found))
         return found
@@ -193,10 +194,10 @@ class Schedule(Facts):
             block = Block(node.nbytes, "temporary")
             known = Array(block, node.dtype, node.shape, ordered_strides(node.shape, order))
             self.copies[node, order] = known
-            self._copy(node, known)
+            self.copy(node, known)
         return known
 
-    def _copy(self, node: Node, target: Array, behind: bool = False) -> None:
+    def copy(self, node: Node, target: Array, behind: bool = False) -> None:
         """Write a node to a place in memory: by the nest that computes it, or by one that reads it, which is `behind`
         all others."""
         if not node.size:
@@ -205,6 +206,8 @@ class Schedule(Facts):
         if base in self.waiting:
             self._place(base)
         home = self.home.get(base)
+        if isinstance(home, Operation) and not behind and self._redirected(home, base, node, target):
+            return
         if isinstance(home, Group) and base in home.maps and not behind:
             place = _seen_from(base, node, target)
             if place is not None and self._may_store(home, base, place):
@@ -218,6 +221,22 @@ class Schedule(Facts):
             if not self._join(group, node, group.maps[node], copying=True):
                 raise AssertionError(f"{node!r} cannot be copied")
         group.stores.append((node, target))
+
+    def _redirected(self, step: Operation, base: Node, node: Node, target: Array) -> bool:
+        """Let a kernel that writes at any strides write what nobody else wants where it was to be copied."""
+        if base.op.name not in attention.NAMES or len(self.users[base]) != 1 or self.is_output(base):
+            return False
+        place = _seen_from(base, node, target)
+        if place is None or not attention.rows_are_contiguous(place) or self.arrays[base].block is target.block:
+            return False
+        if base is step.node:
+            step.result = place
+        else:
+            step.also[base] = place
+        self.arrays[base] = place
+        for view in [x for x in self._views if self.base(x) is base]:
+            del self._views[view]
+        return True
 
     def _may_write(self, group: Group, node: Node, index: Index) -> bool:
         """Whether an epilogue can write a node that it computes: all its elements, in some order in memory."""
@@ -237,7 +256,7 @@ class Schedule(Facts):
         """The position of the last step."""
         return self._positions[-1] if self._positions else -1.0
 
-    def _add(self, step: Step) -> Step:
+    def add(self, step: Step) -> Step:
         self.steps.append(step)
         insort(self._positions, step.position)
         if isinstance(step, Group):
@@ -276,7 +295,7 @@ class Schedule(Facts):
                 position = middle
         group = Group(position)
         group.maps[node] = group.axes_for(node.shape, order)
-        self._add(group)
+        self.add(group)
         return group
 
     def _order_for(self, node: Node) -> tuple[int, ...]:
@@ -307,7 +326,7 @@ class Schedule(Facts):
         self.waiting.discard(node)
         if not node.size:
             self.home[node] = Group(-1.0)
-            self.arrays[node] = self._allocate(node, tuple(range(node.ndim)))
+            self.arrays[node] = self.allocate(node, tuple(range(node.ndim)))
             return
         after = self._last(node)
         for group in self._candidates(node, after):
@@ -447,7 +466,7 @@ class Schedule(Facts):
         (x,) = node.inputs
         if not node.size:
             self.home[node] = Group(-1.0)
-            self.arrays[node] = self._allocate(node, tuple(range(node.ndim)))
+            self.arrays[node] = self.allocate(node, tuple(range(node.ndim)))
             return
         base = self.base(x)
         after = self._last(node)
@@ -509,15 +528,15 @@ class Schedule(Facts):
         order = self.wanted.get(node)
         if order is None:
             arrays = [self.view(p) for p in node.inputs if self.base(p) in self.arrays]
-            order = next((a.order for a in arrays if a is not None and a.shape[:0] == ()), tuple(range(node.ndim)))
-            order = tuple(range(node.ndim)) if len(order) != node.ndim else order
-        target = self._allocate(node, order)
+            first = next((a for a in arrays if a is not None), None)
+            order = tuple(range(node.ndim)) if first is None or first.contiguous else first.order
+        target = self.allocate(node, order)
         self.arrays[node] = target
         if node.op.name == "concatenate":
             axis, start = node["axis"], 0
             for piece in node.inputs:
                 offset = target.offset + start * target.strides[axis]
-                self._copy(piece, Array(target.block, node.dtype, piece.shape, target.strides, offset))
+                self.copy(piece, Array(target.block, node.dtype, piece.shape, target.strides, offset))
                 start += piece.shape[axis]
         else:
             self._place_spread(node, target)
@@ -534,7 +553,7 @@ class Schedule(Facts):
             begin = max(0, -(low // step))
             first.append(begin)
             stop.append(max(begin, min(n, (size - 1 - low) // step + 1)))
-        self._copy(lang.broadcast_to(value, node.shape), target)
+        self.copy(lang.broadcast_to(value, node.shape), target)
         part = lang.slice(x, first, stop)
         self.adopt(part)
         offset = target.offset + sum(
@@ -542,7 +561,7 @@ class Schedule(Facts):
             for low, begin, step, stride in zip(node["low"], first, steps, target.strides, strict=True)
         )
         strides = tuple(stride * step for stride, step in zip(target.strides, steps, strict=True))
-        self._copy(part, Array(target.block, node.dtype, part.shape, strides, offset), behind=True)
+        self.copy(part, Array(target.block, node.dtype, part.shape, strides, offset), behind=True)
 
     # Operations with kernels of their own.
 
@@ -551,34 +570,40 @@ class Schedule(Facts):
         if name in ("put", "put_along"):
             self._place_writes(node)
             return
+        if name == "scan":
+            loop.place(self, node)
+            return
+        if name in attention.NAMES:
+            attention.place(self, node)
+            return
         operands, order = self._operands(node)
-        result = self._allocate(node, order, fixed=True)
+        result = self.allocate(node, order, fixed=True)
         position = self.end + 1
         if name in CONTRACTIONS and node.size:
             group = Group(position, root=node)
             group.maps[node] = group.axes_for(node.shape, order)
-            self._add(Operation(position, node, operands, result, epilogue=group))
-            self._add(group)
+            self.add(Operation(position, node, operands, result, epilogue=group))
+            self.add(group)
             self.home[node] = group
             return
         step = Operation(position, node, operands, result)
-        self._add(step)
+        self.add(step)
         self.home[node] = step
         self.arrays[node] = result
         if name == "window_max":  # the positions of the maxima, where they are wanted, are found on the way
             for twin in self.users[node.inputs[0]]:
                 if twin.op.name == "window_argmax" and twin.attributes == node.attributes and twin not in self.home:
-                    step.also[twin] = self.arrays[twin] = self._allocate(twin, order, fixed=True)
+                    step.also[twin] = self.arrays[twin] = self.allocate(twin, order, fixed=True)
                     self.home[twin] = step
 
     def _place_writes(self, node: Node) -> None:
         """Writing at positions that are data: a copy of what is there, and then in place."""
         x, indices, updates = node.inputs
         operands = (self._contiguous(indices), self._contiguous(updates))
-        result = self._allocate(node, tuple(range(node.ndim)))
-        self._copy(x, result)
+        result = self.allocate(node, tuple(range(node.ndim)))
+        self.copy(x, result)
         position = self.end + 1
-        self.home[node] = self._add(Operation(position, node, operands, result))
+        self.home[node] = self.add(Operation(position, node, operands, result))
         self.arrays[node] = result
 
     def _operands(self, node: Node) -> tuple[tuple[Array, ...], tuple[int, ...]]:

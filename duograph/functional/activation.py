@@ -12,7 +12,7 @@ from ..graph import language as g
 from ..graph.composite import composite, composite_of_result
 from ..graph.node import Node
 from ..graph.primitives.rules import normalize_axis
-from .checks import check_argument, check_choice, check_floating, check_same_dtype, check_shape, widened
+from .checks import check_argument, check_choice, check_floating, check_inexact, check_same_dtype, check_shape, widened
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
@@ -89,10 +89,11 @@ def gelu(x: Node, *, approximate: str = "none") -> Node:
 @widened
 def sigmoid(x: Node) -> Node:
     """1 / (1 + exp(-x)), to full relative precision at both ends."""
-    check_floating(x=x)
-    e = g.exp(g.select(x < 0, x, -x))  # at most 1, so neither this nor its gradient overflows
+    check_inexact(x=x)
+    negative = g.real(x) < 0
+    e = g.exp(g.select(negative, x, -x))  # at most 1, so neither this nor its gradient overflows
     p = 1 / (e + 1)
-    return g.select(x < 0, e * p, p)
+    return g.select(negative, e * p, p)
 
 
 @composite
@@ -124,8 +125,8 @@ def softplus(x: Node, *, beta: float = 1.0, threshold: float = 20.0) -> Node:
 @widened
 def softsign(x: Node) -> Node:
     """x / (1 + |x|)."""
-    check_floating(x=x)
-    return x / (g.absolute(x) + 1)
+    check_inexact(x=x)
+    return x / g.cast(g.absolute(x) + 1, x.dtype)
 
 
 @composite
@@ -140,7 +141,7 @@ def log_sigmoid(x: Node) -> Node:
 @widened
 def tanhshrink(x: Node) -> Node:
     """x - tanh(x)."""
-    check_floating(x=x)
+    check_inexact(x=x)
     return x - g.tanh(x)
 
 
@@ -228,14 +229,14 @@ def log_softmax(x: Node, *, axis: int = -1) -> Node:
 @widened
 def logsumexp(x: Node, *, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Node:
     """log(sum(exp(x))) over one or more axes, without overflow."""
-    check_floating(x=x)
+    check_inexact(x=x)
     axes = tuple(range(x.ndim)) if axis is None else axis
-    if not x.ndim:
+    if not x.ndim and not x.dtype.is_complex:  # whose imaginary part is brought into one turn
         return x
     if not g.count(x, axes):
         return g.log(g.sum(x, axes, keepdims))  # the logarithm of an empty sum, -inf
-    peak = g.stop_gradient(g.max(x, axes, keepdims=True))
-    peak = g.select(g.equal(g.absolute(peak), math.inf), 0, peak)  # inf - inf would be NaN
+    peak = g.stop_gradient(g.max(g.real(x), axes, keepdims=True))
+    peak = g.cast(g.select(g.equal(g.absolute(peak), math.inf), 0, peak), x.dtype)  # inf - inf would be NaN
     total = g.sum(g.exp(x - peak), axes, keepdims)
     return g.log(total) + (peak if keepdims else g.reshape(peak, total.shape))
 

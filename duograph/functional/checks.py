@@ -45,6 +45,13 @@ def check_floating(**named: Node | None) -> None:
             )
 
 
+def check_inexact(**named: Node | None) -> None:
+    """Raises DTypeError unless every tensor given is of a floating-point or complex dtype."""
+    for argument, x in named.items():
+        if x is not None and not x.dtype.is_complex:
+            check_floating(**{argument: x})
+
+
 def check_integral(**named: Node | None) -> None:
     """Raises DTypeError unless every tensor given is of an integer dtype."""
     for argument, x in named.items():

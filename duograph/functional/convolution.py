@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..graph import language as g
 from ..graph.composite import composite
 from ..graph.node import Node
-from .checks import check_argument, check_floating, check_same_dtype, check_shape, describe, per_axis
+from .checks import check_argument, check_inexact, check_same_dtype, check_shape, describe, per_axis
 
 Sizes = int | tuple[int, ...]
 Padding = str | int | tuple[int, ...] | tuple[tuple[int, int], ...]
@@ -92,7 +92,7 @@ def _spatial(w: Node) -> int:
 
 def _check_operands(x: Node, w: Node, bias: Node | None, groups: int, channels: int, outputs: int) -> None:
     n = w.ndim - 2
-    check_floating(x=x)
+    check_inexact(x=x)
     check_same_dtype(x=x, w=w, bias=bias)
     check_argument(groups >= 1, "groups", "a number of at least 1", groups)
     check_shape(x.ndim in (n + 1, n + 2), "x", f"{n + 2} dimensions (or {n + 1}, unbatched)", x)

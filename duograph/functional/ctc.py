@@ -48,8 +48,8 @@ def ctc(
     labels = g.expand_dims(g.select(inside, g.cast(targets, int64), blank), 2)
     between = g.concatenate((g.full(labels.shape, blank, int64), labels), 2)
     states = g.concatenate((g.reshape(between, (batch, 2 * count)), g.full((batch, 1), blank, int64)), 1)
-    # a label may follow the label before it at once where they differ
-    skips = ~g.equal(states, blank) & ~g.equal(states, _moved(states, 2, -1))
+    # a label may follow the label before it at once where they differ; the blanks between labels never do
+    skips = ~g.equal(states, _moved(states, 2, -1))
 
     def emitted(t: int) -> Node:
         return g.take_along(g.reshape(g.narrow(log_probs, 0, t, 1), (batch, classes)), states, 1)

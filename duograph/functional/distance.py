@@ -9,16 +9,16 @@ from ..graph.composite import composite
 from ..graph.dtype import int64
 from ..graph.node import Node
 from ..graph.primitives.rules import broadcast_shapes, normalize_axis
-from .checks import check_argument, check_floating, check_same_dtype, check_shape, widened
+from .checks import check_argument, check_floating, check_inexact, check_same_dtype, check_shape, widened
 
 
 @composite
 @widened
 def vector_norm(x: Node, *, p: float = 2.0, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Node:
     """The p-norm over some axes (None: all): for p = 0 the number of nonzeros, for infinity the largest magnitude."""
-    check_floating(x=x)
+    check_inexact(x=x)
     if p == 0:
-        return g.sum(g.cast(g.not_equal(x, 0), x.dtype), axis, keepdims)
+        return g.sum(g.cast(g.not_equal(x, 0), x.dtype.to_real()), axis, keepdims)
     if p == math.inf:
         return g.max(g.absolute(x), axis, keepdims)
     if p == -math.inf:
@@ -26,7 +26,7 @@ def vector_norm(x: Node, *, p: float = 2.0, axis: int | tuple[int, ...] | None =
     if p == 1:
         return g.sum(g.absolute(x), axis, keepdims)
     if p == 2:
-        return _root(g.sum(x * x, axis, keepdims), 2.0)
+        return _root(g.sum(g.real(x * g.conjugate(x)), axis, keepdims), 2.0)
     if p > 0:
         zero = g.equal(x, 0)  # the slope of a power below 1 has no value at 0
         powers = g.select(zero, 0, g.power(g.select(zero, 1, g.absolute(x)), p))
@@ -52,7 +52,7 @@ def cosine_similarity(x1: Node, x2: Node, *, axis: int = 1, eps: float = 1e-8) -
 @widened
 def pairwise_distance(x1: Node, x2: Node, *, p: float = 2.0, eps: float = 1e-6, keepdims: bool = False) -> Node:
     """The p-norm of `x1 - x2 + eps` along the last axis."""
-    check_floating(x1=x1, x2=x2)
+    check_inexact(x1=x1, x2=x2)
     check_same_dtype(x1=x1, x2=x2)
     return vector_norm(x1 - x2 + eps, p=p, axis=-1, keepdims=keepdims)
 

@@ -14,6 +14,7 @@ from .checks import (
     check_argument,
     check_choice,
     check_floating,
+    check_inexact,
     check_integral,
     check_same_dtype,
     check_shape,
@@ -51,7 +52,8 @@ def mse(x: Node, target: Node, *, reduction: str = "mean") -> Node:
 @widened
 def l1(x: Node, target: Node, *, reduction: str = "mean") -> Node:
     """|x - target|."""
-    _pair(x, target)
+    check_inexact(input=x)
+    check_same_dtype(input=x, target=target)
     return reduced(g.absolute(x - target), reduction)
 
 
@@ -214,9 +216,8 @@ def kl_div(x: Node, target: Node, *, log_target: bool = False, reduction: str = 
     if log_target:
         losses = g.exp(target) * (target - x)
     else:
-        positive = target > 0
-        safe = g.select(positive, target, 1.0)
-        losses = g.select(positive, target * g.log(safe), target * 0.0) - target * x
+        zero = g.equal(target, 0)
+        losses = g.select(zero, target * 0.0, target * g.log(g.select(zero, 1.0, target))) - target * x
     if reduction == "batchmean":
         return g.sum(losses) / float(x.shape[0] if x.ndim else 1)
     return reduced(losses, reduction)

@@ -10,7 +10,7 @@ from ..graph import language as g
 from ..graph.composite import composite
 from ..graph.node import Node, Shape
 from ..graph.primitives.rules import normalize_axis
-from .checks import check_argument, check_floating, check_shape, widen
+from .checks import check_argument, check_floating, check_inexact, check_shape, widen
 from .distance import vector_norm
 
 
@@ -30,16 +30,18 @@ def batch_norm_train(
     """Each channel, an index along `axis`, normalised by the batch's statistics (Ioffe and Szegedy 2015).
 
     Returns y; with running statistics `[C]` also the new ones, which the batch enters with weight `momentum` (None:
-    the mean over all `batches`, this one included), its variance by the unbiased estimate. No gradient goes there.
+    the mean over all `batches`, this one included), its variance by the unbiased estimate. No gradient goes there. An empty batch changes nothing.
     """
     axis = _check_channels(x, axis, weight, bias, running_mean, running_var)
     others = tuple(k for k in range(x.ndim) if k != axis)
     number = g.count(x, others)
-    check_shape(number > 1, "input", "more than 1 value for each channel when training", x)
+    check_shape(number != 1, "input", "more than 1 value for each channel when training", x)
     mean, var, away = _moments(widen(x), others)
     y = _scaled(away * g.rsqrt(var + eps), weight, bias, _along(x, axis), x)
     if running_mean is None or running_var is None:
         return y
+    if number == 0:
+        return y, running_mean, running_var
     new_mean = _blended(running_mean, mean, momentum, batches)
     new_var = _blended(running_var, var * (number / (number - 1)), momentum, batches)
     return y, new_mean, new_var
@@ -108,6 +110,7 @@ def layer_norm(
     eps: float = 1e-5,
 ) -> Node:
     """The last axes, of sizes `normalized_shape`, normalised together (Ba et al. 2016); weight and bias have them."""
+    check_floating(input=x, weight=weight, bias=bias)
     axes = _check_last_axes(x, normalized_shape, weight, bias)
     _, var, away = _moments(widen(x), axes)
     return _scaled(away * g.rsqrt(var + eps), weight, bias, normalized_shape, x)
@@ -121,6 +124,7 @@ def rms_norm(
 
     `eps` is the machine epsilon of the precision computed in where None.
     """
+    check_inexact(input=x, weight=weight)
     axes = _check_last_axes(x, normalized_shape, weight, None)
     wide = widen(x)
     tiny = 2.0**-52 if wide.dtype.itemsize == 8 else 2.0**-23
@@ -168,9 +172,10 @@ def local_response_norm(x: Node, *, size: int, alpha: float = 1e-4, beta: float 
 @composite
 def normalize(x: Node, *, p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> Node:
     """`x` divided along an axis by its p-norm, or by `eps` where that is larger."""
-    check_floating(input=x)
+    check_inexact(input=x)
     wide = widen(x)
-    return g.cast(wide / g.maximum(vector_norm(wide, p=p, axis=axis, keepdims=True), eps), x.dtype)
+    size = g.maximum(vector_norm(wide, p=p, axis=axis, keepdims=True), eps)
+    return g.cast(wide / g.cast(size, wide.dtype), x.dtype)
 
 
 def _moments(x: Node, axes: tuple[int, ...]) -> tuple[Node, Node, Node]:
@@ -217,7 +222,6 @@ def _check_channels(x: Node, axis: int, *parameters: Node | None) -> int:
 
 
 def _check_last_axes(x: Node, shape: Shape, weight: Node | None, bias: Node | None) -> tuple[int, ...]:
-    check_floating(input=x, weight=weight, bias=bias)
     n = len(shape)
     check_argument(n > 0, "normalized_shape", "at least one size", shape)
     check_shape(x.ndim >= n and x.shape[x.ndim - n :] == tuple(shape), "input", f"last axes of sizes {list(shape)}", x)

@@ -197,6 +197,7 @@ def _geometry(
     """The attributes of a window over the last axes of `x`."""
     n = len(kernel)
     check_shape(x.ndim in (n + 1, n + 2), "x", f"{n + 2} dimensions (or {n + 1}, unbatched)", x)
+    check_shape(0 not in x.shape[-n - 1 :], "x", "sizes of at least 1, the batch's aside", x)
     kernel = per_axis("kernel_size", kernel, n, 1)
     steps = kernel if stride is None or stride == () else per_axis("stride", stride, n, 1)
     lows, gaps = per_axis("padding", padding, n), per_axis("dilation", dilation, n, 1)

@@ -1,4 +1,4 @@
-"""Recurrent networks: one step of each cell, and whole sequences unrolled within one operation.
+"""Recurrent networks: one step of each cell, and whole sequences, each layer and direction as one loop.
 
 Weights are PyTorch's: `w_input [gates * H, in]`, `w_hidden [gates * H, H]` (or `[gates * H, P]` with a projection to
 size P), biases `[gates * H]`; gates in the order input, forget, cell, output (LSTM) and reset, update, new (GRU).
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ..graph import language as g
 from ..graph.composite import composite
 from ..graph.node import Node
+from ..graph.scan import scan
 from .checks import check_argument, check_choice, check_floating, check_same_dtype, check_shape
 from .dropout import dropout
 from .linear import linear
@@ -78,10 +79,11 @@ def rnn(
     bidirectional: bool = False,
     biases: bool = True,
     dropout_p: float = 0.0,
+    ragged: bool = False,
 ) -> tuple[Node, Node]:
     """A plain recurrent network over a sequence; returns outputs and last states. See `lstm` for the shapes."""
     check_choice("nonlinearity", nonlinearity, "tanh", "relu")
-    network = Network(_rnn_step(nonlinearity), 1, layers, bidirectional, biases, False, dropout_p)
+    network = Network(_rnn_step(nonlinearity), 1, layers, bidirectional, biases, False, dropout_p, ragged)
     outputs, (last,) = network.run(x, (h,), weights)
     return outputs, last
 
@@ -97,14 +99,16 @@ def lstm(
     biases: bool = True,
     projected: bool = False,
     dropout_p: float = 0.0,
+    ragged: bool = False,
 ) -> tuple[Node, Node, Node]:
     """An LSTM over a sequence `x [T, N, in]`; returns outputs `[T, N, directions * H]` and the last h and c.
 
     `h` and `c` are `[layers * directions, N, H]`. `weights` are, for each layer and in it each direction: w_input,
     w_hidden, then with `biases` b_input, b_hidden, then if `projected` w_projection `[P, H]`. With `dropout_p` above
-    0, a seed and an offset (0-d uint64) for each layer but the last follow the weights.
+    0, a seed and an offset (0-d uint64) for each layer but the last follow the weights. If `ragged`, lengths `[N]`
+    (integers) come last: beyond its length a sequence changes no state, and its outputs mean nothing.
     """
-    network = Network(_lstm_step, 4, layers, bidirectional, biases, projected, dropout_p)
+    network = Network(_lstm_step, 4, layers, bidirectional, biases, projected, dropout_p, ragged)
     outputs, (last_h, last_c) = network.run(x, (h, c), weights)
     return outputs, last_h, last_c
 
@@ -118,9 +122,10 @@ def gru(
     bidirectional: bool = False,
     biases: bool = True,
     dropout_p: float = 0.0,
+    ragged: bool = False,
 ) -> tuple[Node, Node]:
     """A GRU over a sequence; returns outputs and last states. See `lstm` for the shapes."""
-    network = Network(_gru_step, 3, layers, bidirectional, biases, False, dropout_p)
+    network = Network(_gru_step, 3, layers, bidirectional, biases, False, dropout_p, ragged)
     outputs, (last,) = network.run(x, (h,), weights)
     return outputs, last
 
@@ -136,6 +141,7 @@ class Network:
     biases: bool
     projected: bool
     dropout_p: float
+    ragged: bool
 
     def run(self, x: Node, states: State, weights: Sequence[Node]) -> tuple[Node, State]:
         """The outputs of the last layer, and the last states of all layers and directions."""
@@ -144,10 +150,11 @@ class Network:
         random = 2 * (self.layers - 1) if self.dropout_p > 0 else 0
         expected = self.layers * directions * each
         check_argument(
-            len(weights) == expected + random,
+            len(weights) == expected + random + self.ragged,
             "weights",
             f"{each} tensors for each of {self.layers} layers and {directions} directions"
-            + (", and a seed and an offset for each layer but the last" if random else ""),
+            + (", and a seed and an offset for each layer but the last" if random else "")
+            + (", and lengths" if self.ragged else ""),
             len(weights),
         )
         draws = weights[expected:]
@@ -161,6 +168,12 @@ class Network:
                 f"[{self.layers * directions} (layers * directions), {x.shape[1]} (batch), size]",
                 s,
             )
+        inside = []  # for each step, which sequences it is a part of
+        if self.ragged:
+            lengths = weights[-1]
+            check_shape(lengths.shape == x.shape[1:2], "lengths", f"[{x.shape[1]}] (batch)", lengths)
+            steps = g.reshape(g.iota(x.shape[0], lengths.dtype), (-1, 1))
+            inside = [g.expand_dims(g.less(steps, lengths), -1)]
         last: list[State] = []
         for layer in range(self.layers):
             if layer and self.dropout_p > 0:
@@ -169,28 +182,40 @@ class Network:
             for direction in range(directions):
                 k = layer * directions + direction
                 first = tuple(g.reshape(g.narrow(s, 0, k, 1), s.shape[1:]) for s in states)
-                sequence, final = self._along(x, first, weights[k * each : (k + 1) * each], backwards=direction == 1)
+                sequence, final = self._along(
+                    x, first, weights[k * each : (k + 1) * each], inside, backwards=direction == 1
+                )
                 outputs.append(sequence)
                 last.append(final)
             x = g.concatenate(outputs, -1)
         columns = zip(*last, strict=True)
         return x, tuple(g.concatenate([g.expand_dims(s, 0) for s in column], 0) for column in columns)
 
-    def _along(self, x: Node, state: State, weights: Sequence[Node], backwards: bool) -> tuple[Node, State]:
+    def _along(
+        self, x: Node, state: State, weights: Sequence[Node], inside: Sequence[Node], backwards: bool
+    ) -> tuple[Node, State]:
         """One layer in one direction: its outputs in the order of time, and its final state."""
         w_input, w_hidden = weights[:2]
         b_input, b_hidden = weights[2:4] if self.biases else (None, None)
         projection = weights[-1] if self.projected else None
         _check_cell(x, state[0], w_input, w_hidden, self.gates)
+        constants = [w for w in (w_hidden, b_hidden, projection) if w is not None]
+
+        def step(*given: Node) -> tuple[State, State]:
+            before, (inputs, *rest) = given[: len(state)], given[len(state) :]
+            here, rest = rest[: len(inside)], rest[len(inside) :]
+            after = self.step(inputs, before, (rest[0], rest[1] if self.biases else None))
+            if self.projected:
+                after = (linear(after[0], rest[-1]), *after[1:])
+            if here:
+                after = tuple(g.select(here[0], new, old) for new, old in zip(after, before, strict=True))
+            return after, ()
+
         # the inputs' product for all steps at once: one large matmul instead of many small ones
         inputs = linear(x, w_input, b_input)
-        outputs: list[Node] = []
-        for t in range(x.shape[0])[:: -1 if backwards else 1]:
-            state = self.step(g.reshape(g.narrow(inputs, 0, t, 1), inputs.shape[1:]), state, (w_hidden, b_hidden))
-            if projection is not None:
-                state = (linear(state[0], projection), *state[1:])
-            outputs.append(g.expand_dims(state[0], 0))
-        return g.concatenate(outputs[::-1] if backwards else outputs, 0), state
+        scanned = scan(step, state, [inputs, *inside], constants, reverse=backwards)
+        outputs = g.narrow(scanned.states[0], 0, int(not backwards), x.shape[0])
+        return outputs, scanned.ends(backwards)
 
 
 def _rnn_step(nonlinearity: str) -> Step:

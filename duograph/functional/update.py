@@ -128,6 +128,20 @@ def amsgrad(
     return _adapted(p, mean, top, step_size, root_correction, eps), mean, square, top
 
 
+@rule(numbers=("step_size", "blend"), states=("exp_avg", "exp_avg_sq"))
+def sparse_adam(
+    p: Node, slope: Node, mean: Node, square: Node, *, step_size: Node, blend: Node, beta2: float, eps: float
+) -> Result:
+    """Adam for the rows of which the gradient has an element that is not 0; the others and their state stay.
+
+    step_size is lr sqrt(1 - beta2^t) / (1 - beta1^t).
+    """
+    seen = g.broadcast_to(g.any(g.not_equal(slope, 0), tuple(range(1, p.ndim)), keepdims=True), p.shape)
+    new_mean, new_square = _moments(slope, mean, square, blend, beta2)
+    step = new_mean / (g.sqrt(new_square) + eps) * step_size
+    return g.select(seen, p - step, p), g.select(seen, new_mean, mean), g.select(seen, new_square, square)
+
+
 def _rmsprop(with_momentum: bool, centered: bool) -> Rule:
     def function(
         p: Node, slope: Node, square: Node, *more: Node, lr: Node, weight_decay: Node, momentum: Node, decay: bool,

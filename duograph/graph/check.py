@@ -56,6 +56,12 @@ def _check_node(graph: Graph, node: Node) -> None:
     if tuple(name for name, _ in node.attributes) != op.attributes:
         raise _error(graph, node, f"expected the attributes {op.attributes}. Received: {node.attributes}")
     attributes = dict(node.attributes)
+    for value in attributes.values():
+        if isinstance(value, Graph):
+            try:
+                check(value)
+            except GraphError as error:
+                raise _error(graph, node, str(error)) from error
     try:
         hash(node.attributes)
     except TypeError:

@@ -30,7 +30,7 @@ class ShapeError(DuographError, RuntimeError, ValueError):
     """Shapes that do not fit the operation."""
 
 
-class DTypeError(DuographError, RuntimeError, TypeError):
+class DTypeError(DuographError, RuntimeError, TypeError, ValueError):
     """A data type that the operation does not take, or that does not exist."""
 
 
@@ -38,7 +38,7 @@ class ArgumentError(DuographError, RuntimeError, ValueError):
     """An argument outside what the operation takes."""
 
 
-class AxisError(DuographError, IndexError, ValueError):
+class AxisError(DuographError, IndexError, RuntimeError, ValueError):
     """An axis that the tensor does not have."""
 
 

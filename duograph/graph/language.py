@@ -16,7 +16,7 @@ from .primitives.rules import broadcast_shapes, normalize_axes, normalize_axis
 Axes = int | tuple[int, ...] | None
 
 
-def full(shape: Shape, number: Number, dtype: DType) -> Node:
+def full(shape: Shape, number: Number | complex, dtype: DType) -> Node:
     """A tensor of one number."""
     return broadcast_to(constant(number, dtype), shape)
 
@@ -154,6 +154,48 @@ stop_gradient = elementwise("stop_gradient")
 def polygamma(x: Node, order: int) -> Node:
     """The derivative of digamma of this order, at least 1."""
     return apply("polygamma", x, order=order)
+
+
+def join(re: Node, im: Node) -> Node:
+    """re + i im."""
+    return apply("complex", re, im)
+
+
+def real(x: Node) -> Node:
+    """The real part; real numbers as they are."""
+    return apply("real", x) if x.dtype.is_complex else x
+
+
+def imag(x: Node) -> Node:
+    """The imaginary part; zero of real numbers."""
+    return apply("imag", x) if x.dtype.is_complex else zeros_like(x)
+
+
+def conjugate(x: Node) -> Node:
+    """The complex conjugate; real numbers as they are."""
+    if x.op.name == "conjugate":
+        return x.inputs[0]
+    return apply("conjugate", x) if x.dtype.is_complex else x
+
+
+def adjoint(x: Node) -> Node:
+    """The conjugate transpose of matrices."""
+    return conjugate(transpose(x))
+
+
+def fft(x: Node, axes: tuple[int, ...], inverse: bool = False) -> Node:
+    """The Fourier transform along axes counted from the back, or the inverse times the number of elements."""
+    return apply("fft", x, axes=axes, inverse=inverse)
+
+
+def rfft(x: Node, axis: int) -> Node:
+    """The first half of the Fourier transform of real numbers: the rest are its conjugates."""
+    return apply("rfft", x, axis=axis)
+
+
+def irfft(x: Node, axis: int, size: int) -> Node:
+    """`size` times the real numbers whose transform has this first half."""
+    return apply("irfft", x, axis=axis, size=size)
 
 
 def matmul(a: Node, b: Node) -> Node:
@@ -312,6 +354,15 @@ def convolution_input_gradient(dy: Node, w: Node, *, size: tuple[int, ...], **ge
 def convolution_weight_gradient(x: Node, dy: Node, *, kernel: tuple[int, ...], **geometry: Any) -> Node:
     """The adjoint of `convolution` in `w`, whose spatial sizes are `kernel`."""
     return apply("convolution_weight_gradient", x, dy, kernel=kernel, **geometry)
+
+
+def attention(
+    query: Node, key: Node, value: Node, mask: Node | None = None, *, scale: float, is_causal: bool = False
+) -> Node:
+    """softmax(scale * query keyᵀ + mask) value: `[N, H, L, E]`, `[N, G, S, E]`, `[N, G, S, V]`, where G divides H; the
+    mask, of bools or numbers, is `[N or 1, H or 1, L or 1, S]`."""
+    masks = () if mask is None else (mask,)
+    return apply("attention", query, key, value, *masks, is_causal=is_causal, scale=scale)
 
 
 def window(name: str, x: Node, **geometry: Any) -> Node:

@@ -30,8 +30,9 @@ class Primitive:
     """All there is to know about one operation.
 
     name        also the name in GraphDL
-    kind        "source", "elementwise", "reduction", "scan", "movement", "index", "sort", "contraction", "window"
-                or "random": which rule of the compiler lowers it; "linalg" is left to the interpreter, and so to LAPACK
+    kind        "source", "elementwise", "reduction", "scan", "movement", "index", "sort", "contraction", "window",
+                "attention", "random" or "loop": which rule of the compiler lowers it; "linalg" is left to the
+                interpreter, and so to LAPACK
     arity       number of inputs; None for any number (at least one)
     attributes  names of the attributes, in GraphDL's order; all are hashable
     shape       (*input shapes, **attributes) -> shape; raises ShapeError, AxisError or ArgumentError
@@ -44,6 +45,12 @@ class Primitive:
     samples     () -> Samples that the tests run
     moves_bits  evaluate works on any bits: no arithmetic, so 16-bit floats need no widening
     exact       the result is the exact one, rounded once: the same bits by whatever way it is computed
+    wirtinger   `gradient` is right for complex numbers as it stands: it gives dL/dRe + i dL/dIm of its inputs from that
+                of its result, as any rule does that is linear with real coefficients. Otherwise it is taken to be
+                written for an analytic function, and reverse mode conjugates what it is given and what it gives
+    joint       it has several results: nodes that differ in the attribute `result` alone are computed together. Then
+                `gradient` takes pairs (node, cotangent) of one call, whether each input's cotangent is wanted, and
+                reverse mode itself (`gradient.gradient`)
     """
 
     name: str
@@ -53,11 +60,13 @@ class Primitive:
     dtype: Callable[..., DType]
     evaluate: Callable[..., np.ndarray]
     attributes: tuple[str, ...] = ()
-    gradient: Callable[[Node, Node], Sequence[Node | None]] | None = None
+    gradient: Callable[..., Sequence[Node | None]] | None = None
     torch: Callable[..., Any] | None = None
     samples: Callable[[], Iterable[Sample]] = tuple
     moves_bits: bool = False
     exact: bool = False
+    wirtinger: bool = False
+    joint: bool = False
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -93,11 +102,15 @@ class Node:
     def is_exact(self) -> bool:
         """Whether this operation on these dtypes has one result, whoever computes it: what moves bits, whole numbers,
         and floats where a result is rounded once and no 16-bit float is between."""
+        if self.op.kind == "loop":
+            return all(node.is_exact for node in self["body"].nodes())
         if self.op.moves_bits or self.op.kind == "source":
             return True
         if any(i.dtype.is_half for i in self.inputs) or self.dtype.is_half:
             return False
-        whole = self.dtype.category != "float" and all(i.dtype.category != "float" for i in self.inputs)
+        if self.dtype.is_complex or any(i.dtype.is_complex for i in self.inputs):
+            return False
+        whole = not self.dtype.differentiable and not any(i.dtype.differentiable for i in self.inputs)
         return self.op.exact or (whole and self.op.kind in ("elementwise", "reduction", "scan", "index"))
 
     def __getitem__(self, attribute: str) -> Any:
@@ -106,6 +119,11 @@ class Node:
             if name == attribute:
                 return value
         raise KeyError(f"{self.op.name} has no attribute {attribute!r}")
+
+    @property
+    def call(self) -> tuple[Any, ...]:
+        """Equal for nodes that are results of one call of an operation that has several."""
+        return self.op, self.inputs, tuple([value for name, value in self.attributes if name != "result"])
 
     @property
     def ndim(self) -> int:
@@ -196,7 +214,7 @@ def make(op: Primitive, *inputs: Node, **attributes: Any) -> Node:
     if len(attributes) != len(named):
         raise ArgumentError(f"{op.name} takes the attributes {op.attributes}. Received: {sorted(attributes)}")
     # repr tells 1 from 1.0 and True, and 0.0 from -0.0, which compare equal but mean different things
-    key = (op.name, inputs, tuple(repr(value) for _, value in named))
+    key = (op.name, inputs, tuple([value if type(value) is Graph else repr(value) for _, value in named]))
     node = _interned.get(key)
     if node is None:
         node = Node()
@@ -209,7 +227,7 @@ def make(op: Primitive, *inputs: Node, **attributes: Any) -> Node:
     return node
 
 
-def constant(number: Number, dtype: DType) -> Node:
+def constant(number: Number | complex, dtype: DType) -> Node:
     """A zero-dimensional constant."""
     return make(PRIMITIVES["constant"], value=dtype.numpy.type(number).item(), dtype=dtype)
 
@@ -242,16 +260,16 @@ def topological(outputs: Iterable[Node]) -> list[Node]:
     return order
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Graph:
-    """A computation: input nodes in the order of its arguments, and output nodes.
+    """A computation: input nodes in the order of its arguments, and output nodes. Equal if these are the same nodes.
 
     `lines` maps a node to the user's source line that recorded it, where known.
     """
 
     inputs: tuple[Node, ...]
     outputs: tuple[Node, ...]
-    lines: dict[Node, str] = field(default_factory=dict)
+    lines: dict[Node, str] = field(default_factory=dict, compare=False)
 
     def nodes(self) -> list[Node]:
         """All nodes, inputs first."""

@@ -11,7 +11,7 @@ from .dtype import BY_NAME, DType
 from .errors import DuographError, GraphError
 from .node import PRIMITIVES, Graph, Node, Shape, make
 
-_ABBREVIATIONS = (("bfloat", "bf"), ("float", "f"), ("uint", "u"), ("int", "i"), ("bool", "bool"))
+_ABBREVIATIONS = (("bfloat", "bf"), ("float", "f"), ("uint", "u"), ("int", "i"), ("complex", "c"), ("bool", "bool"))
 _RESULT = ("shape", "dtype")
 """Attributes of these names say what the result is, and the result's type says it already."""
 
@@ -60,6 +60,10 @@ def _spell(value: Any) -> str:
         return f"({', '.join(map(_spell, value))}{',' if len(value) == 1 else ''})"
     if value is None or isinstance(value, bool | int | float | str):
         return repr(value)
+    if isinstance(value, complex):
+        return f"complex({value.real!r}, {value.imag!r})"
+    if isinstance(value, Graph):
+        return write(Graph(value.inputs, value.outputs)).rstrip().replace("\n", "\n  ")
     raise GraphError(f"GraphDL has no form for an attribute of type {type(value).__name__}. Received: {value!r}")
 
 
@@ -143,6 +147,12 @@ class _Reader:
         return items
 
     def graph(self) -> Graph:
+        found = self.graph_within()
+        if self.kind != "end":
+            self.fail("the end")
+        return found
+
+    def graph_within(self) -> Graph:
         self.expect("graph")
         self.expect("(")
         inputs = self.listed(")", self.parameter)
@@ -151,8 +161,6 @@ class _Reader:
             self.statement()
         self.expect("return")
         outputs = self.listed("}", self.operand)
-        if self.kind != "end":
-            self.fail("the end")
         return Graph(tuple(inputs), tuple(outputs), self.lines)
 
     def parameter(self) -> Node:
@@ -226,7 +234,24 @@ class _Reader:
             raise self.error(f"{self.token} is used before it is defined")
         return self.nodes[self.take("node", "a node")]
 
+    def nested(self) -> Graph:
+        """A graph as an attribute: its nodes have names of their own, and the source line of their operation."""
+        outside = self.nodes, self.lines, self.line
+        self.nodes, self.lines, self.line = {}, {}, None
+        found = self.graph_within()
+        self.nodes, self.lines, self.line = outside
+        return Graph(found.inputs, found.outputs)
+
     def value(self) -> Any:
+        if self.sees("graph"):
+            return self.nested()
+        if self.sees("complex"):
+            self.advance()
+            self.expect("(")
+            parts = self.listed(")", self.value)
+            if len(parts) != 2 or not all(type(part) is float for part in parts):
+                raise self.error(f"expected the two parts of a complex number. Received: {tuple(parts)}")
+            return complex(*parts)
         if self.sees("("):
             self.advance()
             return tuple(self.listed(")", self.value))
@@ -234,5 +259,5 @@ class _Reader:
             return _WORDS[self.take("word", "a value")]
         if self.kind == "string":
             return ast.literal_eval(self.take("string", "a string"))
-        number = self.take("number", "a number, string, dtype, True, False, None or tuple of these")
+        number = self.take("number", "a number, string, dtype, True, False, None, graph or tuple of these")
         return int(number) if number.lstrip("-").isdecimal() else float(number)

@@ -143,6 +143,8 @@ class Trace:
     """What one thread has recorded since the last realisation."""
 
     __slots__ = ("_nodes", "_synced", "leaves", "pending", "step")
+    readable = True
+    """Whether what was recorded can be computed: the step of a loop (`body.Body`) cannot, by itself."""
 
     def __init__(self) -> None:
         self.step = tree.root
@@ -230,17 +232,24 @@ class Trace:
         """A number is a constant until the same source line brings another one to the same use: then it is a run-time
         input."""
         number, dtype, here = value.buffer.number, value.dtype, self.step
-        key = (dtype, type(number), repr(number) if not number or number != number else number)
+        kind = type(number)
+        key = (dtype, kind, repr(number) if not number or number != number or kind is complex else number)
         step = here.following.get(key)
         if step is None:
-            if here.numbers is None:
-                here.numbers = {}
-            if here.numbers.setdefault((user_site(), use), key) != key:
+            if self._varies(use, key):
                 self.leaves.append(value.buffer)
                 return self._leaf_step(kind_of((), dtype))
             node = make(PRIMITIVES["constant"], value=dtype.numpy.type(number).item(), dtype=dtype)
             step = tree.grow(here, key, (node,), leaf=False)
         return step
+
+    def _varies(self, use: tuple[Operation, int], key: Any) -> bool:
+        """Whether the same source line brought another number to this use before."""
+        here = self.step
+        if here.numbers is None:
+            here.numbers = {}
+        known: Any = here.numbers.setdefault((user_site(), use), key)
+        return known != key
 
     def follow(self, passage: Passage) -> list[Value]:
         """Go on at the end of a passage on which no leaves enter. Returns its results, off the tape."""
@@ -343,7 +352,7 @@ def record(op: Operation, inputs: tuple[Value | None, ...], attributes: Attribut
             if value.trace is not trace:
                 buffer: Any = value.buffer
                 slot = value.kind
-                if buffer is None or not buffer.simple:
+                if buffer is None or not buffer.simple or not trace.readable:
                     given = value
                     if given in swapped:
                         value = swapped[given]
@@ -437,19 +446,21 @@ def alias(value: Value, origin: Origin | Leaf | None, index: int = 0) -> Value:
     return twin
 
 
-def constant(number: bool | int | float, dtype: DType) -> Value:
+def constant(number: bool | int | float | complex, dtype: DType) -> Value:
     """A number as a value: a constant of the graph, until it is seen to change."""
     return Value((), dtype, Number(_cast(number, dtype), fixed=True))
 
 
-def scalar(number: bool | int | float, dtype: DType) -> Value:
+def scalar(number: bool | int | float | complex, dtype: DType) -> Value:
     """A number as a run-time input: another number is the same trace."""
     return Value((), dtype, Number(_cast(number, dtype), fixed=False))
 
 
-def _cast(number: bool | int | float, dtype: DType) -> bool | int | float:
+def _cast(number: Any, dtype: DType) -> bool | int | float | complex:
     if dtype.is_floating_point:
         return float(number)
     if dtype.category == "bool":
         return bool(number)
+    if dtype.is_complex:
+        return complex(number)
     return int(number) if math.isfinite(number) else 0

@@ -21,7 +21,7 @@ class Number:
     order: Final = None  # of its axes in memory: it has none
     exports: Final = ()
 
-    def __init__(self, number: bool | int | float, fixed: bool) -> None:
+    def __init__(self, number: bool | int | float | complex, fixed: bool) -> None:
         self.number = number
         self.fixed = fixed
         self.simple = not fixed
@@ -104,7 +104,7 @@ class Kind:
     def __init__(self, shape: Shape, dtype: DType) -> None:
         self.shape = shape
         self.dtype = dtype
-        self.differentiable = dtype.is_floating_point
+        self.differentiable = dtype.differentiable
 
 
 @cache

@@ -29,9 +29,9 @@ class Parameter(Tensor):
         elif not isinstance(data, Tensor):
             raise TypeError(f"Parameter: expected a Tensor. Received: {type(data).__name__}")
         value = data._value
-        if requires_grad and not value.dtype.is_floating_point:
+        if requires_grad and not value.dtype.differentiable:
             raise GradientError(
-                f"Parameter: only floating point tensors can require gradients; pass requires_grad=False. "
+                f"Parameter: only tensors of floating point or complex dtypes can require gradients; pass requires_grad=False. "
                 f"Received: {value.dtype.name}"
             )
         self._value = alias(value, self._leaf(self) if requires_grad else None)

@@ -11,11 +11,11 @@ import numpy as np
 from ..graph import dtype as dtypes
 from ..graph import language as g
 from ..graph.composite import composite
-from ..graph.errors import ArgumentError
+from ..graph.errors import ArgumentError, ShapeError
 from ..graph.node import Node
 from ..graph.primitives.rules import normalize_axis
 from ..tensor.convert import as_tensor, from_buffer
-from ..tensor.core import Tensor, apply, cast, get_default_dtype
+from ..tensor.core import Tensor, apply, cast, to_float
 from .define import function
 from .elementwise import where
 from .joining import cat
@@ -33,6 +33,8 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: in
     `spacing` is a distance for all axes, one for each, or the coordinates along each.
     """
     axes = [dim] if isinstance(dim, int) else list(range(input.ndim)) if dim is None else list(dim)
+    if len({normalize_axis(a, input.ndim) for a in axes}) < len(axes):
+        raise ArgumentError(f"gradient: dim: expected different axes. Received: {dim}")
     spacing = 1 if spacing is None else spacing
     spacings = spacing if isinstance(spacing, list | tuple) else [spacing] * len(axes)
     if edge_order not in (1, 2) or len(spacings) != len(axes):
@@ -48,7 +50,7 @@ def _slope(x: Tensor, axis: int, spacing: Any, edge_order: int) -> Tensor:
     size = x.shape[axis] if x.ndim else 0
     if size < edge_order + 1:
         raise ArgumentError(f"gradient: expected at least {edge_order + 1} places along axis {axis}. Received: {size}")
-    x = x if x.dtype.is_floating_point else cast(x, get_default_dtype())
+    x = cast(x, to_float(x.dtype))
     if isinstance(spacing, Tensor) and spacing.ndim:
         places = cast(spacing, x.dtype)
         steps = (narrow(places, 0, 1, size - 1) - narrow(places, 0, 0, size - 1)).reshape(
@@ -72,6 +74,8 @@ def _slope(x: Tensor, axis: int, spacing: Any, edge_order: int) -> Tensor:
 @function(in_place=True)
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """Slices along an axis scaled down to a p-norm of `maxnorm` where they exceed it."""
+    if input.ndim < 2:
+        raise ShapeError(f"renorm: expected at least 2 dimensions. Received: shape {tuple(input.shape)}")
     axis = normalize_axis(dim, input.ndim)
     sizes = norm(input, p, [k for k in range(input.ndim) if k != axis], True)
     return input * where(sizes > maxnorm, maxnorm / (sizes + 1e-7), 1.0)
@@ -116,6 +120,8 @@ def histogramdd(
     """Counts of points `[..., n]` in an n-dimensional grid, and its edges. The content is observed."""
     size = input.shape[-1]
     each = [bins] * size if isinstance(bins, int) else list(bins)
+    if len(each) != size:
+        raise ShapeError(f"histogramdd: bins: expected {size}, one for each axis. Received: {len(each)}")
     edges = [b._array() if isinstance(b, Tensor) else int(b) for b in each]
     pairs = None if range is None else [(range[2 * k], range[2 * k + 1]) for k in np.arange(size)]
     return Histogram(*_counted(input.reshape(-1, size), edges, pairs, weight, density))

@@ -30,7 +30,7 @@ def to(
     for argument in arguments:
         if isinstance(argument, Tensor):
             dtype, device = argument.dtype, argument.device
-        elif isinstance(argument, DType) or (isinstance(argument, type) and argument in (float, int, bool)):
+        elif isinstance(argument, DType) or (isinstance(argument, type) and argument in (float, int, bool, complex)):
             dtype = argument
         elif isinstance(argument, Device | str):
             device = argument
@@ -59,7 +59,7 @@ def _caster(found: DType) -> Callable[..., Tensor]:
 for _name, _dtype in {
     "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16, "bfloat16": dtypes.bfloat16,
     "int": dtypes.int32, "long": dtypes.int64, "short": dtypes.int16, "char": dtypes.int8, "byte": dtypes.uint8,
-    "bool": dtypes.bool_,
+    "bool": dtypes.bool_, "cfloat": dtypes.complex64, "cdouble": dtypes.complex128,
 }.items():  # fmt: skip
     method(_caster(_dtype), _name)
 
@@ -76,11 +76,10 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
 _LEGACY = {
     "float32": "FloatTensor", "float64": "DoubleTensor", "float16": "HalfTensor", "bfloat16": "BFloat16Tensor",
     "uint8": "ByteTensor", "int8": "CharTensor", "int16": "ShortTensor", "int32": "IntTensor", "int64": "LongTensor",
-    "bool": "BoolTensor",
+    "bool": "BoolTensor", "complex64": "ComplexFloatTensor", "complex128": "ComplexDoubleTensor",
 }  # fmt: skip
 method(type_, "type")
 method(lambda self: self.dtype.is_floating_point, "is_floating_point")
-method(lambda self: False, "is_complex")
 method(lambda self: self.dtype.signed, "is_signed")
 method(property(lambda self: self._device.type == "meta"), "is_meta")
 method(lambda self: -1, "get_device")
@@ -120,6 +119,12 @@ def is_floating_point(input: Tensor) -> bool:
     return input.dtype.is_floating_point
 
 
+@function()
+def is_complex(input: Tensor) -> bool:
+    """Whether the dtype is a complex one."""
+    return input.dtype.is_complex
+
+
 @function(is_method=False)
 def numel(input: Tensor) -> int:
     """Number of elements."""
@@ -132,8 +137,8 @@ class finfo:
     def __init__(self, dtype: Any = None) -> None:
         import ml_dtypes
 
-        found = core.get_default_dtype() if dtype is None else dtypes.dtype(dtype)
-        if not found.is_floating_point:
+        found = (core.get_default_dtype() if dtype is None else dtypes.dtype(dtype)).to_real()
+        if not found.differentiable:
             raise TypeError(f"finfo: expected a floating point dtype. Received: {found.name}; use iinfo")
         info = ml_dtypes.finfo(found.numpy) if found is dtypes.bfloat16 else np.finfo(found.numpy)
         self.dtype = found.name

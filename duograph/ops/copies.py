@@ -153,6 +153,8 @@ def constant_pad_nd(input: Tensor, pad: Sequence[int], value: Any = 0) -> Tensor
 def empty_permuted(size: Sequence[int], physical_layout: Sequence[int], *, dtype: Any = None, device: Any = None,
                    requires_grad: bool = False) -> Tensor:  # fmt: skip
     """A tensor to be written; the order of axes in memory does not matter here."""
+    if sorted(normalize_axis(axis, len(size)) for axis in physical_layout) != list(range(len(size))):
+        raise ArgumentError(f"empty_permuted: expected each of {len(size)} axes once. Received: {physical_layout}")
     return empty(tuple(size), dtype=dtype, device=device, requires_grad=requires_grad)
 
 

@@ -16,7 +16,7 @@ from ..graph.node import PRIMITIVES as P
 from ..graph.trace import record
 from ..tensor import convert, core
 from ..tensor.core import Tensor, apply, method, wrap
-from ..tensor.device import CPU, META, Device
+from ..tensor.device import CPU, META, Device, defaults
 from ..tensor.device import device as find_device
 from .define import function, into, sizes_of
 
@@ -26,21 +26,17 @@ def _spec(dtype: Any, device: Any, like: Tensor | None = None, default: DType | 
         found = dtypes.dtype(dtype)
     else:
         found = like.dtype if like is not None else default or core.get_default_dtype()
-    place = find_device(device) if device is not None else like._device if like is not None else default_device
+    place = find_device(device) if device is not None else like._device if like is not None else defaults[-1]
     return found, place
-
-
-default_device = CPU
 
 
 def set_default_device(device: Any) -> None:
     """Where tensors are made when no device is named."""
-    global default_device
-    default_device = find_device(device)
+    defaults[-1] = find_device(device)
 
 
 def get_default_device() -> Device:
-    return default_device
+    return defaults[-1]
 
 
 def filled(
@@ -164,6 +160,8 @@ def arange(
     start, end, step = (x.item() if isinstance(x, Tensor) else x for x in (start, end, step))
     if step == 0:
         raise ArgumentError("arange: step must not be zero")
+    if not all(map(math.isfinite, (start, end))):
+        raise ArgumentError(f"arange: expected finite ends. Received: {start}, {end}")
     if (end - start) / step < 0:
         raise ArgumentError(f"arange: the step leads away from the end. Received: {start}, {end}, {step}")
     whole = all(isinstance(x, int | np.integer) for x in (start, end, step))
@@ -195,7 +193,9 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any
 
 def _spaced(start: Any, end: Any, steps: int, dtype: DType) -> np.ndarray:
     """Even distances; the ends are whole where the dtype is, as in PyTorch."""
-    kind = float if dtype.is_floating_point else int
+    if steps < 0:
+        raise ArgumentError(f"steps: expected at least 0. Received: {steps}")
+    kind = complex if dtype.is_complex else float if dtype.is_floating_point else int
     return np.linspace(kind(start), kind(end), int(steps))
 
 
@@ -214,6 +214,8 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
         out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Ones on the main diagonal of an n by m matrix."""
+    if n < 0 or (m or 0) < 0:
+        raise ArgumentError(f"eye: expected sizes of at least 0. Received: {n}, {m}")
     found, place = _spec(dtype, device)
     return into(out, placed(np.eye(n, m, dtype=found.numpy), place, requires_grad))
 

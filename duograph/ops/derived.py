@@ -12,23 +12,12 @@ from ..graph import dtype as dtypes
 from ..graph.errors import ArgumentError, DTypeError, ShapeError
 from ..graph.primitives.rules import normalize_axis
 from ..tensor.core import Tensor, apply, cast, get_default_dtype, operand, result_type, to_float
+from .complex import complex_
 from .creation import full
 from .define import FUNCTIONS, function
 from .elementwise import pow, where
 from .joining import cat, stack
 from .manipulation import narrow, select, tensor_split
-
-
-@function("resolve_conj", "resolve_neg", "conj_physical", "real")
-def conj(input: Tensor) -> Tensor:
-    """The tensor itself: it is real."""
-    return input
-
-
-@function()
-def isreal(input: Tensor) -> Tensor:
-    """True everywhere: a tensor here is real."""
-    return input.new_ones(input.shape, dtype=dtypes.bool_)
 
 
 @function(in_place=True)
@@ -63,9 +52,10 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
 
 @function()
 def float_power(input: Any, exponent: Any) -> Tensor:
-    """`input ** exponent` in float64."""
-    base = operand(input, dtypes.float64) if isinstance(input, Tensor) else input
-    return pow(base, operand(exponent, dtypes.float64) if isinstance(exponent, Tensor) else float(exponent))
+    """`input ** exponent` in float64, or in complex128 where one of them is complex."""
+    dtype = dtypes.complex128 if result_type(input, exponent).is_complex else dtypes.float64
+    base = operand(input, dtype) if isinstance(input, Tensor) else input
+    return pow(base, operand(exponent, dtype) if isinstance(exponent, Tensor) else exponent * 1.0)
 
 
 @function()
@@ -176,19 +166,29 @@ def cov(
         raise ShapeError(f"cov: expected at most 2 dimensions. Received: shape {tuple(input.shape)}")
     if input.dtype is dtypes.bool_:
         raise DTypeError("cov: expected numbers. Received: bool")
+    for name, given in (("fweights", fweights), ("aweights", aweights)):
+        if given is None:
+            continue
+        if given.ndim > 1 or given.numel() != (input.shape[-1] if input.ndim else 1):
+            raise ShapeError(f"cov: {name}: expected one for each observation. Received: shape {tuple(given.shape)}")
+        if given.dtype.is_floating_point == (name == "fweights"):
+            kind = "whole" if name == "fweights" else "floating point"
+            raise DTypeError(f"cov: {name}: expected {kind} numbers. Received: {given.dtype.name}")
+        if bool((given < 0).any()):
+            raise ArgumentError(f"cov: {name}: expected numbers of at least 0")
     x = input.reshape(1, -1) if input.ndim < 2 else input
-    x = cast(x, x.dtype if x.dtype.is_floating_point else get_default_dtype())
+    x = cast(x, to_float(x.dtype))
     weights = fweights
     if aweights is not None:
         weights = aweights if fweights is None else fweights * aweights
     if weights is None:
         away = x - x.mean(1, keepdim=True)
-        result = away @ away.T / max(x.shape[1] - correction, 0)
+        result = away @ away.H / max(x.shape[1] - correction, 0)
     else:
         total = weights.sum()
         lost = correction if aweights is None else correction * (weights * aweights).sum() / total
         away = x - (x * weights).sum(1, keepdim=True) / total
-        result = (away * weights) @ away.T / (total - lost).clamp(min=0)
+        result = (away * weights) @ away.H / (total - lost).clamp(min=0)
     return result.squeeze()
 
 
@@ -199,7 +199,10 @@ def corrcoef(input: Tensor) -> Tensor:
     if not matrix.ndim:
         return matrix / matrix
     spread = matrix.diagonal().sqrt()
-    return (matrix / spread.unsqueeze(1) / spread.unsqueeze(0)).clamp(-1, 1)
+    result = matrix / spread.unsqueeze(1) / spread.unsqueeze(0)
+    if result.is_complex():
+        return complex_(result.real.clamp(-1, 1), result.imag.clamp(-1, 1))
+    return result.clamp(-1, 1)
 
 
 def _split_evenly(name: str, axis_of: Any, least: int) -> None:
@@ -207,7 +210,8 @@ def _split_evenly(name: str, axis_of: Any, least: int) -> None:
         if input.ndim < least:
             raise ShapeError(f"{name}: expected at least {least} dimensions. Received: shape {tuple(input.shape)}")
         axis = axis_of(input)
-        if isinstance(indices_or_sections, int) and input.shape[axis] % indices_or_sections:
+        sections = indices_or_sections
+        if isinstance(sections, int) and (sections <= 0 or input.shape[axis] % sections):
             raise ArgumentError(
                 f"{name}: expected a divisor of {input.shape[axis]}, the size of axis {axis}. "
                 f"Received: {indices_or_sections}"

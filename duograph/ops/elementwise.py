@@ -11,7 +11,7 @@ from ..graph import dtype as dtypes
 from ..graph import language as g
 from ..graph.composite import Composite, composite
 from ..graph.dtype import bool_
-from ..graph.errors import ArgumentError
+from ..graph.errors import ArgumentError, DTypeError, ShapeError
 from ..graph.node import PRIMITIVES as P
 from ..graph.node import Node
 from ..tensor.core import Tensor, apply, cast, method, operand, promoted, result_type, to_float
@@ -34,10 +34,10 @@ unary("bitwise_not", P["bitwise_not"], "Every bit turned over; `not` for bools."
 
 
 def _float_only(op: Any) -> Composite:
-    """`op` on floats; integers are whole already."""
+    """`op` on floats; integers are whole already, and complex numbers refused."""
 
     def body(x: Node) -> Node:
-        return g.apply(op, x) if x.dtype.is_floating_point else g.apply("copy", x)
+        return g.apply(op, x) if x.dtype.differentiable else g.apply("copy", x)
 
     body.__name__ = op
     return composite(body)
@@ -56,7 +56,7 @@ for _name in ("floor", "ceil", "trunc"):
 @composite
 def round_decimals(x: Node, *, decimals: int) -> Node:
     """Half to even, at a decimal place."""
-    if not x.dtype.is_floating_point:
+    if not x.dtype.differentiable:
         return g.apply("copy", x)
     scale = 10.0 ** abs(decimals)
     return g.round(x * scale) / scale if decimals > 0 else g.round(x / scale) * scale if decimals else g.round(x)
@@ -98,8 +98,8 @@ _of("rad2deg", "Radians to degrees.", lambda x: x * (180 / math.pi), to_float)
 _of("logical_not", "True where an element is zero.", lambda x: g.equal(x, 0) if x.dtype is not bool_ else ~x)
 _of("positive", "The tensor itself.", lambda x: g.apply("copy", x))
 _of("isnan", "True where an element is NaN.", lambda x: g.not_equal(x, x))
-_of("sign", "-1, 0 or 1 by the sign of every element; 0 of NaN.", lambda x: _sign(x))
-_of("sgn", "-1, 0 or 1 by the sign of every element; 0 of NaN.", lambda x: _sign(x))
+_of("sign", "-1, 0 or 1 by the sign of every element; 0 of NaN.", lambda x: _sign(x, "sign"))
+_of("sgn", "x / |x|: -1 or 1 of real numbers; 0 at 0 and of a real NaN.", lambda x: _sign(x, "sgn"))
 _of("signbit", "True where the sign bit is set.", lambda x: _signbit(x))
 _of("relu", "max(x, 0).", lambda x: g.select(x <= 0, 0, x), keeps_result=True)
 _of("isinf", "True where an element is infinite.", lambda x: _infinite(x))
@@ -107,12 +107,12 @@ _of("isfinite", "True where an element is neither infinite nor NaN.", lambda x: 
 _of(
     "isposinf",
     "True where an element is +infinity.",
-    lambda x: g.equal(x, math.inf) if x.dtype.is_floating_point else _never(x),
+    lambda x: g.equal(x, math.inf) if _ordered(x, "isposinf").dtype.is_floating_point else _never(x),
 )
 _of(
     "isneginf",
     "True where an element is -infinity.",
-    lambda x: g.equal(x, -math.inf) if x.dtype.is_floating_point else _never(x),
+    lambda x: g.equal(x, -math.inf) if _ordered(x, "isneginf").dtype.is_floating_point else _never(x),
 )
 
 
@@ -121,8 +121,16 @@ def sigmoid_stable(x: Node) -> Node:
     return g.tanh(x * 0.5) * 0.5 + 0.5
 
 
-def _sign(x: Node) -> Node:
-    if not x.dtype.is_floating_point:
+def _ordered(x: Node, name: str) -> Node:
+    if x.dtype.is_complex:
+        raise DTypeError(f"{name}: input: expected numbers that have an order. Received: {x.dtype.name}")
+    return x
+
+
+def _sign(x: Node, name: str) -> Node:
+    if x.dtype.is_complex and name == "sgn":
+        return g.sign(x)
+    if not _ordered(x, name).dtype.is_floating_point:
         return g.apply("copy", x) if x.dtype is bool_ else g.sign(x)
     return g.select(g.not_equal(x, x), 0, g.sign(x))
 
@@ -132,11 +140,13 @@ def _never(x: Node) -> Node:
 
 
 def _infinite(x: Node) -> Node:
+    if x.dtype.is_complex:
+        return _infinite(g.real(x)) | _infinite(g.imag(x))
     return g.equal(g.absolute(x), math.inf) if x.dtype.is_floating_point else _never(x)
 
 
 def _signbit(x: Node) -> Node:
-    if not x.dtype.is_floating_point:
+    if not _ordered(x, "signbit").dtype.is_floating_point:
         return x < 0 if x.dtype.signed else _never(x)
     return g.apply("copysign", g.full(x.shape, 1, x.dtype), x) < 0
 
@@ -195,6 +205,11 @@ def _ignoring_nan(best: Any, x: Node, y: Node) -> Node:
 
 def logaddexp_stable(x: Node, y: Node) -> Node:
     """Scaled by the larger of the two, so that nothing overflows."""
+    if x.dtype.is_complex:  # the larger one keeps its phase, whole turns included
+        first = g.real(y) <= g.real(x)
+        large, small = g.select(first, x, y), g.select(first, y, x)
+        none = g.equal(g.real(large), -math.inf)
+        return g.select(none, large, large + g.log1p(g.exp(small - g.select(none, 0, large))))
     top = g.stop_gradient(g.maximum(x, y))
     top = g.select(g.equal(g.absolute(top), math.inf), 0.0, top)
     return g.log(g.exp(x - top) + g.exp(y - top)) + top
@@ -208,8 +223,11 @@ def _xlogy(x: Node, y: Node) -> Node:
 def _scaled(name: str, sign: int) -> Any:
     def body(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
         if alpha != 1 or type(alpha) is not int:
-            if isinstance(alpha, float) and result_type(input, other).category != "float":
-                raise ArgumentError(f"{name}: alpha must be an integer for integer operands. Received: {alpha}")
+            if dtypes.of_number(alpha).rank > max(1, result_type(input, other).rank):
+                raise ArgumentError(
+                    f"{name}: alpha: expected an integer for integers, and a real number for real numbers. "
+                    f"Received: {alpha}"
+                )
             other = multiply(other, alpha)
         return into(out, promoted(P["add" if sign > 0 else "subtract"], input, other))
 
@@ -241,7 +259,7 @@ function("sub", in_place=True)(sub)
 def _divided(x: Node, y: Node, *, rounding: str) -> Node:
     if rounding == "floor":
         return g.floor_divide(x, y)
-    if x.dtype.is_floating_point:
+    if x.dtype.differentiable:
         return g.trunc(x / y)
     down = g.floor_divide(x, y)
     inexact = g.not_equal(down * y, x) & ((x < 0) ^ (y < 0))
@@ -342,6 +360,8 @@ method(_where_method, "where")
 @function(in_place=True)
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`input` with `value` where `mask` holds."""
+    if isinstance(value, Tensor) and value.ndim:
+        raise ShapeError(f"masked_fill: value: expected a number or a 0-d tensor. Received: shape {tuple(value.shape)}")
     return apply(_fill_broadcast, (input, mask, operand(value, input.dtype)))
 
 
@@ -355,7 +375,7 @@ def nan_to_num(
     input: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
 ) -> Tensor:
     """NaN and infinities replaced by numbers: 0, the largest and the least of the dtype unless given."""
-    if not input.dtype.is_floating_point:
+    if not input.dtype.differentiable:
         return apply(P["copy"], (input,))
     limits = np.finfo(np.float32) if input.dtype is dtypes.bfloat16 else np.finfo(input.dtype.numpy)
     top = float(limits.max) if input.dtype is not dtypes.bfloat16 else 3.3895313892515355e38
@@ -369,6 +389,8 @@ def nan_to_num(
 
 @composite
 def _numbers_only(x: Node, *, nan: float, high: float, low: float) -> Node:
+    if x.dtype.is_complex:
+        return g.join(*(_numbers_only(part, nan=nan, high=high, low=low) for part in (g.real(x), g.imag(x))))
     x = g.select(g.not_equal(x, x), nan, x)
     return g.select(g.equal(x, math.inf), high, g.select(g.equal(x, -math.inf), low, x))
 
@@ -396,13 +418,15 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
 @function()
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
     """True where |input - other| <= atol + rtol * |other|."""
+    if rtol < 0 or atol < 0:
+        raise ArgumentError(f"isclose: expected tolerances of at least 0. Received: rtol={rtol}, atol={atol}")
     attributes = (("rtol", float(rtol)), ("atol", float(atol)), ("equal_nan", bool(equal_nan)))
     return promoted(_close, input, other, attributes=attributes)
 
 
 @composite
 def _close(x: Node, y: Node, *, rtol: float, atol: float, equal_nan: bool) -> Node:
-    if not x.dtype.is_floating_point:
+    if not x.dtype.differentiable:
         x, y = g.cast(x, dtypes.float64), g.cast(y, dtypes.float64)
     finite = ~(_infinite(x) | _infinite(y))
     close = g.equal(x, y) | (finite & (g.absolute(x - y) <= atol + rtol * g.absolute(y)))

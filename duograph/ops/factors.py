@@ -6,15 +6,16 @@ import math
 from typing import Any, NamedTuple
 
 from ..graph import dtype as dtypes
-from ..graph.errors import ArgumentError, NotSupported, ShapeError
+from ..graph.errors import ArgumentError, ShapeError
 from ..graph.node import PRIMITIVES as P
 from ..tensor.core import Tensor, apply
+from .complex import conj
 from .creation import eye
 from .define import function, into
 from .elementwise import where
 from .joining import cat
 from .manipulation import expand, narrow
-from .solving import check_square, inverse, mt, symmetric, tolerance
+from .solving import check_square, inverse, mh, symmetric, tolerance
 
 
 class QR(NamedTuple):
@@ -33,7 +34,7 @@ class SVD(NamedTuple):
 
 
 class USV(NamedTuple):
-    """What `torch.svd` gives: A = U diag(S) Vᵀ."""
+    """What `torch.svd` gives: A = U diag(S) Vᴴ."""
 
     U: Tensor
     S: Tensor
@@ -81,7 +82,7 @@ def linalg_qr(A: Tensor, mode: str = "reduced", *, out: Any = None) -> QR:
         return QR(A.new_empty((0,)), r)
     q = apply(P["qr_q"], (square,), complete)
     if columns > rows:
-        r = cat([r, mt(q) @ narrow(A, -1, rows, columns - rows)], -1)
+        r = cat([r, mh(q) @ narrow(A, -1, rows, columns - rows)], -1)
     return QR(A.new_empty((0,)) if mode == "r" else q, r)
 
 
@@ -100,11 +101,12 @@ def geqrf(input: Tensor) -> Reflections:
 def _reflected(vectors: Tensor, tau: Tensor, x: Tensor, backwards: bool = True) -> Tensor:
     """The product of reflections times `x`, or of their transpose if not `backwards`."""
     size, places = vectors.shape[-2], range(tau.shape[-1])
+    tau = tau if backwards else conj(tau)
     for k in reversed(places) if backwards else places:
         below = narrow(narrow(vectors, -1, k, 1), -2, k + 1, size - k - 1)
         head = below.new_zeros((*below.shape[:-2], k, 1)), below.new_ones((*below.shape[:-2], 1, 1))
         v = cat([*head, below], -2)
-        x = x - narrow(tau, -1, k, 1).unsqueeze(-1) * (v @ (mt(v) @ x))
+        x = x - narrow(tau, -1, k, 1).unsqueeze(-1) * (v @ (mh(v) @ x))
     return x
 
 
@@ -124,9 +126,11 @@ def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) ->
 @function()
 def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False) -> Tensor:
     """The product of reflections (or its transpose) times `other`, or `other` times it."""
+    if input.ndim < 2:
+        raise ShapeError(f"ormqr: input: expected at least 2 dimensions. Received: shape {tuple(input.shape)}")
     if left:
         return _reflected(input, tau, other, backwards=not transpose)
-    return mt(_reflected(input, tau, mt(other), backwards=transpose))
+    return mh(_reflected(input, tau, mh(other), backwards=transpose))
 
 
 def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Eigen:
@@ -146,9 +150,16 @@ def _is_upper(triangle: str) -> bool:
     return triangle in ("U", "u")
 
 
-def eig(A: Tensor, *, out: Any = None) -> Any:
-    """Eigenvalues of any matrix are complex: see `eigh` for symmetric ones. Raises NotSupported."""
-    raise NotSupported("eig: complex numbers are not supported; take eigh or svd, whose results are real")
+def eig(A: Tensor, *, out: Any = None) -> Eigen:
+    """Complex eigenvalues and eigenvectors of length 1 of square matrices; `eigh` for symmetric ones."""
+    check_square("eig", A)
+    return Eigen(apply(P["eig_values"], (A,)), apply(P["eig_vectors"], (A,)))
+
+
+def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Complex eigenvalues of square matrices, in no order."""
+    check_square("eigvals", A)
+    return into(out, apply(P["eig_values"], (A,)))
 
 
 def svdvals(A: Tensor, *, driver: str | None = None, out: Tensor | None = None) -> Tensor:
@@ -160,12 +171,12 @@ def svdvals(A: Tensor, *, driver: str | None = None, out: Tensor | None = None) 
 def linalg_svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None, out: Any = None) -> SVD:
     """A = U diag(S) Vh with orthogonal U and Vh, square if `full_matrices`."""
     u, s, v = svd(A, some=not full_matrices)
-    return SVD(u, s, mt(v))
+    return SVD(u, s, mh(v))
 
 
 @function()
 def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> USV:
-    """A = U diag(S) Vᵀ with orthogonal U and V, square unless `some`; zeros for them unless `compute_uv`."""
+    """A = U diag(S) Vᴴ with orthogonal U and V, square unless `some`; zeros for them unless `compute_uv`."""
     s = svdvals(input)
     rows, columns = input.shape[-2:]
     if not compute_uv:
@@ -180,13 +191,13 @@ def _cutoff(a: Tensor, largest: Tensor, atol: Any, rtol: Any) -> Tensor:
     if rtol is None:
         rtol = tolerance(a)
         if isinstance(atol, Tensor):
-            rtol = (atol <= 0).to(a.dtype) * rtol
+            rtol = (atol <= 0).to(a.dtype.to_real()) * rtol
         elif atol is not None and atol > 0:
             rtol = 0.0
     relative = largest * rtol
     if atol is None:
         return relative
-    least = atol.to(a.dtype) if isinstance(atol, Tensor) else relative.new_full((), atol)
+    least = atol.to(a.dtype.to_real()) if isinstance(atol, Tensor) else relative.new_full((), atol)
     return relative.maximum(least)
 
 
@@ -201,9 +212,9 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = N
     a = A
     if hermitian:
         whole = symmetric("pinv", A, False)
-        a = (whole + mt(whole)) / 2  # so is the gradient
+        a = (whole + mh(whole)) / 2  # so is the gradient
     if not A.shape[-1] or not A.shape[-2]:
-        return into(out, mt(a) * 0)
+        return into(out, mh(a) * 0)
     limit = _cutoff(A, _largest(svdvals(a.detach())), atol, rcond if rtol is None else rtol)
     batch = tuple(A.shape[:-2])
     return into(out, apply(P["pseudoinverse"], (a, expand(limit.detach(), batch) if limit.shape != batch else limit)))
@@ -233,11 +244,11 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     right = B.unsqueeze(-1) if vector else B
     solution = pinv(A, rcond) @ right
     rank = matrix_rank(A, rtol=rcond)
-    residuals, nothing = A.new_empty((0,)), rank.new_empty((0,))
+    residuals, nothing = A.new_empty((0,), dtype=A.dtype.to_real()), rank.new_empty((0,))
     rows, columns = A.shape[-2:]
     if driver != "gelsy" and driver is not None and rows > columns and bool((rank == columns).all()):
-        residuals = (A @ solution - right).square().sum(-2)
-    values = svdvals(A) if driver in ("gelsd", "gelss") else A.new_empty((0,))
+        residuals = (A @ solution - right).abs().square().sum(-2)
+    values = svdvals(A) if driver in ("gelsd", "gelss") else A.new_empty((0,), dtype=A.dtype.to_real())
     solution = solution.squeeze(-1) if vector else solution
     return LeastSquares(solution, residuals, nothing if driver == "gels" else rank, values)
 
@@ -302,7 +313,7 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     size = x.shape[-1] if N is None else N
     if size <= 1:
         return x.new_ones((*x.shape, size))
-    dtype = x.dtype if x.dtype.category == "float" else dtypes.int64
+    dtype = x.dtype if x.dtype.differentiable else dtypes.int64
     powers = expand(x.to(dtype).unsqueeze(-1), *x.shape, size - 1)
     return cat([powers.new_ones((*x.shape, 1)), powers], -1).cumprod(-1)
 

@@ -85,6 +85,8 @@ def _scatter(name: str, input: Tensor, dim: int, index: Tensor, src: Any, mode: 
         src = expand(operand(src, input.dtype), tuple(index.shape))
     elif src.dtype is not input.dtype:
         raise DTypeError(f"{name}: expected src of {input.dtype.name}, as input. Received: {src.dtype.name}")
+    elif src.ndim != index.ndim:
+        raise ShapeError(f"{name}: expected src of {index.ndim} dimensions, as index. Received: {src.ndim}")
     attributes = (("axis", normalize_axis(dim, input.ndim)), ("mode", mode))
     return apply(write_along, (input, index, src), attributes)
 
@@ -134,6 +136,7 @@ def scatter_reduce(
     input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
 ) -> Tensor:
     """Elements of `input` combined with those of `src` that land on them: sum, prod, mean, amax or amin."""
+    reduce = {"max": "amax", "min": "amin"}.get(reduce, reduce)
     if reduce not in ("sum", "prod", "mean", "amax", "amin"):
         raise ArgumentError(f"scatter_reduce: expected sum, prod, mean, amax or amin. Received: {reduce!r}")
     attributes = (("axis", normalize_axis(dim, input.ndim)), ("mode", reduce), ("include_self", bool(include_self)))

@@ -33,6 +33,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out
     parts = list(tensors)
     if not parts:
         raise ArgumentError("cat: expected a non-empty list of tensors")
+    if not builtins.all(isinstance(p, Tensor) for p in parts):
+        raise TypeError(f"cat: expected tensors. Received: {[type(p).__name__ for p in parts]}")
     shaped = [p for p in parts if p._value.shape != (0,)] or parts[:1]
     dtype = result_type(*(p.dtype for p in parts))  # of dtypes: 0-d tensors count in full
     place = normalize_axis(dim, shaped[0].ndim)
@@ -89,6 +91,8 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """Tensors side by side."""
     parts = [_atleast(p, 1, 0) for p in tensors]
+    if not parts:
+        raise ArgumentError("hstack: expected a non-empty list of tensors")
     return cat(parts, 0 if parts[0].ndim == 1 else 1)
 
 
@@ -181,13 +185,19 @@ def fliplr(input: Tensor) -> Tensor:
 @function()
 def flipud(input: Tensor) -> Tensor:
     """Axis 0 reversed."""
+    if not input.ndim:
+        raise ShapeError("flipud: expected at least 1 dimension. Received: a 0-d tensor")
     return flip(input, 0)
 
 
 @function()
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """A plane turned by k quarter turns."""
+    if len(dims) != 2 or input.ndim < 2:
+        raise ShapeError(f"rot90: expected a tensor of 2 or more axes, and 2 of them. Received: {input.ndim}, {dims}")
     a, b = (normalize_axis(d, input.ndim) for d in dims)
+    if a == b:
+        raise ArgumentError(f"rot90: expected two different axes. Received: {dims}")
     turns = k % 4
     if turns == 0:
         return apply(P["copy"], (input,))
@@ -201,6 +211,8 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Elements moved along axes; what leaves one end enters at the other."""
     if dims is None:
         return reshape(roll(ravel(input), shifts, 0), tuple(input.shape))
+    if len(sizes_of(dims)) != len(sizes_of(shifts)) or not sizes_of(shifts):
+        raise ArgumentError(f"roll: expected a shift for each axis. Received: {shifts} and {dims}")
     moves = tuple(zip((normalize_axis(d, input.ndim) for d in sizes_of(dims)), sizes_of(shifts), strict=True))
     return apply(rolled, (input,), (("moves", moves),))
 

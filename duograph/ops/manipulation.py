@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from ..functional.bits import reinterpret
 from ..graph.dtype import DType
 from ..graph.errors import ArgumentError, AxisError, ShapeError
 from ..graph.node import PRIMITIVES as P
@@ -41,13 +42,13 @@ def resolve_shape(input: Tensor, sizes: Sequence[int], name: str) -> tuple[int, 
 
 
 @method
-def view(self: Tensor, *shape: Any) -> Tensor:
-    """The same memory in another shape (one size may be -1), or its bits as another dtype.
+def view(self: Tensor, *shape: Any, dtype: DType | None = None) -> Tensor:
+    """The same memory in another shape (one size may be -1), or its bits as another dtype, which is a copy.
 
     Raises ShapeError where the memory is not laid out so: use `.reshape()`, which copies then.
     """
-    if len(shape) == 1 and isinstance(shape[0], DType):
-        return apply(P["bitcast"], (self,), (("dtype", shape[0]),))
+    if dtype is not None or (len(shape) == 1 and isinstance(shape[0], DType)):
+        return apply(reinterpret, (self,), (("dtype", dtype or shape[0]),))
     sizes = resolve_shape(self, sizes_of(*shape), "view")
     if not is_viewable(self, sizes):
         raise ShapeError(
@@ -107,7 +108,6 @@ def t(input: Tensor) -> Tensor:
 
 
 method(property(lambda self: permute_axes(self, tuple(reversed(range(self.ndim))))), "T")
-method(property(lambda self: transpose(self, 0, 1)), "H")
 
 
 def matrix_transpose(input: Tensor) -> Tensor:
@@ -117,7 +117,7 @@ def matrix_transpose(input: Tensor) -> Tensor:
     return transpose(input, -1, -2)
 
 
-method(property(matrix_transpose), "mT", "mH")
+method(property(matrix_transpose), "mT")
 
 
 @function("moveaxis")
@@ -250,6 +250,10 @@ def common_shape(*shapes: Any) -> Size:
 @function()
 def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """A view of `length` elements from `start` along an axis."""
+    if not input.ndim:
+        raise ShapeError("narrow: expected a tensor with axes. Received: a 0-d tensor")
+    if isinstance(start, Tensor) and (start.ndim or start.dtype.category != "int"):
+        raise ArgumentError(f"narrow: start: expected a whole number. Received: {start.dtype.name}{list(start.shape)}")
     axis = normalize_axis(dim, input.ndim)
     size = input._value.shape[axis]
     start = int(start)

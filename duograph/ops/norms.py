@@ -22,6 +22,8 @@ def vector_norm(x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = Fals
 def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None,
                 out: Tensor | None = None) -> Tensor:  # fmt: skip
     """The norm of matrices: "fro", "nuc", 1, -1, 2, -2, infinity or -infinity."""
+    if A.ndim < 2 or not isinstance(dim, tuple | list) or len(dim) != 2:
+        raise ArgumentError(f"matrix_norm: expected 2 axes of a matrix. Received: dim {dim} and {A.ndim} axes")
     rows, columns = (normalize_axis(d, A.ndim) for d in dim)
     if dtype is not None:
         A = cast(A, dtypes.dtype(dtype))
@@ -48,8 +50,11 @@ def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool 
 def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None,
          out: Tensor | None = None) -> Tensor:  # fmt: skip
     """A vector norm (`dim` None or one axis) or a matrix norm (two axes)."""
-    if isinstance(dim, tuple | list) and len(dim) == 2 and ord is not None:
-        return matrix_norm(A, ord, tuple(dim), keepdim, dtype=dtype, out=out)
-    if dim is None and ord is not None and A.ndim == 2:
-        return matrix_norm(A, ord, (-2, -1), keepdim, dtype=dtype, out=out)
-    return vector_norm(A, 2 if ord in (None, "fro") else ord, dim, keepdim, dtype=dtype, out=out)
+    if ord is None:
+        return vector_norm(A, 2, dim, keepdim, dtype=dtype, out=out)
+    if dim is None and A.ndim > 2:
+        raise ArgumentError(f"norm: dim: expected 1 or 2 axes where `ord` is given. Received: None and {A.ndim} axes")
+    axes = dim if isinstance(dim, tuple | list) else tuple(range(A.ndim)) if dim is None else (dim,)
+    if isinstance(ord, str) or len(axes) > 1:
+        return matrix_norm(A, ord, axes, keepdim, dtype=dtype, out=out)
+    return vector_norm(A, ord, dim, keepdim, dtype=dtype, out=out)

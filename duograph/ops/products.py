@@ -10,6 +10,7 @@ from ..functional import linear
 from ..graph.dtype import bool_
 from ..graph.errors import ShapeError
 from ..tensor.core import Tensor, apply, binary, method, operand, promoted, result_type
+from .complex import conj
 from .define import function, into
 from .elementwise import masked_fill
 
@@ -69,7 +70,13 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
     return matmul(input, vec)
 
 
-@function("vdot")
+@function()
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """The inner product of two vectors, of which the first is conjugated."""
+    return dot(conj(input), other)
+
+
+@function()
 def dot(input: Tensor, other: Tensor) -> Tensor:
     """The inner product of two vectors."""
     _dot(input, other)
@@ -134,4 +141,4 @@ def _start(input: Tensor, beta: Any) -> Tensor:
 
 def _scaled(x: Tensor, factor: Any) -> Tensor:
     """A whole number tensor stays one: the factor is cut to its dtype, as in PyTorch."""
-    return x if factor == 1 else x * (factor if x.dtype.is_floating_point else x.new_tensor(factor))
+    return x if factor == 1 else x * (factor if x.dtype.differentiable else x.new_tensor(factor))

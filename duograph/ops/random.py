@@ -17,6 +17,7 @@ import numpy as np
 from ..graph import dtype as dtypes
 from ..graph import language as g
 from ..graph import trace as tracing
+from ..graph.body import bodies
 from ..graph.composite import composite
 from ..graph.dtype import DType, float32, float64, int64, uint64
 from ..graph.errors import ArgumentError
@@ -25,6 +26,7 @@ from ..graph.trace import Number
 from ..tensor.convert import from_buffer
 from ..tensor.core import Tensor, apply, cast, method, wrap
 from ..tensor.device import device as find_device
+from .complex import view_as_complex
 from .creation import _spec
 from .define import function, into, sizes_of
 
@@ -68,17 +70,29 @@ class Generator:
 
     def draw(self, count: int) -> tuple[Tensor, Tensor]:
         """Seed and offset, as run-time inputs, for `count` random numbers; later draws get others."""
+        before, blocks = turned(-(-count // 4))
         with self._lock:
             offset = self._offset
-            self._offset += -(-count // 4)
+            self._offset += blocks
         seed, start = tracing.scalar(self._seed, uint64), tracing.scalar(offset, uint64)
         if tracing.local.capture is not None:
-            tracing.local.capture.numbers(_Draw(self, -(-count // 4)), (seed.buffer, start.buffer))
-        return wrap(seed), wrap(start)
+            tracing.local.capture.numbers(_Draw(self, blocks), (seed.buffer, start.buffer))
+        return wrap(seed), wrap(start) if before is None else wrap(start) + before
 
     def advance(self, offset: int) -> None:
         """Go on at `offset`: what was drawn up to there was drawn in a replay."""
         self._offset = offset
+
+
+def turned(blocks: int) -> tuple[Tensor | None, int]:
+    """Within the step of a loop, the blocks of four numbers that were drawn in earlier turns (None where there is no
+    loop), and the blocks that all turns draw."""
+    before = None
+    for body in bodies():
+        own = wrap(body.turn) * blocks
+        before = own if before is None else before + own
+        blocks *= body.turns
+    return before, blocks
 
 
 class _Draw:
@@ -170,7 +184,12 @@ def integer_numbers(seed: Node, offset: Node, low: Node, span: Node, *, shape: t
 def draw(
     op: Any, shape: tuple[int, ...], dtype: DType, parameters: tuple[Any, ...], generator: Generator | None
 ) -> Tensor:
-    """Record a random operation that takes (seed, offset, *parameters; shape, dtype)."""
+    """Record a random operation that takes (seed, offset, *parameters; shape, dtype). Of complex numbers both parts are
+    drawn, and each has half of a normal variance."""
+    if dtype.is_complex:
+        if op is normal_numbers:
+            parameters = (parameters[0], parameters[1] * math.sqrt(0.5))
+        return view_as_complex(draw(op, (*shape, 2), dtype.to_real(), parameters, generator))
     seed, offset = (generator or default_generator).draw(2 * max(1, math.prod(shape)))
     return apply(op, (seed, offset, *parameters), (("shape", shape), ("dtype", dtype)))
 
@@ -191,8 +210,8 @@ def _floating(name: str, op: Any, a: float, b: float, doc: str) -> Any:
         pin_memory: bool = False,
     ) -> Tensor:
         found, place = _spec(dtype, device)
-        if not found.is_floating_point:
-            raise ArgumentError(f"{name}: expected a floating point dtype. Received: {found.name}")
+        if not found.differentiable:
+            raise ArgumentError(f"{name}: expected a floating point or complex dtype. Received: {found.name}")
         made = draw(op, sizes_of(*size) if size else (), found, (scalar(a), scalar(b)), generator)
         made = made.to(place) if place.type != "cpu" else made
         return into(out, made.requires_grad_() if requires_grad else made)
@@ -285,6 +304,11 @@ def multinomial(
     Without replacement by the largest of exponential races (Efraimidis and Spirakis, 2006); weights are observed to be
     checked: raises ArgumentError for negative ones, or for fewer nonzero ones than samples.
     """
+    if not input.dtype.is_floating_point or num_samples <= 0:
+        raise ArgumentError(
+            "multinomial: expected floating point weights and at least 1 sample. "
+            f"Received: {input.dtype.name}, {num_samples}"
+        )
     weights = input._array().astype(np.float64)
     if (
         input.ndim not in (1, 2)
@@ -316,7 +340,11 @@ def _fills(name: str, op: Any, first: str, second: str, a: float, b: float) -> N
         from ..tensor.operators import update
 
         given = dict(zip((first, second), arguments, strict=False)) | keywords
-        parameters = (scalar(given.get(first, a)), scalar(given.get(second, b)))
+        low, high = given.get(first, a), given.get(second, b)
+        if (high < low) if first == "from" else (not isinstance(high, Tensor) and high < 0):
+            expected = f"{second} of at least {first}" if first == "from" else f"{second} of at least 0"
+            raise ArgumentError(f"{name}: expected {expected}. Received: {low} and {high}")
+        parameters = (scalar(low), scalar(high))
         return update(self, draw(op, tuple(self.shape), self.dtype, parameters, generator))
 
     fill.__name__ = name
@@ -335,9 +363,15 @@ def _bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = Non
     return update(self, cast(unit < p, self.dtype))
 
 
+def _above_zero(name: str, argument: str, value: float) -> None:
+    if value <= 0:
+        raise ArgumentError(f"{name}: {argument}: expected a number above 0. Received: {value}")
+
+
 def _exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     from ..tensor.operators import update
 
+    _above_zero("exponential_", "lambd", lambd)
     unit = draw(uniform_numbers, tuple(self.shape), self.dtype, (scalar(0.0), scalar(1.0)), generator)
     return update(self, (1.0 - unit).log() * (-1.0 / lambd))
 
@@ -345,6 +379,7 @@ def _exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | No
 def _cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     from ..tensor.operators import update
 
+    _above_zero("cauchy_", "sigma", sigma)
     unit = draw(uniform_numbers, tuple(self.shape), self.dtype, (scalar(0.0), scalar(1.0)), generator)
     return update(self, ((unit - 0.5) * math.pi).tan() * sigma + median)
 
@@ -361,6 +396,7 @@ def _geometric_(self: Tensor, p: float, *, generator: Generator | None = None) -
 def _log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None) -> Tensor:
     from ..tensor.operators import update
 
+    _above_zero("log_normal_", "std", std)
     return update(
         self, draw(normal_numbers, tuple(self.shape), self.dtype, (scalar(mean), scalar(std)), generator).exp()
     )

@@ -64,7 +64,7 @@ def _summable(input: Tensor, dtype: Any) -> Tensor:
     """Sums of bools and integers are int64."""
     if dtype is not None:
         return cast(input, dtypes.dtype(dtype))
-    return input if input._value.dtype.category == "float" else cast(input, int64)
+    return input if input._value.dtype.differentiable else cast(input, int64)
 
 
 @function()
@@ -92,8 +92,10 @@ def mean(
     """The mean over axes `dim` (all if None). Raises DTypeError for integers without `dtype=`."""
     if dtype is not None:
         input = cast(input, dtypes.dtype(dtype))
-    if not input.dtype.is_floating_point:
-        raise DTypeError(f"mean: expected a floating point dtype. Received: {input.dtype.name}; use x.float().mean()")
+    if not input.dtype.differentiable:
+        raise DTypeError(
+            f"mean: expected floating point or complex numbers. Received: {input.dtype.name}; use x.float()"
+        )
     return into(out, reduce(average, input, dim, keepdim))
 
 

@@ -13,6 +13,7 @@ from ..graph.node import Node
 from ..graph.primitives.rules import broadcast_shapes
 from ..tensor.core import Tensor, apply
 from .casting import finfo
+from .complex import conj
 from .creation import arange, eye
 from .define import function, into
 from .diagonals import tril, triu
@@ -84,6 +85,11 @@ def mt(x: Tensor) -> Tensor:
     return x.transpose(-1, -2)
 
 
+def mh(x: Tensor) -> Tensor:
+    """The conjugate transpose."""
+    return conj(mt(x))
+
+
 def check_square(name: str, a: Tensor) -> None:
     """Raise ShapeError unless `a` is `[..., n, n]`."""
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
@@ -97,10 +103,11 @@ def no_failure(a: Tensor) -> Tensor:
 
 @composite
 def symmetric_from(a: Node, *, upper: bool) -> Node:
-    """The symmetric matrix of which one triangle is given. What is in the other does not count, but both halves get
-    their share of the gradient, as if the matrix had been given whole."""
+    """The symmetric, or Hermitian, matrix of which one triangle is given. What is in the other does not count, but both
+    halves get their share of the gradient, as if the matrix had been given whole."""
     triangle = g.band(a, 0, None) if upper else g.band(a, None, 0)
-    whole = triangle + g.transpose(triangle) - g.band(a, 0, 0)
+    diagonal = g.band(a, 0, 0)
+    whole = triangle + g.adjoint(triangle) - (g.conjugate(diagonal) if a.dtype.is_complex else diagonal)
     nothing = a - g.stop_gradient(a)
     return g.stop_gradient(whole) + g.select(g.equal(nothing, 0), nothing, 0.0)
 
@@ -160,6 +167,8 @@ def slogdet(A: Tensor, *, out: Any = None) -> SignedLog:
 def logdet(A: Tensor) -> Tensor:
     """The logarithm of the determinant: NaN where that is negative."""
     sign, size = slogdet(A)
+    if A.dtype.is_complex:
+        return sign.log() + size
     return where(sign < 0, float("nan"), size)
 
 
@@ -170,7 +179,7 @@ def cholesky(input: Tensor, upper: bool = False, *, out: Tensor | None = None) -
     Raises LinearAlgebraError, when computed, where A is not positive definite.
     """
     factor = apply(P["cholesky"], (symmetric("cholesky", input, upper),))
-    return into(out, mt(factor) if upper else factor)
+    return into(out, mh(factor) if upper else factor)
 
 
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> Factor:
@@ -181,16 +190,16 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -
 @function()
 def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
     """X of A X = B, given the Cholesky factor of A."""
-    lower = mt(L) if upper else L
-    return solved(mt(lower), solved(lower, B))
+    lower = mh(L) if upper else L
+    return solved(mh(lower), solved(lower, B))
 
 
 @function()
 def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
     """The inverse of A, given its Cholesky factor."""
-    lower = tril(mt(L) if upper else L)
+    lower = tril(mh(L) if upper else L)
     root = inverse(lower)
-    return mt(root) @ root
+    return mh(root) @ root
 
 
 def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False,
@@ -277,16 +286,16 @@ def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> PLU:
 
 
 def lu_solve_factors(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:
-    """X of A X = B (Aᵀ X = B if `adjoint`, X A = B if not `left`), given what `lu_factor` makes of A."""
+    """X of A X = B (Aᴴ X = B if `adjoint`, X A = B if not `left`), given what `lu_factor` makes of A."""
     if not left:
-        return mt(lu_solve_factors(LU, pivots, mt(B), adjoint=not adjoint))
+        return mh(lu_solve_factors(LU, pivots, mh(B), adjoint=not adjoint))
     check_square("lu_solve", LU)
     size = LU.shape[-1]
     lower, upper = tril(LU, -1) + eye(size, dtype=LU.dtype), triu(LU)
     order = _order(pivots, size)
     if not adjoint:
         return solved(upper, solved(lower, _in_order(B, order)))
-    return _in_order(solved(mt(lower), solved(mt(upper), B)), order.argsort(-1))
+    return _in_order(solved(mh(lower), solved(mh(upper), B)), order.argsort(-1))
 
 
 @function()

@@ -10,7 +10,7 @@ import numpy as np
 from ..graph import language as g
 from ..graph.composite import composite
 from ..graph.dtype import int64
-from ..graph.errors import ArgumentError
+from ..graph.errors import ArgumentError, ShapeError
 from ..graph.node import Node
 from ..graph.primitives.rules import normalize_axis
 from ..tensor.convert import from_buffer
@@ -233,6 +233,8 @@ def searchsorted(sorted_sequence: Tensor, values: Any, *, right: bool = False, s
 @function(is_method=False)
 def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
     """The bucket between boundaries that each element falls in."""
+    if boundaries.ndim != 1:
+        raise ShapeError(f"bucketize: boundaries: expected 1 dimension. Received: shape {tuple(boundaries.shape)}")
     return searchsorted(boundaries, input, right=right, out_int32=out_int32)
 
 

@@ -16,6 +16,7 @@ from ..graph.composite import composite
 from ..graph.errors import ArgumentError, DTypeError
 from ..graph.node import Node
 from ..graph.primitives.rules import normalize_axis
+from ..graph.scan import scan
 from ..tensor.core import Tensor, apply, cast, get_default_dtype, operand, promoted, result_type
 from .define import axes_of, function, into
 from .elementwise import logaddexp_stable
@@ -29,16 +30,16 @@ def variance(x: Node, *, axes: tuple[int, ...], correction: float, keepdims: boo
     wide = g.cast(x, dtypes.float32) if x.dtype.is_half else x
     middle = g.mean(wide, axes, keepdims=True)
     away = wide - middle
-    spread = g.sum(away * away, axes, keepdims) / float(max(g.count(x, axes) - correction, 0.0))
+    spread = g.sum(g.real(away * g.conjugate(away)), axes, keepdims) / float(max(g.count(x, axes) - correction, 0.0))
     kept = middle if keepdims else g.reshape(middle, spread.shape)
-    return g.cast(g.sqrt(spread) if root else spread, x.dtype), g.cast(kept, x.dtype)
+    return g.cast(g.sqrt(spread) if root else spread, x.dtype.to_real()), g.cast(kept, x.dtype)
 
 
 def _variance(name: str, input: Tensor, dim: Any, unbiased: Any, correction: Any, keepdim: bool, root: bool) -> Any:
     if isinstance(dim, bool):
         dim, unbiased = None, dim
-    if not input.dtype.is_floating_point:
-        raise DTypeError(f"{name}: expected a floating point dtype. Received: {input.dtype.name}")
+    if not input.dtype.differentiable:
+        raise DTypeError(f"{name}: expected a floating point or complex dtype. Received: {input.dtype.name}")
     if correction is None:
         correction = 1 if unbiased is None or unbiased else 0
     attributes = (
@@ -89,14 +90,14 @@ def vector_norm(x: Node, *, order: float, axes: tuple[int, ...], keepdims: bool)
     if order == -math.inf:
         return g.min(size, axes, keepdims)
     if order == 0:
-        return g.sum(g.cast(g.not_equal(x, 0), x.dtype), axes, keepdims)
+        return g.sum(g.cast(g.not_equal(x, 0), size.dtype), axes, keepdims)
     if order == 1:
         return g.sum(size, axes, keepdims)
     if order < 1:  # whose derivative at 0 is infinite
         at_zero = g.equal(x, 0)
         powers = g.select(at_zero, 0.0 if order > 0 else math.inf, g.power(g.select(at_zero, 1.0, size), order))
     else:
-        powers = x * x if order == 2 else g.power(size, order)
+        powers = g.real(x * g.conjugate(x)) if order == 2 else g.power(size, order)
     total = g.sum(powers, axes, keepdims)
     zero = g.equal(total, 0)
     safe = g.select(zero, 1.0, total)
@@ -146,7 +147,7 @@ log_softmax = _soft("log_softmax", activation.log_softmax, "The logarithm of sof
 @function()
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """The logarithm of the sum of exponentials over axes, without overflow."""
-    if not input.dtype.is_floating_point:
+    if not input.dtype.differentiable:
         input = cast(input, get_default_dtype())
     attributes = (("axis", axes_of(dim, input.ndim)), ("keepdims", bool(keepdim)))
     return into(out, apply(activation.logsumexp, (input,), attributes))
@@ -196,12 +197,21 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     return apply(running_logsumexp, (input,), (("axis", axis),))
 
 
+def _next_logsumexp(before: Node, x: Node) -> tuple[tuple[Node], tuple[()]]:
+    return (logaddexp_stable(x, before),), ()
+
+
 @composite
 def running_logsumexp(x: Node, *, axis: int) -> Node:
     """By doubling: after each step an element holds the sum over twice as many before it. Each sum is scaled by its
     own largest term, so that small beginnings before large numbers are kept."""
     if not x.ndim or not x.size:
         return g.apply("copy", x)
+    if x.dtype.is_complex:  # whole turns of the phase are counted in order
+        rows = g.permute(x, (axis, *(k for k in range(x.ndim) if k != axis)))
+        first, rest = g.reshape(g.narrow(rows, 0, 0, 1), rows.shape[1:]), g.narrow(rows, 0, 1, rows.shape[0] - 1)
+        states = scan(_next_logsumexp, (first,), (rest,)).states[0]
+        return g.permute(states, (*range(1, axis + 1), 0, *range(axis + 1, x.ndim)))
     size, reach = x.shape[axis], 1
     while reach < size:
         rest = logaddexp_stable(g.narrow(x, axis, reach, size - reach), g.narrow(x, axis, 0, size - reach))
@@ -225,7 +235,7 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any
 
 @composite
 def without_nan(x: Node) -> Node:
-    return g.select(g.not_equal(x, x), 0.0, x) if x.dtype.is_floating_point else g.apply("copy", x)
+    return g.select(g.not_equal(x, x), 0.0, x) if x.dtype.differentiable else g.apply("copy", x)
 
 
 def _zeroed(input: Tensor) -> Tensor:
@@ -273,6 +283,8 @@ def diff(
     input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
 ) -> Tensor:
     """Differences of neighbours along an axis, n times."""
+    if n < 0:
+        raise ArgumentError(f"diff: n: expected at least 0. Received: {n}")
     if not n:
         return input
     parts = [p for p in (prepend, input, append) if p is not None]

@@ -93,6 +93,31 @@ class AdamW(Adam):
         )  # fmt: skip
 
 
+class SparseAdam(Optimizer):
+    """Adam for embeddings: rows of which the gradient is 0 are left alone, and so is their state.
+
+    Gradients are dense here; rows of zeros stand for those that PyTorch's sparse gradients do not have.
+    """
+
+    def __init__(
+        self, params: Any = None, lr: Any = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+        maximize: bool = False,
+    ) -> None:  # fmt: skip
+        check("SparseAdam", "lr", lr > 0, "a number above 0", lr)
+        check("SparseAdam", "eps", eps > 0, "a number above 0", eps)
+        super().__init__(params, defaults("SparseAdam", lr=lr, betas=betas, eps=eps, maximize=maximize))
+
+    def begin(self, group: Group, parameter: Tensor) -> dict[str, Any]:
+        return {"step": 0.0, "exp_avg": zeros_like(parameter), "exp_avg_sq": zeros_like(parameter)}
+
+    def rule(self, group: Group, counted: Counted) -> tuple[Rule, Numbers, Attributes]:
+        (beta1, beta2), step = group["betas"], counted["step"]
+        step_size = group["lr"] * math.sqrt(1 - beta2**step) / (1 - beta1**step)
+        return update.sparse_adam, (step_size, 1 - beta1), (
+            ("beta2", beta2), ("eps", group["eps"]), ("maximize", group["maximize"]),
+        )  # fmt: skip
+
+
 class NAdam(Optimizer):
     """Adam with Nesterov's momentum (Dozat 2016)."""
 

@@ -181,6 +181,8 @@ class Optimizer:
         if isinstance(given, set):
             raise TypeError(f"{what}: expected parameters in a fixed order. Received: a set; use a list")
         given = [given] if isinstance(given, Tensor) else list(given)
+        if len({isinstance(each, tuple) for each in given}) > 1:
+            raise ArgumentError(f"{what}: expected names for all parameters, or for none")
         if given and isinstance(given[0], tuple):
             group["param_names"] = [name for name, _ in given]
             given = [parameter for _, parameter in given]
@@ -374,11 +376,19 @@ def defaults(name: str, **hyper: Any) -> Group:
     Raises ArgumentError that names the argument.
     """
     for argument, value in hyper.items():
+        if argument == "lr" and isinstance(value, Tensor):
+            check(name, argument, value.numel() == 1, "a number, or a tensor of one element", tuple(value.shape))
+            immobile = hyper.get("foreach") and not hyper.get("capturable")
+            check(name, argument, not immobile, "a number with foreach=True, unless capturable", "a tensor")
         if argument in ("lr", "eps", "weight_decay", "momentum", "lr_decay", "momentum_decay") and not isinstance(
             value, Tensor | tuple
         ):
             check(name, argument, value >= 0, "a number of at least 0", value)
         elif argument == "betas":
+            kinds = {isinstance(b, Tensor) for b in value}
+            check(name, argument, len(kinds) == 1, "two numbers, or two tensors", value)
+            immobile = kinds == {True} and hyper.get("foreach") and not hyper.get("capturable")
+            check(name, argument, not immobile, "numbers with foreach=True, unless capturable", value)
             check(name, argument, all(0 <= b < 1 for b in value), "two numbers in [0, 1)", value)
         elif argument == "differentiable" and value:
             raise NotSupported(f"{name}: differentiable=True is not supported: write the update with tensor operations")

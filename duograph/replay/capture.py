@@ -162,6 +162,8 @@ class _Analysis:
             for parameter in group["params"] if group else ():
                 self.had_gradient(parameter)
         slots = {v.slot: v.kind for v in pending}
+        if not slots:
+            raise Unrepeatable("it computes nothing")
         places = {slot: place for place, slot in enumerate(slots)}
         return Recipe(
             trace.step, tuple(slots), list(slots.values()), list(self.reads()), self.watch.sources,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import trace as tracing
+from ..graph.body import unreadable
 from ..graph.errors import ArgumentError
 from ..graph.node import Graph
 from ..graph.trace import Failure, Number, Refilling, Step, Trace
@@ -98,6 +99,8 @@ def patience(graph: Graph) -> float:
     seconds = 0.0
     for node in graph.nodes():
         seconds += 4e-6 + 1e-9 * node.size
+        if node.op.kind == "loop":
+            seconds += node["length"] * patience(node["body"])
         if node.op.kind == "contraction":
             first, second = (operand.size for operand in node.inputs)
             seconds += 2e-10 * (first * second * max(1, node.size)) ** 0.5
@@ -142,6 +145,8 @@ def realise(trace: Trace, refilling: Refilling | None = None) -> None:
     If the computation fails, the values it was for are marked failed, so that observing them raises the same error;
     after an interrupt they are still pending and a later realisation tries again.
     """
+    if not trace.readable:
+        raise unreadable()
     own = trace is tracing.local.trace
     interrupt: KeyboardInterrupt | None = None
     while True:

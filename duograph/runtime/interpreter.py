@@ -11,21 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..graph.errors import DuographError
+from ..graph.evaluation import evaluate
 from ..graph.node import Graph, Node
 
-
-def evaluate(node: Node, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    """One node's result. 16-bit floats compute in float32 and round once, at the end."""
-    op = node.op
-    if not op.moves_bits and any(i.dtype.is_half for i in node.inputs):
-        inputs = [x.astype(np.float32) if i.dtype.is_half else x for i, x in zip(node.inputs, inputs, strict=True)]
-    with np.errstate(all="ignore"):
-        result = np.asarray(op.evaluate(*inputs, **dict(node.attributes)))
-        if result.dtype != node.dtype.numpy:
-            result = result.astype(node.dtype.numpy)
-    if result.shape != node.shape:
-        raise AssertionError(f"{node!r}: evaluate gave shape {result.shape}")
-    return result
+__all__ = ["Interpretation", "evaluate"]
 
 
 class Interpretation:

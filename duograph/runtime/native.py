@@ -16,10 +16,12 @@ import numpy as np
 from ..codegen import lower, scalar
 from ..codegen.contract import Machine
 from ..codegen.launch import ERROR, SCRATCH, Address, Launch
-from ..codegen.lower import Host
+from ..codegen.lower import Host, Loop, Step
 from ..codegen.plan import Failure, Scratch
+from ..codegen.repeat import launches_of
 from ..compiler import check
 from ..compiler.arrays import ALIGNMENT, Array, Block, ordered_strides
+from ..compiler.complex import legalise
 from ..compiler.schedule import Schedule
 from ..compiler.simplify import simplify
 from ..graph.node import Graph
@@ -57,16 +59,18 @@ class Native:
     def __init__(self, graph: Graph, orders: Sequence[tuple[int, ...] | None]) -> None:
         self.graph = graph
         journal = log.Journal()
-        simple = simplify(graph)
+        real = legalise(graph)
+        simple = simplify(real)
         self.simple = simple
         checking = check.enabled()
         if checking:
-            check.check_graph(graph, simple)
+            check.check_graph(real, simple)
         journal.mark("simplify")
         inputs = []
         for position, (node, order) in enumerate(zip(simple.inputs, orders, strict=True)):
             block = Block(node.nbytes, "input", position)
-            strides = ordered_strides(node.shape, order or tuple(range(node.ndim)))
+            axes = tuple(range(node.ndim))
+            strides = ordered_strides(node.shape, axes if order is None else (*order, *axes[len(order) :]))
             inputs.append(Array(block, node.dtype, node.shape, strides))
         machine = Machine.of(targets.target(), targets.caches())
         schedule = Schedule(simple, inputs, scalar.SUPPORTED)
@@ -75,18 +79,19 @@ class Native:
             check.check_schedule(schedule)
         journal.mark("schedule")
         self.launches = lower.lower(machine, schedule)
+        waves.plan_turns(self.launches)
         self.preparations = waves.preparations(self.launches)
         self.kept = _keep(self.preparations)
         self.waves = waves.waves([step for step in self.launches if step not in self.preparations])
         self._donations = [
             (k, j)
             for k, j in waves.donations(self.waves)
-            if (simple.outputs[k].shape, simple.outputs[k].dtype) == (simple.inputs[j].shape, simple.inputs[j].dtype)
+            if (graph.outputs[k].shape, graph.outputs[k].dtype) == (graph.inputs[j].shape, graph.inputs[j].dtype)
         ]
         self.arena = waves.plan_memory(self.waves)
         if checking:
             waves.check_memory(self.waves)
-        self.scratch = max((step.scratch for step in self.launches if isinstance(step, Launch)), default=0)
+        self.scratch = max((launch.scratch for launch in launches_of(self.launches)), default=0)
         journal.mark("lower")
         self._lock = threading.Lock()
         self._bind()
@@ -94,9 +99,12 @@ class Native:
 
     def _bind(self) -> None:
         """Fill the tables that the driver reads."""
-        where = code.addresses(step.kernel for step in self.launches if isinstance(step, Launch))
+        self._where = code.addresses(launch.kernel for launch in launches_of(self.launches))
         simple = self.simple
         number_places = [k for k, node in enumerate(simple.inputs) if node.shape == ()]
+        self._complex_numbers = [
+            k for k, node in enumerate(self.graph.inputs) if not node.shape and simple.inputs[k].shape
+        ]
         self._array_places = [k for k, node in enumerate(simple.inputs) if node.shape != ()]
         self._number_places = number_places
         self._input_bases = {k: base for base, k in enumerate((*self._array_places, *number_places))}
@@ -119,64 +127,91 @@ class Native:
             offsets.append(start)
             start += simple.inputs[k].dtype.itemsize
         self._own_addresses = [(self._input_bases[k], at) for k, at in zip(number_places, offsets, strict=True)]
-        errors = sum(map(waves.is_checked, self.launches))
+        errors = sum(map(waves.is_checked, launches_of(self.launches)))
         self._errors = (ctypes.c_int64 * max(2, 2 * errors))()
         self._tables: list[Any] = []
-        relocations: list[int] = []
-        table_of_waves: list[int] = []
+        self._relocations: list[int] = []
+        self._checked = 0
+        rows: list[int] = []
         self._segments: list[tuple[Any, int, list[Host]]] = []
-        error = 0
-        all_waves: list[Sequence[Launch | Host]] = [*self.waves]
+        all_waves: list[Sequence[Step]] = [*self.waves]
         if self.preparations:
             all_waves.insert(0, self.preparations)
         for wave in all_waves:
             hosts = [step for step in wave if isinstance(step, Host)]
-            rows: list[int] = []
-            total, work, checked = 0, 0, False
-            for launch in wave:
-                if isinstance(launch, Host):
-                    continue
-                block = (ctypes.c_int64 * max(1, len(launch.arguments)))()
-                self._tables.append(block)
-                start = ctypes.addressof(block)
-                failing = waves.is_checked(launch)
-                for slot, value in enumerate(launch.arguments):
-                    if isinstance(value, int):
-                        block[slot] = value
-                    elif value.block is ERROR:
-                        block[slot] = ctypes.addressof(self._errors) + error * Failure.BYTES
-                    else:
-                        base, offset = self._location(value)
-                        relocations += [start + 8 * slot, base, offset]
-                error += failing
-                checked = checked or failing
-                total += launch.chunks
-                work += launch.bytes + launch.operations
-                rows += [where[launch.kernel.name], start, total]
-            if rows:
-                table = (ctypes.c_int64 * len(rows))(*rows)
-                self._tables.append(table)
-                serial = total == 1 or (work and work < SMALL)
-                flags = driver.SERIAL * bool(serial) + driver.CHECKED * checked
-                table_of_waves += [ctypes.addressof(table), len(rows) // 3, total, flags]
+            rows += self._wave(wave, [])
             if hosts or (self.preparations and not self._segments):
-                self._add_segment(relocations, table_of_waves, hosts)
-                table_of_waves = []
-        self._add_segment(relocations, table_of_waves, [])
-        self._output_shapes = [(o.shape, o.dtype.numpy) for o in simple.outputs]
+                self._add_segment(rows, hosts)
+                rows = []
+        self._add_segment(rows, [])
+        self._output_shapes = [(o.shape, o.dtype.numpy) for o in self.graph.outputs]
         self._overwriting = {k for k, _ in self._donations}  # they had better find an input that nobody needs
         self._spares: list[Buffer | None] = [None] * len(simple.outputs)
         self._run = driver.entry()[1]
 
-    def _add_segment(self, relocations: list[int], waves: list[int], hosts: list[Host]) -> None:
+    def _wave(self, wave: Sequence[Step], around: list[tuple[Loop, list[int]]]) -> list[int]:
+        """The row of a wave in the driver's table; none where only the interpreter has something to do.
+
+        Args:
+            around: The loops that the wave is in, the innermost last, and the addresses that they advance.
+        """
+        rows: list[int] = []
+        total, work, checked = 0, 0, False
+        for step in wave:
+            if isinstance(step, Loop):
+                return self._loop(step, around)
+            if isinstance(step, Host):
+                continue
+            total += step.chunks
+            work += step.bytes + step.operations
+            checked = checked or waves.is_checked(step)
+            rows += [self._where[step.kernel.name], self._block(step, around), total]
+        if not rows:
+            return []
+        serial = total == 1 or (work and work < SMALL)
+        flags = driver.SERIAL * bool(serial) + driver.CHECKED * checked
+        return [self._table(rows), len(rows) // 3, total, flags]
+
+    def _loop(self, loop: Loop, around: list[tuple[Loop, list[int]]]) -> list[int]:
+        advances: list[int] = []
+        rows = [word for wave in loop.waves for word in self._wave(wave, [*around, (loop, advances)])]
+        waves, moves = len(rows) // driver.WAVE_SLOTS, len(advances) // driver.ADVANCE_SLOTS
+        table = self._table((self._table(rows), waves, loop.turns, self._table(advances), moves))
+        return [table, 0, 0, driver.LOOP]
+
+    def _block(self, launch: Launch, around: list[tuple[Loop, list[int]]]) -> int:
+        """The address of a launch's arguments."""
+        block = (ctypes.c_int64 * max(1, len(launch.arguments)))()
+        self._tables.append(block)
+        start = ctypes.addressof(block)
+        for slot, value in enumerate(launch.arguments):
+            if isinstance(value, int):
+                block[slot] = value
+            elif value.block is ERROR:
+                block[slot] = ctypes.addressof(self._errors) + self._checked * Failure.BYTES
+            else:
+                for loop, advances in reversed(around):
+                    place = loop.outside(value)
+                    value = place.address
+                    if place.stride:
+                        advances += [start + 8 * slot, place.stride, place.bits]
+                self._relocations += [start + 8 * slot, *self._location(value)]
+        self._checked += waves.is_checked(launch)
+        return start
+
+    def _table(self, words: Sequence[int]) -> int:
+        """The address of some words, which stay where they are."""
+        table = (ctypes.c_int64 * max(1, len(words)))(*words)
+        self._tables.append(table)
+        return ctypes.addressof(table)
+
+    def _add_segment(self, rows: list[int], hosts: list[Host]) -> None:
         """Waves that run in one call, and what the interpreter computes after them."""
-        relocation_table = (ctypes.c_int64 * max(1, len(relocations)))(*relocations)
-        wave_table = (ctypes.c_int64 * max(1, len(waves)))(*waves)
+        relocations = self._relocations
         plan = (ctypes.c_int64 * driver.PLAN_SLOTS)(
-            ctypes.addressof(relocation_table), len(relocations) // 3, ctypes.addressof(wave_table), len(waves) // 4,
+            self._table(relocations), len(relocations) // 3, self._table(rows), len(rows) // driver.WAVE_SLOTS,
             ctypes.addressof(self._bases), ctypes.addressof(self._errors), len(self._errors) // 2, 0,
         )  # fmt: skip
-        self._tables += [relocation_table, wave_table]
         self._segments.append((plan, ctypes.addressof(plan), hosts))
 
     def _location(self, address: Address) -> tuple[int, int]:
@@ -213,6 +248,8 @@ class Native:
 
     def _call(self, leaves: Sequence[Any], holders: int) -> list[Buffer]:
         bases = self._bases
+        if self._complex_numbers:
+            leaves = self._with_pairs(leaves)
         bases[: len(self._array_places)] = [leaves[k].address for k in self._array_places]
         numbers = [leaves[k] for k in self._number_places]
         if self._packable and all(type(number) is Number for number in numbers):
@@ -306,6 +343,14 @@ class Native:
             return []
         return [(weakref.ref(leaf), leaf.version) for leaf in now]
 
+    def _with_pairs(self, leaves: Sequence[Any]) -> list[Any]:
+        """Complex numbers of Python in memory, as two parts."""
+        found = list(leaves)
+        for k in self._complex_numbers:
+            if type(found[k]) is Number:
+                found[k] = Buffer(np.asarray(found[k].number, self.graph.inputs[k].dtype.numpy))
+        return found
+
     def _mixed(self, leaves: Sequence[Any]) -> None:
         """Single numbers of which some are in memory."""
         for (base, address), k in zip(self._own_addresses, self._number_places, strict=True):
@@ -341,7 +386,7 @@ class Native:
 
         result = evaluate(host.node, [view(a) for a in host.operands])
         if host.node.size:
-            view(host.result)[...] = result
+            view(host.result)[...] = result if host.row is None else result[host.row]
 
 
 def _keep(preparations: Sequence[Launch]) -> int:

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from ..codegen.launch import Launch
-from ..codegen.lower import Host
+from ..codegen.lower import Host, Step
 from ..graph.errors import DuographError
 from . import driver
 
@@ -31,7 +30,7 @@ class Run:
     """The best time of a wave, or of what the interpreter computes for it."""
 
     wave: str
-    steps: list[Launch | Host]
+    steps: list[Step]
     seconds: float
 
 
@@ -94,7 +93,7 @@ def _waves(native: Native, run: Callable[[int], Any]) -> list[Run]:
     rows = ((plan, row) for plan, _, _ in native._segments for row in range(plan[3]))
     found = []
     for name, wave in named_waves(native):
-        launches = [step for step in wave if isinstance(step, Launch)]
+        launches = [step for step in wave if not isinstance(step, Host)]
         hosts = [step for step in wave if isinstance(step, Host)]
         if launches:
             plan, row = next(rows)
@@ -109,7 +108,7 @@ def _waves(native: Native, run: Callable[[int], Any]) -> list[Run]:
     return found
 
 
-def named_waves(native: Native) -> list[tuple[str, Sequence[Launch | Host]]]:
+def named_waves(native: Native) -> list[tuple[str, Sequence[Step]]]:
     """The waves by their numbers; `ONCE` for what runs only when its inputs are others than in the run before."""
     numbered = [(str(number), wave) for number, wave in enumerate(native.waves)]
     return [(ONCE, native.preparations), *numbered] if native.preparations else [*numbered]

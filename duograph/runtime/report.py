@@ -6,11 +6,12 @@ import io
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..codegen.launch import Launch
-from ..codegen.lower import Host
+from ..codegen.lower import Host, Loop, Step
+from ..codegen.repeat import launches_of
 from ..compiler.affine import VIEWS
 from ..compiler.arrays import Array, Block
 from ..compiler.group import Group
@@ -46,8 +47,10 @@ class Report:
         self.number = number
         self.journal = journal
         self.lines = {**native.simple.lines, **native.graph.lines}
+        for loop in _loops(native.launches):
+            self.lines |= loop.graph.lines
         self.steps = [(name, step) for name, wave in named_waves(native) for step in wave]
-        self.launches = [(name, step) for name, step in self.steps if isinstance(step, Launch)]
+        self.launches = [(name, step) for name, step in self.steps if not isinstance(step, Host)]
 
     def text(self, stage: str) -> str:
         """What a stage has to say, but for `profile`."""
@@ -59,7 +62,7 @@ class Report:
     def plans(self) -> str:
         """One line."""
         native, journal = self.native, self.journal
-        names = {step.kernel.name for _, step in self.launches}
+        names = {launch.kernel.name for launch in launches_of([step for _, step in self.launches])}
         fresh = names - journal.known
         compiled = len(fresh & code.compiled)
         stages = ", ".join(f"{stage} {1e3 * seconds:.1f}" for stage, seconds in journal.seconds.items())
@@ -88,14 +91,26 @@ class Report:
         """Each launch with what it computes, and what stayed out of the nests of its operands."""
         text = [self._head(f"fusion: {counted(len(self.steps), 'launch', 'launches')}")]
         for name, step in self.steps:
-            text.append(f"  {'once' if name == ONCE else f'wave {name}'}: {title_of(step)}")
-            for line, names in self._by_line(nodes_of(step)):
-                text.append(f"    {names}{f'  <- {short(line)}' if line else ''}")
+            text += self._fused(step, "  once: " if name == ONCE else f"  wave {name}: ")
         apart = self._apart()
         if apart:
             text.append("  apart from what they need:")
             text += [f"    {spelled(node)}: {reason}{self._at(node)}" for node, reason in apart]
         return "\n".join(text)
+
+    def _fused(self, step: Step, head: str) -> list[str]:
+        """A launch with what it computes; a loop with its launches."""
+        margin = " " * (len(head) - len(head.lstrip()))
+        if isinstance(step, Loop):
+            text = [f"{head}{counted(step.turns, 'turn')} of"]
+            for number, wave in enumerate(step.waves):
+                for inner in wave:
+                    text += self._fused(inner, f"{margin}  wave {number}: ")
+            return text
+        text = [f"{head}{title_of(step)}"]
+        for line, names in self._by_line(nodes_of(step)):
+            text.append(f"{margin}  {names}{f'  <- {short(line)}' if line else ''}")
+        return text
 
     def layout(self) -> str:
         """The activations that do not lie row-major, and all copies."""
@@ -184,7 +199,7 @@ class Report:
         total = sum(run.seconds for run in runs.waves if run.wave != ONCE)
         rows = []
         for run in sorted(runs.waves, key=lambda run: -run.seconds):
-            launches = [step for step in run.steps if isinstance(step, Launch)]
+            launches = [step for step in run.steps if not isinstance(step, Host)]
             operations, moved = sum(s.operations for s in launches), sum(s.bytes for s in launches)
             floor, _ = floor_of(launches, machine)
             titles = Counter(cut(title_of(step)) for step in run.steps)
@@ -216,7 +231,7 @@ class Report:
         line = self.lines.get(node)
         return f"  <- {short(line)}" if line else ""
 
-    def _line_of(self, step: Launch | Host) -> str:
+    def _line_of(self, step: Step) -> str:
         """Where in the user's program most nodes of a launch come from: file and line."""
         lines = Counter(line for node in nodes_of(step) if (line := self.lines.get(node)))
         return place_of(lines.most_common(1)[0][0]) if lines else ""
@@ -252,20 +267,28 @@ class Report:
                     found[block] = (min(first, number), max(last, number))
         return found
 
-    def _how(self, step: Launch | Host | None) -> str:
+    def _how(self, step: Step | None) -> str:
         if step is None:
             return "with what is computed"
         return "by a copy" if not nodes_of(step) else f"written by {title_of(step)}"
 
 
-def nodes_of(step: Launch | Host) -> Sequence[Node]:
+def nodes_of(step: Step) -> Sequence[Node]:
     """What a step computes, views left out."""
-    return [node for node in step.nodes if node.op.name not in VIEWS] if isinstance(step, Launch) else (step.node,)
+    return (step.node,) if isinstance(step, Host) else [node for node in step.nodes if node.op.name not in VIEWS]
 
 
-def title_of(step: Launch | Host) -> str:
+def _loops(steps: Iterable[Step]) -> Iterator[Loop]:
+    """All loops, those within loops too."""
+    for step in steps:
+        if isinstance(step, Loop):
+            yield step
+            yield from _loops(step.steps)
+
+
+def title_of(step: Step) -> str:
     """A step's name for people."""
-    return step.title if isinstance(step, Launch) else f"{step.node.op.name} by the interpreter"
+    return f"{step.node.op.name} by the interpreter" if isinstance(step, Host) else step.title
 
 
 def cut(title: str) -> str:
@@ -291,7 +314,7 @@ def order_name(array: Array) -> str:
     return f"order {', '.join(map(str, array.order))}{last}"
 
 
-def floor_of(launches: Iterable[Launch], machine: Speed) -> tuple[float, str]:
+def floor_of(launches: Iterable[Launch | Loop], machine: Speed) -> tuple[float, str]:
     """The seconds that launches take at least, and what does not let them be quicker.
 
     Doubles are half as many in a vector. One operation is counted for each element of an elementwise node, which an

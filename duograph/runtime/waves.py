@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..codegen.launch import ERROR, Address, Launch
-from ..codegen.lower import Host
+from ..codegen.lower import Host, Loop, Step
 from ..compiler import memory
 from ..compiler.arrays import Block
 from ..compiler.check import CompilerError
 
-Waves = list[list[Launch | Host]]
+Waves = list[list[Step]]
 
 
-def is_checked(step: Launch | Host) -> bool:
-    """Whether a launch may refuse its data."""
+def is_checked(step: Step) -> bool:
+    """Whether a launch, or one within a loop, may refuse its data."""
+    if isinstance(step, Loop):
+        return any(map(is_checked, step.steps))
     return isinstance(step, Launch) and any(isinstance(a, Address) and a.block is ERROR for a in step.arguments)
 
 
-def preparations(steps: Sequence[Launch | Host]) -> list[Launch]:
+def preparations(steps: Sequence[Step]) -> list[Launch]:
     """Launches that pack an input which the plan does not overwrite: what they make is kept from run to run, and made
     again only for another input. So a model's weights are packed once, however often it predicts."""
     overwritten = {read for step in steps if isinstance(step, Launch) for _, read in step.replaces}
@@ -32,7 +34,7 @@ def preparations(steps: Sequence[Launch | Host]) -> list[Launch]:
     ]
 
 
-def waves(steps: Sequence[Launch | Host]) -> Waves:
+def waves(steps: Sequence[Step]) -> Waves:
     """Launches that do not depend on one another run together, as soon as what they need is there.
 
     A launch that may overwrite an input comes after all that may refuse their data: then nothing is lost.
@@ -52,10 +54,26 @@ def waves(steps: Sequence[Launch | Host]) -> Waves:
     found: Waves = [[] for _ in range(max(levels, default=-1) + 1)]
     for step, level in zip(steps, levels, strict=True):
         found[level].append(step)
-    return [wave for wave in found if wave]
+    return [part for wave in found for part in _parts(wave) if part]
 
 
-def _levels(steps: Sequence[Launch | Host], bounds: dict[int, int]) -> list[int]:
+def _parts(wave: list[Step]) -> Waves:
+    """A loop is a wave of its own: its turns have waves themselves."""
+    others: list[Step] = [step for step in wave if not isinstance(step, Loop)]
+    loops: Waves = [[step] for step in wave if isinstance(step, Loop)]
+    return [others, *loops]
+
+
+def plan_turns(steps: Sequence[Step]) -> None:
+    """Decide for each loop what runs together in one turn, and give the turn's temporaries their places."""
+    for step in steps:
+        if isinstance(step, Loop):
+            plan_turns(step.steps)
+            step.waves = waves(step.steps)
+            step.workspace.nbytes = plan_memory(step.waves)
+
+
+def _levels(steps: Sequence[Step], bounds: dict[int, int]) -> list[int]:
     """The wave of each step. `bounds` are waves before which some may not run."""
     written: dict[Block, int] = {}
     read: dict[Block, int] = {}
@@ -82,7 +100,7 @@ def _levels(steps: Sequence[Launch | Host], bounds: dict[int, int]) -> list[int]
     return levels
 
 
-def _delayed(steps: Sequence[Launch | Host], levels: list[int]) -> list[int]:
+def _delayed(steps: Sequence[Step], levels: list[int]) -> list[int]:
     """What needs no other step runs just before it is needed, while it is still in the caches then: weights are packed
     before their product, not at the plan's beginning."""
     made = {block for step in steps for block in step.writes}
@@ -164,6 +182,9 @@ def check_memory(waves: Waves) -> None:
     Raises:
         CompilerError: They do.
     """
+    for step in (step for wave in waves for step in wave):
+        if isinstance(step, Loop):
+            check_memory(step.waves)
     shared = {frozenset(p) for wave in waves for step in wave if isinstance(step, Launch) for p in step.replaces}
     uses: dict[Block, list[int]] = {}
     for number, wave in enumerate(waves):

@@ -77,13 +77,14 @@ def _array(data: Any, wanted: DType | None) -> np.ndarray:
         array = np.asarray(data)
     except ValueError:
         raise ArgumentError(f"tensor: expected numbers in equally long sequences. Received: {_short(data)}") from None
-    if array.dtype == object or (array.dtype.kind not in "biuf" and array.dtype not in dtypes.BY_NUMPY):
+    if array.dtype == object or (array.dtype.kind not in "biufc" and array.dtype not in dtypes.BY_NUMPY):
         raise DTypeError(f"tensor: expected numbers. Received: {_short(data)}")
     if wanted is None:
         wanted = dtypes.dtype(array.dtype)
-        if isinstance(data, list | tuple | range | bool | int | float):  # Python's numbers have no size of their own
-            if wanted.is_floating_point and not _has_numpy(data):
-                wanted = core.get_default_dtype()
+        if isinstance(data, list | tuple | range | bool | int | float | complex):  # Python's have no size of their own
+            if wanted.differentiable and not _has_numpy(data):
+                default = core.get_default_dtype()
+                wanted = default.to_complex() if wanted.is_complex else default
             elif wanted.category == "int":
                 wanted = dtypes.int64
     with np.errstate(all="ignore"):
@@ -97,7 +98,7 @@ def _has_tensors(data: Any) -> bool:
 def _has_numpy(data: Any) -> bool:
     while isinstance(data, list | tuple) and data:
         data = data[0]
-    return isinstance(data, np.ndarray | np.generic) and not isinstance(data, float)
+    return isinstance(data, np.ndarray | np.generic) and not isinstance(data, float | complex)
 
 
 def _plain(data: Any) -> Any:

@@ -195,7 +195,7 @@ class Tensor:
         return complex(self.item())
 
     def __index__(self) -> int:
-        if self.dtype.is_floating_point:
+        if self.dtype.differentiable:
             raise TypeError(f"only an integer tensor can be an index. Received: {self.dtype.name}")
         return operator.index(int(self.item()))
 
@@ -217,8 +217,10 @@ class Tensor:
         if bool(requires_grad) == (value.origin is not None):
             return self
         if requires_grad:
-            if not value.dtype.is_floating_point:
-                raise GradientError(f"only floating point tensors can require gradients. Received: {value.dtype.name}")
+            if not value.dtype.differentiable:
+                raise GradientError(
+                    f"only tensors of floating point or complex dtypes can require gradients. Received: {value.dtype.name}"
+                )
             self._value = alias(value, self._leaf(self))
         else:
             if not isinstance(value.origin, Leaf):
@@ -317,22 +319,27 @@ def get_default_dtype() -> DType:
     return default_dtype
 
 
-NUMBERS = (bool, int, float, np.generic)
+NUMBERS = (bool, int, float, complex, np.generic)
 OPERANDS = (Tensor, *NUMBERS, np.ndarray)
 """What stands beside a tensor in arithmetic."""
-_RANKS = {bool: 0, int: 1, float: 2}  # the weakest category that takes such a number as it is: see DType.rank
+_RANKS = {
+    bool: 0,
+    int: 1,
+    float: 2,
+    complex: 3,
+}  # the weakest category that takes such a number as it is: see DType.rank
 
 
 def result_type(*operands: Any) -> DType:
     """PyTorch's promotion: tensors with axes decide, then 0-d tensors, then Python numbers, each of which counts only
-    if it is of a stronger category (bool < int < float) than what came before."""
+    if it is of a stronger category (bool < int < float < complex) than what came before."""
     ranked: list[DType | None] = [None, None, None]
     for operand in operands:
         if isinstance(operand, Tensor):
             rank, found = (0 if operand._value.shape else 1), operand._value.dtype
         elif isinstance(operand, DType):
             rank, found = 0, operand
-        elif isinstance(operand, np.generic) and not isinstance(operand, np.bool_ | np.float64):
+        elif isinstance(operand, np.generic) and not isinstance(operand, np.bool_ | np.float64 | np.complex128):
             rank, found = 1, dtypes.dtype(operand.dtype)
         else:
             rank, found = 2, dtypes.of_number(operand, default_dtype)
@@ -341,7 +348,10 @@ def result_type(*operands: Any) -> DType:
     present = [found for found in ranked if found is not None]
     if not present:
         raise ArgumentError("result_type() needs at least one operand")
-    return max(present, key=lambda found: found.rank)  # the first of the strongest category
+    result = present.pop()
+    while present:
+        result = dtypes.combine(present.pop(), result)
+    return result
 
 
 def cast(tensor: Tensor, dtype: DType) -> Tensor:
@@ -351,7 +361,10 @@ def cast(tensor: Tensor, dtype: DType) -> Tensor:
         return tensor
     if type(value.buffer) is Number and value.origin is None:
         number = constant if value.buffer.fixed else tracing.scalar
-        return wrap(number(value.buffer.number, dtype), tensor._device)
+        content = value.buffer.number
+        if type(content) is complex and not dtype.is_complex and dtype is not dtypes.bool_:
+            content = content.real
+        return wrap(number(content, dtype), tensor._device)
     return apply(PRIMITIVES["cast"], (tensor,), (("dtype", dtype),))
 
 
@@ -393,7 +406,7 @@ def binary(op: Any, x: Any, y: Any, to: Callable[[DType], DType] | None = None) 
             if isinstance(y, Tensor):
                 if y._value.dtype is dtype and y._device is x._device:
                     return wrap(record(op, (value, y._value)), x._device)
-            elif _RANKS.get(type(y), 3) <= dtype.rank:
+            elif _RANKS.get(type(y), 4) <= dtype.rank:
                 return wrap(record(op, (value, constant(y, dtype))), x._device)
     if isinstance(x, OPERANDS) and isinstance(y, OPERANDS):
         return promoted(op, x, y, to=to)
@@ -408,7 +421,7 @@ def _of_array(array: np.ndarray) -> Tensor:
 
 def to_float(dtype: DType) -> DType:
     """Integers become the default floating point dtype."""
-    return dtype if dtype.is_floating_point else default_dtype
+    return dtype if dtype.differentiable else default_dtype
 
 
 def method(function: Any, *names: str) -> Any:

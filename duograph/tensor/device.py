@@ -8,7 +8,10 @@ from ..graph.errors import DeviceError
 
 
 class Device:
-    """A device: `cpu`, or `meta`, on which tensors have a shape and a dtype but no content."""
+    """A device: `cpu`, or `meta`, on which tensors have a shape and a dtype but no content.
+
+    `with` it, tensors are made there where no device is named.
+    """
 
     __slots__ = ("index", "type")
 
@@ -43,9 +46,18 @@ class Device:
     def __reduce__(self) -> tuple[Any, ...]:
         return Device, (self.type, self.index)
 
+    def __enter__(self) -> Device:
+        defaults.append(device(self))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        defaults.pop()
+
 
 CPU = Device("cpu")
 META = Device("meta")
+defaults = [CPU]
+"""Where tensors are made when no device is named: the last; those before are of the `with` blocks around."""
 
 
 def device(spec: Any) -> Device:

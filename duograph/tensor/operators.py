@@ -92,7 +92,7 @@ def power(base: Any, exponent: Any) -> Tensor:
                 raise DTypeError(
                     "integers to negative integer powers are not allowed: cast to a floating point dtype first"
                 )
-        if exponent == 0.5 and dtype.is_floating_point:
+        if exponent == 0.5 and dtype.differentiable:
             return apply(P["sqrt"], (base,))
     return promoted(P["power"], base, exponent)
 

@@ -64,7 +64,14 @@ def _formatter(array: np.ndarray) -> dict[str, Any]:
 def content(array: np.ndarray) -> str:
     """The numbers of an array, nested in brackets."""
     formatter = None
-    if array.dtype.kind == "f" or array.dtype == dtypes.bfloat16.numpy:
+    if array.dtype.kind == "c":
+        re, im = (_formatter(part)["float_kind"] for part in (array.real, array.imag))
+
+        def whole(z: complex) -> str:
+            return f"{re(z.real)}{'-' if np.signbit(z.imag) else '+'}{im(abs(z.imag)).strip()}j"
+
+        formatter = {"complex_kind": whole}
+    elif array.dtype.kind == "f" or array.dtype == dtypes.bfloat16.numpy:
         array = array.astype(np.float64)
         formatter = _formatter(array)
     return np.array2string(

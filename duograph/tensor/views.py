@@ -18,13 +18,37 @@ import numpy as np
 from ..graph import language as g
 from ..graph import trace as tracing
 from ..graph.composite import composite
+from ..graph.dtype import dtype
 from ..graph.errors import ArgumentError, GradientError, ShapeError
 from ..graph.node import PRIMITIVES, Attributes, Node
 from ..graph.trace import Leaf, Value, alias, local, record
 from ..runtime.buffer import Buffer
 from .core import Tensor, method, wrap
 
-Step = tuple[str, Attributes]  # a primitive's name and attributes: one hop of a view's path
+Step = tuple[str, Attributes]  # an operation's name and attributes: one hop of a view's path
+
+
+@composite
+def as_real(x: Node) -> Node:
+    """Real and imaginary parts along a last axis."""
+    return g.concatenate([g.expand_dims(g.real(x), -1), g.expand_dims(g.imag(x), -1)], -1)
+
+
+@composite
+def as_complex(x: Node) -> Node:
+    """The complex numbers whose parts are along the last axis."""
+    re, im = (g.reshape(g.narrow(x, -1, k, 1), x.shape[:-1]) for k in (0, 1))
+    return g.join(re, im)
+
+
+@composite
+def write_part(base: Node, new: Node, *, part: str) -> Node:
+    """`base` with its real or its imaginary part replaced by `new`."""
+    return g.join(new, g.imag(base)) if part == "real" else g.join(g.real(base), new)
+
+
+_OPERATIONS: dict[str, Any] = {**PRIMITIVES, "as_real": as_real, "as_complex": as_complex}
+"""What a step of a path may name."""
 
 
 @composite
@@ -56,7 +80,7 @@ def write_slice(base: Node, new: Node, *, start: tuple[int, ...], stop: tuple[in
 
 def _walk(value: Value, step: Step) -> Value:
     name, attributes = step
-    return record(PRIMITIVES[name], (value,), attributes)
+    return record(_OPERATIONS[name], (value,), attributes)
 
 
 def _write(value: Value, step: Step, new: Value) -> Value:
@@ -70,6 +94,10 @@ def _write(value: Value, step: Step, new: Value) -> Value:
         return record(PRIMITIVES["permute"], (new,), (("axes", inverse),))
     if name == "slice":
         return record(write_slice, (value, new), attributes)
+    if name in ("as_real", "as_complex"):
+        return record(as_complex if name == "as_real" else as_real, (new,))
+    if name in ("real", "imag"):
+        return record(write_part, (value, new), (("part", name),))
     raise ArgumentError(
         "in-place write to an expanded tensor: several of its elements are one place in memory. "
         "Write to a .clone() of it"
@@ -91,6 +119,14 @@ def _array_view(array: np.ndarray, step: Step) -> np.ndarray | None:
         ]
     if name == "broadcast_to":
         return np.broadcast_to(array, given["shape"])
+    if name in ("real", "imag"):
+        return getattr(array, name)
+    if name == "as_real":
+        pairs = array[..., None]  # an axis of one element, which any view can widen
+        return pairs.view(array.real.dtype)
+    if name == "as_complex":
+        whole = np.result_type(array.dtype, np.complex64)
+        return array.view(whole)[..., 0] if array.strides[-1] == array.itemsize else None
     try:
         view = array.view()
         view.shape = given["shape"]
@@ -100,7 +136,8 @@ def _array_view(array: np.ndarray, step: Step) -> np.ndarray | None:
 
 
 def view(tensor: Tensor, *steps: Step) -> Tensor:
-    """A view of `tensor` through view operations (primitives "reshape", "permute", "slice", "broadcast_to").
+    """A view of `tensor` through view operations: the primitives "reshape", "permute", "slice", "broadcast_to", "real"
+    and "imag", and the composites "as_real" and "as_complex".
 
     On realised content that needs no gradient nothing is recorded: the view is a window on the same memory.
     """
@@ -112,7 +149,8 @@ def view(tensor: Tensor, *steps: Step) -> Tensor:
             if array is not None:
                 array = _array_view(array, step)
         if array is not None:
-            value = Value(array.shape, value.dtype, buffer.view(array))
+            kind = value.dtype if array.dtype is value.dtype.numpy else dtype(array.dtype)
+            value = Value(array.shape, kind, buffer.view(array))
             return _attach(wrap(value, tensor._device), tensor, steps)
     for step in steps:
         value = _walk(value, step)

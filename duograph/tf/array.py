@@ -8,9 +8,10 @@ from typing import Any
 import duograph.torch as torch
 
 from . import dtypes
-from .errors import InvalidArgumentError
+from .errors import InvalidArgumentError, report
 from .math import axes
 from .tensors import Tensor, _sizes, convert_to_tensor
+from .text import rearranging
 
 __all__ = [
     "argsort",
@@ -43,22 +44,26 @@ __all__ = [
 ]
 
 
+@rearranging
 def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
     """The same content in another shape; one size may be -1."""
     return convert_to_tensor(tensor).reshape(_sizes(shape))
 
 
+@rearranging
 def transpose(a: Any, perm: Any = None, conjugate: bool = False, name: str = "transpose") -> Tensor:
     """Axes in the order `perm` (by default reversed)."""
     a = convert_to_tensor(a)
     return a.permute(_sizes(perm) if perm is not None else tuple(builtins.range(a.ndim))[::-1])
 
 
+@rearranging
 def expand_dims(input: Any, axis: int, name: str | None = None) -> Tensor:
     """A new axis of size 1 at `axis`."""
     return convert_to_tensor(input).unsqueeze(int(axis))
 
 
+@rearranging
 def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Tensor:
     """Without the axes of size 1, or without those named. Raises InvalidArgumentError where a named one is larger."""
     input = convert_to_tensor(input)
@@ -73,21 +78,25 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Tensor:
     return torch.squeeze(input, tuple(chosen))
 
 
+@rearranging
 def concat(values: Any, axis: int, name: str = "concat") -> Tensor:
     """Tensors joined along an axis they have."""
     return torch.cat([convert_to_tensor(v) for v in values], dim=int(axis))
 
 
+@rearranging
 def stack(values: Any, axis: int = 0, name: str = "stack") -> Tensor:
     """Tensors joined along a new axis."""
     return torch.stack([convert_to_tensor(v) for v in values], dim=axis)
 
 
+@rearranging
 def unstack(value: Any, num: int | None = None, axis: int = 0, name: str = "unstack") -> list[Tensor]:
     """The slices along `axis`, without it."""
     return list(torch.unbind(convert_to_tensor(value), axis))
 
 
+@rearranging
 def split(
     value: Any, num_or_size_splits: Any, axis: int = 0, num: int | None = None, name: str = "split"
 ) -> list[Tensor]:
@@ -111,22 +120,26 @@ def split(
     return list(torch.split(value, sizes, dim=axis))
 
 
+@rearranging
 def tile(input: Any, multiples: Any, name: str | None = None) -> Tensor:
     """Copies side by side: `multiples` along each axis."""
     return torch.tile(convert_to_tensor(input), _sizes(multiples))
 
 
+@rearranging
 def repeat(input: Any, repeats: Any, axis: int | None = None, name: str | None = None) -> Tensor:
     """Each element (along `axis`; None: of the flattened input) `repeats` times, one number or one for each."""
     repeats = repeats if isinstance(repeats, int) else convert_to_tensor(repeats)
     return torch.repeat_interleave(convert_to_tensor(input), repeats, dim=axis)
 
 
+@rearranging
 def reverse(tensor: Any, axis: Any, name: str | None = None) -> Tensor:
     """The order along each of the axes reversed."""
     return torch.flip(convert_to_tensor(tensor), _sizes(axis))
 
 
+@rearranging
 def roll(input: Any, shift: Any, axis: Any, name: str | None = None) -> Tensor:
     """Elements moved along `axis`, round the end."""
     return torch.roll(convert_to_tensor(input), axes(shift), axes(axis))
@@ -152,11 +165,13 @@ def pad(
     return tensor
 
 
+@rearranging
 def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:
     """`input` repeated along the axes it lacks or has with size 1."""
     return torch.broadcast_to(convert_to_tensor(input), _sizes(shape))
 
 
+@rearranging
 def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor:
     """The box that begins at `begin` and has sizes `size` (-1: to the end)."""
     input_ = convert_to_tensor(input_)
@@ -164,6 +179,7 @@ def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor
     return input_[tuple(builtins.slice(b, n if s == -1 else b + s) for b, s, n in bounds)]
 
 
+@rearranging
 def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Tensor:
     """x where the condition is true, y elsewhere; with the condition alone, the int64 indices where it is true."""
     condition = convert_to_tensor(condition).to(dtypes.bool)
@@ -174,6 +190,7 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     return torch.where(condition, *operands("where", x, y))
 
 
+@rearranging
 def gather(
     params: Any,
     indices: Any,
@@ -205,6 +222,7 @@ def gather(
     return params[tuple(picks)]
 
 
+@rearranging
 def gather_nd(params: Any, indices: Any, batch_dims: int = 0, name: str | None = None) -> Tensor:
     """Slices of `params` at index vectors: the last axis of `indices` runs over the first axes of `params`."""
     params, indices = convert_to_tensor(params), convert_to_tensor(indices).to(dtypes.int64)
@@ -225,6 +243,7 @@ def tensor_scatter_nd_add(tensor: Any, indices: Any, updates: Any, name: str | N
     return _scatter(tensor, indices, updates, accumulate=True)
 
 
+@rearranging
 def tensor_scatter_nd_update(tensor: Any, indices: Any, updates: Any, name: str | None = None) -> Tensor:
     """`tensor` with `updates` in place of what was at index vectors."""
     return _scatter(tensor, indices, updates, accumulate=False)
@@ -236,6 +255,7 @@ def _scatter(tensor: Any, indices: Any, updates: Any, accumulate: bool) -> Tenso
     return torch.index_put(tensor, tuple(places), convert_to_tensor(updates, tensor.dtype), accumulate=accumulate)
 
 
+@rearranging
 def boolean_mask(tensor: Any, mask: Any, axis: int | None = None, name: str = "boolean_mask") -> Tensor:
     """The slices of `tensor` where `mask` (over its axes from `axis` on) is true, in order."""
     tensor, mask = convert_to_tensor(tensor), convert_to_tensor(mask).to(dtypes.bool)
@@ -289,3 +309,6 @@ def unique(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> tupl
     order = torch.argsort(first)
     rank = torch.argsort(order)
     return values[order], rank[inverse].to(dtypes.as_dtype(out_idx))
+
+
+report(globals(), __all__)

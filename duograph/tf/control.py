@@ -1,4 +1,4 @@
-"""Control flow over tensors. It runs in Python, and the operations of the path taken are recorded."""
+"""Control flow over tensors. It runs in Python, and the operations of the path taken are recorded; a `scan` is one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import duograph.torch as torch
+from duograph.ops import loops
 
 from . import dtypes
 from .structure import flatten, map_structure, pack_like
@@ -79,29 +80,53 @@ def map_fn(fn: Callable[[Any], Any], elems: Any, dtype: Any = None, fn_output_si
 
 
 def scan(fn: Callable[[Any, Any], Any], elems: Any, initializer: Any = None, reverse: bool = False, **_: Any) -> Any:
-    """All intermediate results of `accumulated = fn(accumulated, row)`, stacked along a new first axis."""
-    elems = map_structure(convert_to_tensor, elems)
-    order = list(range(flatten(elems)[0].shape[0]))
-    order = order[::-1] if reverse else order
-    state = initializer
-    results = []
-    for i in order:
-        row = map_structure(lambda t, i=i: t[i], elems)
-        state = row if state is None else fn(state, row)
-        results.append(state)
-    results = results[::-1] if reverse else results
-    columns = zip(*(flatten(r) for r in results), strict=True)
-    return pack_like(results[0], [torch.stack([convert_to_tensor(x) for x in column]) for column in columns])
+    """All intermediate results of `accumulated = fn(accumulated, row)`, stacked along a new first axis.
+
+    Without an initializer the first row is one, and the first result. `fn` is recorded once, however many rows there
+    are: what it is given cannot be read.
+
+    Raises:
+        TypeError: `fn` gives another dtype than it was given.
+        GraphError: `fn` reads a value.
+    """
+    first, stacked, _last, structure = _accumulated(fn, elems, initializer, reverse)
+    if initializer is None:
+        pairs = zip(first, stacked, strict=True)
+        stacked = [torch.cat([s, f.unsqueeze(0)] if reverse else [f.unsqueeze(0), s]) for f, s in pairs]
+    return pack_like(structure, stacked)
 
 
 def foldl(fn: Callable[[Any, Any], Any], elems: Any, initializer: Any = None, **_: Any) -> Any:
     """The last of the results of `scan`."""
+    found = _accumulated(fn, elems, initializer, reverse=False)
+    return pack_like(found[3], found[2])
+
+
+def _accumulated(
+    fn: Callable[[Any, Any], Any], elems: Any, initializer: Any, reverse: bool
+) -> tuple[list[Any], list[Any], list[Any], Any]:
+    """What `fn` starts from, all its results, the last of them, and their structure."""
     elems = map_structure(convert_to_tensor, elems)
-    state = initializer
-    for i in range(flatten(elems)[0].shape[0]):
-        row = map_structure(lambda t, i=i: t[i], elems)
-        state = row if state is None else fn(state, row)
-    return state
+    rows = flatten(elems)
+    structure = elems if initializer is None else initializer
+    if initializer is None:
+        first = [x[-1] if reverse else x[0] for x in rows]
+        rows = [x[:-1] if reverse else x[1:] for x in rows]
+    else:
+        first = [convert_to_tensor(x) for x in flatten(initializer)]
+
+    def step(carries: list[Any], slices: list[Any]) -> tuple[list[Any], list[Any]]:
+        nonlocal structure
+        found = fn(pack_like(structure, carries), pack_like(elems, slices))
+        structure = found
+        new = [convert_to_tensor(x) for x in flatten(found)]
+        for before, after in zip(carries, new, strict=True):
+            if before.dtype != after.dtype:
+                raise TypeError(f"tf.scan: fn must give {before.dtype}, as it is given. Received: {after.dtype}")
+        return new, new
+
+    last, stacked = loops.scan(step, first, rows, reverse=reverse)
+    return first, stacked, last, structure
 
 
 def numpy_function(

@@ -7,13 +7,16 @@ wait for a value that our engine can leave in the graph.
 
 from __future__ import annotations
 
+import functools
 import importlib
+import math
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from duograph.graph.body import around_loops
 from duograph.graph.dtype import DType, bool_, dtype, int32, int64
 from duograph.graph.trace import Leaf, ReadableLeaf, alias, constant
 from duograph.tensor import Tensor, wrap
@@ -34,6 +37,12 @@ def amends(name: str) -> Callable[[Amendment], Amendment]:
         return function
 
     return register
+
+
+def _replace(module: ModuleType, *functions: Callable[..., Any]) -> None:
+    """Put functions in the place of those of the same name, whose signatures and documentation they keep."""
+    for ours in functions:
+        setattr(module, ours.__name__, functools.update_wrapper(ours, getattr(module, ours.__name__)))
 
 
 def _recognise(module: ModuleType, name: str, ours: Callable[[], type]) -> None:
@@ -76,15 +85,62 @@ def _callback(module: ModuleType) -> None:
 @amends("keras.src.backend.torch.random")
 def _random(module: ModuleType) -> None:
     """Keras reads its seeds to make a generator: ours takes them as they are, tensors of the graph."""
-    from .keras_random import SeededGenerator
+    from . import keras_random
 
-    def torch_seed_generator(seed: Any) -> SeededGenerator | None:
+    draw = module.draw_seed
+
+    def draw_seed(seed: Any) -> Any:
+        """Within a loop, a seed moves on once: the numbers of its turns are others already."""
+        with around_loops():
+            return draw(seed)
+
+    def torch_seed_generator(seed: Any) -> keras_random.SeededGenerator | None:
         if module.get_device() == "meta":
             return None
-        key, counter = module.draw_seed(seed)
-        return SeededGenerator(key, counter)
+        return keras_random.SeededGenerator(*module.draw_seed(seed))
 
-    module.torch_seed_generator = torch_seed_generator  # type: ignore[attr-defined]
+    def drawn(shape: Any, dtype: Any, draw: Callable[[Callable[[Any], Tensor]], Tensor]) -> Any:
+        """What `draw` gives when it is told how to make parameters of the shape; where there is no content, none."""
+        found = module.to_torch_dtype(dtype or module.floatx())
+        if module.get_device() == "meta":
+            return module.torch.empty(shape, dtype=found, device="meta")
+        return draw(lambda p: module.torch.broadcast_to(module.convert_to_tensor(p, "float32"), shape)).to(found)
+
+    def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> Any:
+        return drawn(shape, dtype, lambda wide: keras_random.gamma_numbers(wide(alpha), torch_seed_generator(seed)))
+
+    def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> Any:
+        return drawn(
+            shape, dtype, lambda wide: keras_random.beta_numbers(wide(alpha), wide(beta), torch_seed_generator(seed))
+        )
+
+    def binomial(shape: Any, counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None) -> Any:
+        return drawn(
+            shape, dtype,
+            lambda wide: keras_random.binomial_numbers(wide(counts), wide(probabilities), *module.draw_seed(seed)),
+        )  # fmt: skip
+
+    _replace(module, draw_seed, torch_seed_generator, gamma, beta, binomial)
+
+
+@amends("keras.src.backend.torch.nn")
+def _attention(module: ModuleType) -> None:
+    """PyTorch's kernel for this takes a bias and `is_causal` together, which its definition refuses."""
+    attend = module.dot_product_attention
+
+    def dot_product_attention(
+        query: Any, key: Any, value: Any, bias: Any = None, mask: Any = None, scale: Any = None,
+        is_causal: bool = False, flash_attention: Any = None, attn_logits_soft_cap: Any = None,
+    ) -> Any:  # fmt: skip
+        if bias is not None and is_causal:
+            query, key = map(module.convert_to_tensor, (query, key))
+            earlier = module.torch.ones(query.shape[1], key.shape[1], dtype=bool_, device=query.device).tril()
+            dtype = module.backend.result_type(query.dtype, key.dtype, module.convert_to_tensor(value).dtype)
+            bias = module.torch.where(earlier, module.convert_to_tensor(bias, dtype), -math.inf)
+            is_causal = False
+        return attend(query, key, value, bias, mask, scale, is_causal, flash_attention, attn_logits_soft_cap)
+
+    _replace(module, dot_product_attention)
 
 
 @amends("keras.src.backend.torch.core")
@@ -112,21 +168,18 @@ def _core(module: ModuleType) -> None:
         ]
         return tree.map_structure(lambda *parts: module.torch.stack(parts), *rows)
 
-    module.scatter = scatter  # type: ignore[attr-defined]
-    module.vectorized_map = vectorized_map  # type: ignore[attr-defined]
-
     def compute_output_spec(*arguments: Any, **keywords: Any) -> Any:
         """Keras infers shapes by running layers on tensors without content: no part of what is being recorded."""
         with recording_apart():
             return infer(*arguments, **keywords)
 
-    module.compute_output_spec = compute_output_spec  # type: ignore[attr-defined]
+    _replace(module, scatter, vectorized_map, compute_output_spec)
 
 
 def _amend_variable(module: ModuleType) -> None:
-    """What is computed from Keras's variables can be read with `numpy()`, as TensorFlow's users do; a variable becomes
-    an array by NumPy 2's protocol."""
-    initialize = module.Variable._initialize
+    """Variables as TensorFlow's users know them: what is computed from them can be read with `numpy()`, a gradient uses
+    the content that was read although another was assigned since. A variable becomes an array by NumPy 2's protocol."""
+    initialize, write = module.Variable._initialize, module.Variable._direct_assign
 
     def readable(self: Any, value: Any) -> None:
         initialize(self, value)
@@ -135,10 +188,16 @@ def _amend_variable(module: ModuleType) -> None:
         if isinstance(parameter._value.origin, Leaf):
             parameter._value = alias(parameter._value, ReadableLeaf(parameter))
 
+    def assign(self: Any, value: Any) -> None:
+        read = self._value._value
+        write(self, value)
+        read.overwritten = None
+
     def as_array(self: Any, dtype: Any = None, copy: bool | None = None) -> Any:
         return np.array(module.convert_to_numpy(self.value), dtype=dtype)
 
     module.Variable._initialize = readable
+    module.Variable._direct_assign = assign
     module.Variable.__array__ = as_array
 
 
@@ -158,7 +217,7 @@ def _amend_conversion(module: ModuleType) -> None:
             return wrap(constant(x, found))
         return convert(x, dtype, sparse, ragged)
 
-    module.convert_to_tensor = convert_to_tensor  # type: ignore[attr-defined]
+    _replace(module, convert_to_tensor)
 
 
 _NUMBERS = frozenset((bool, int, float))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +10,10 @@ import duograph.torch as torch
 from duograph.array_api.elementwise import sign
 
 from . import dtypes
-from .errors import InvalidArgumentError
+from .errors import InvalidArgumentError, report
 from .missing import missing
 from .tensors import Tensor, convert_to_tensor
+from .text import StringTensor
 
 _UNARY = {
     "abs": torch.abs,
@@ -105,9 +107,11 @@ def _unary(name: str, function: Callable[[Tensor], Tensor]) -> Callable[..., Ten
 
 
 def _binary(name: str, function: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
-    label = name
+    label, of_text = name, {"equal": operator.eq, "not_equal": operator.ne}.get(name)
 
     def elementwise(x: Any, y: Any, name: str | None = None) -> Tensor:
+        if of_text is not None and (isinstance(x, StringTensor) or isinstance(y, StringTensor)):
+            return of_text(convert_to_tensor(x), convert_to_tensor(y))
         return function(*operands(label, x, y))
 
     elementwise.__name__ = elementwise.__qualname__ = name
@@ -357,5 +361,20 @@ def bincount(
     counts = counts if maxlength is None else counts[:maxlength]
     return counts.to(dtypes.as_dtype(dtype)) if weights is None else counts
 
+
+def log_softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> Tensor:
+    """x - log sum exp(x) along `axis`."""
+    return torch.log_softmax(convert_to_tensor(logits), dim=-1 if axis is None else axis)
+
+
+def softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> Tensor:
+    """exp(x) / sum exp(x) along `axis`."""
+    return torch.softmax(convert_to_tensor(logits), dim=-1 if axis is None else axis)
+
+
+_PUBLIC = [name for name, found in globals().items() if getattr(found, "__module__", "") == __name__ and name[0] != "_"]
+report(globals(), [name for name in _PUBLIC if name not in ("operands", "axes")])
+from .segments import *  # these two are made of what stands above
+from .special import *
 
 __getattr__ = missing(__name__, globals())

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from typing import Any
+
+import numpy as np
 
 import duograph.torch as torch
 
@@ -10,7 +14,11 @@ from . import dtypes
 from .missing import missing
 from .tensors import Tensor, _sizes, convert_to_tensor
 
-__all__ = ["categorical", "normal", "set_seed", "shuffle", "truncated_normal", "uniform"]
+__all__ = [
+    "categorical", "gamma", "normal", "poisson", "set_seed", "shuffle", "stateless_categorical", "stateless_gamma",
+    "stateless_normal", "stateless_poisson", "stateless_shuffle", "stateless_truncated_normal", "stateless_uniform",
+    "truncated_normal", "uniform",
+]  # fmt: skip
 
 
 def set_seed(seed: int) -> None:
@@ -18,8 +26,9 @@ def set_seed(seed: int) -> None:
     torch.manual_seed(int(seed))
 
 
-def _generator(seed: int | None) -> Any:
-    return None if seed is None else torch.Generator().manual_seed(int(seed))
+def _generator(seed: Any) -> Any:
+    """A source of numbers: a generator as it is, one fixed by a seed, or None for that of `set_seed`."""
+    return seed if seed is None or isinstance(seed, torch.Generator) else torch.Generator().manual_seed(int(seed))
 
 
 def normal(
@@ -27,7 +36,7 @@ def normal(
     mean: Any = 0.0,
     stddev: Any = 1.0,
     dtype: Any = dtypes.float32,
-    seed: int | None = None,
+    seed: Any = None,
     name: str | None = None,
 ) -> Tensor:
     """Numbers from the normal distribution."""
@@ -39,7 +48,7 @@ def uniform(
     minval: Any = 0,
     maxval: Any = None,
     dtype: Any = dtypes.float32,
-    seed: int | None = None,
+    seed: Any = None,
     name: str | None = None,
 ) -> Tensor:
     """Numbers from [minval, maxval), by default [0, 1); for an integer dtype `maxval` must be given."""
@@ -57,7 +66,7 @@ def truncated_normal(
     mean: Any = 0.0,
     stddev: Any = 1.0,
     dtype: Any = dtypes.float32,
-    seed: int | None = None,
+    seed: Any = None,
     name: str | None = None,
 ) -> Tensor:
     """Numbers from the normal distribution, kept within two standard deviations: the inverse of the cumulative
@@ -67,14 +76,14 @@ def truncated_normal(
     return torch.clamp(torch.erfinv(drawn * 2 - 1) * 2**0.5, -2, 2) * stddev + mean
 
 
-def shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Tensor:
+def shuffle(value: Any, seed: Any = None, name: str | None = None) -> Tensor:
     """The rows of `value` in random order."""
     value = convert_to_tensor(value)
     return value[torch.randperm(value.shape[0], generator=_generator(seed))]
 
 
 def categorical(
-    logits: Any, num_samples: int, dtype: Any = dtypes.int64, seed: int | None = None, name: str | None = None
+    logits: Any, num_samples: int, dtype: Any = dtypes.int64, seed: Any = None, name: str | None = None
 ) -> Tensor:
     """Classes drawn from unnormalised log-probabilities of shape (batch, classes): shape (batch, num_samples)."""
     probabilities = torch.softmax(convert_to_tensor(logits), dim=-1)
@@ -83,4 +92,115 @@ def categorical(
     )
 
 
-__getattr__ = missing(__name__, globals())
+def gamma(
+    shape: Any, alpha: Any, beta: Any = None, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None
+) -> Tensor:
+    """Numbers from the gamma distribution of shape `alpha` and rate `beta`: of shape `shape` + that of the two.
+
+    Drawn on the host by NumPy's generator from a seed of ours, so no gradient flows to the parameters.
+    """
+    alpha, beta = (convert_to_tensor(x, dtype).numpy() for x in (alpha, 1.0 if beta is None else beta))
+    full = (*_sizes(shape), *np.broadcast_shapes(alpha.shape, beta.shape))
+    drawn = _on_host(seed).gamma(alpha, 1 / beta, full)
+    return convert_to_tensor(drawn.astype(dtypes.as_dtype(dtype).numpy))
+
+
+def poisson(
+    shape: Any, lam: Any, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None
+) -> Tensor:
+    """Numbers from the Poisson distribution of mean `lam`: of shape `shape` + lam.shape."""
+    lam = convert_to_tensor(lam).numpy()
+    drawn = _on_host(seed).poisson(lam, (*_sizes(shape), *lam.shape))
+    return convert_to_tensor(drawn.astype(dtypes.as_dtype(dtype).numpy))
+
+
+def _on_host(seed: Any) -> np.random.Generator:
+    """NumPy's generator, from a seed that `seed` or the state behind `set_seed` gives."""
+    return np.random.default_rng(int(torch.randint(0, 2**31 - 1, (), generator=_generator(seed))))
+
+
+# -- functions of their seed -------------------------------------------------------------------------------------------
+def keyed(seed: Any) -> Any:
+    """The generator that a pair of integers stands for: another one for each pair."""
+    first, second = _sizes(seed)
+    return torch.Generator().manual_seed((first * 0x9E3779B97F4A7C15 + second * 0xD1B54A32D192ED03 + 1) % 2**63)
+
+
+def stateless_uniform(
+    shape: Any,
+    seed: Any,
+    minval: Any = 0,
+    maxval: Any = None,
+    dtype: Any = dtypes.float32,
+    name: str | None = None,
+    alg: str = "auto_select",
+) -> Tensor:
+    """Numbers from [minval, maxval), the same for the same `seed`, a pair of integers."""
+    return uniform(shape, minval, maxval, dtype, keyed(seed))
+
+
+def stateless_normal(
+    shape: Any,
+    seed: Any,
+    mean: Any = 0.0,
+    stddev: Any = 1.0,
+    dtype: Any = dtypes.float32,
+    name: str | None = None,
+    alg: str = "auto_select",
+) -> Tensor:
+    """Numbers from the normal distribution, the same for the same `seed`, a pair of integers."""
+    return normal(shape, mean, stddev, dtype, keyed(seed))
+
+
+def stateless_truncated_normal(
+    shape: Any,
+    seed: Any,
+    mean: Any = 0.0,
+    stddev: Any = 1.0,
+    dtype: Any = dtypes.float32,
+    name: str | None = None,
+    alg: str = "auto_select",
+) -> Tensor:
+    """Numbers within two standard deviations, the same for the same `seed`, a pair of integers."""
+    return truncated_normal(shape, mean, stddev, dtype, keyed(seed))
+
+
+def stateless_categorical(
+    logits: Any, num_samples: int, seed: Any, dtype: Any = dtypes.int64, name: str | None = None
+) -> Tensor:
+    """Classes drawn as by `categorical`, the same for the same `seed`, a pair of integers."""
+    return categorical(logits, num_samples, dtype, keyed(seed))
+
+
+def stateless_gamma(
+    shape: Any, seed: Any, alpha: Any, beta: Any = None, dtype: Any = dtypes.float32, name: str | None = None
+) -> Tensor:
+    """Numbers from the gamma distribution, of shape `shape`, the same for the same `seed`, a pair of integers."""
+    alpha, beta = (convert_to_tensor(x, dtype).numpy() for x in (alpha, 1.0 if beta is None else beta))
+    drawn = _on_host(keyed(seed)).gamma(alpha, 1 / beta, _sizes(shape))
+    return convert_to_tensor(drawn.astype(dtypes.as_dtype(dtype).numpy))
+
+
+def stateless_poisson(
+    shape: Any, seed: Any, lam: Any, dtype: Any = dtypes.int32, name: str | None = None
+) -> Tensor:
+    """Numbers from the Poisson distribution, of shape `shape`, the same for the same `seed`, a pair of integers."""
+    drawn = _on_host(keyed(seed)).poisson(convert_to_tensor(lam).numpy(), _sizes(shape))
+    return convert_to_tensor(drawn.astype(dtypes.as_dtype(dtype).numpy))
+
+
+def stateless_shuffle(value: Any, seed: Any, name: str | None = None) -> Tensor:
+    """The rows of `value` in an order that is the same for the same `seed`, a pair of integers."""
+    return shuffle(value, keyed(seed))
+
+
+def __getattr__(name: str) -> Any:
+    """Generators with a state load when they are asked for."""
+    if name in ("Algorithm", "Generator", "create_rng_state", "get_global_generator", "set_global_generator", "fold_in", "split"):
+        return getattr(importlib.import_module("duograph.tf.generator"), name)
+    if name == "experimental":
+        return sys.modules[__name__]
+    return _missing(name)
+
+
+_missing = missing(__name__, globals())

@@ -11,6 +11,7 @@ import duograph.torch as torch
 from . import dtypes
 from .dtypes import DType
 from .errors import InvalidArgumentError
+from .text import StringTensor, is_text, rearranging
 
 Tensor = torch.Tensor
 
@@ -54,6 +55,13 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
                 f"Use tf.cast(x, tf.{wanted.name})"
             )
         return value
+    if wanted is dtypes.string or is_text(value):
+        if wanted not in (None, dtypes.string):
+            raise InvalidArgumentError(
+                f"expected a tensor of {wanted.name}. Received: strings, which are host data: turn them into numbers "
+                "first, with tf.strings.to_number, tf.lookup or tf.keras.layers.TextVectorization"
+            )
+        return StringTensor(value)
     if isinstance(value, list | tuple) and _holds_tensors(value):
         return torch.stack([convert_to_tensor(item, dtype) for item in value])
     if wanted is None and not isinstance(value, np.ndarray | np.generic) and not hasattr(value, "__array__"):
@@ -75,7 +83,7 @@ def _holds_tensors(value: Any) -> bool:
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str = "Const") -> Tensor:
     """A tensor of `value`; one number fills `shape`."""
     made = convert_to_tensor(np.asarray(value) if isinstance(value, Tensor) else value, dtype)
-    if shape is None:
+    if shape is None or isinstance(made, StringTensor):
         return made
     shape = _sizes(shape)
     return torch.broadcast_to(made, shape).clone() if made.numel() == 1 else made.reshape(shape)
@@ -83,7 +91,7 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str = "Cons
 
 def is_tensor(x: Any) -> bool:
     """Whether `x` is a tensor or a variable."""
-    return isinstance(x, Tensor) or hasattr(x, "__torch_function__")
+    return isinstance(x, Tensor | StringTensor) or hasattr(x, "__torch_function__")
 
 
 def cast(x: Any, dtype: Any, name: str | None = None) -> Tensor:
@@ -91,6 +99,7 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Tensor:
     return convert_to_tensor(x).to(dtypes.as_dtype(dtype))
 
 
+@rearranging
 def identity(input: Any, name: str | None = None) -> Tensor:
     """A tensor of the same content."""
     return convert_to_tensor(input).clone()
@@ -103,12 +112,12 @@ def stop_gradient(input: Any, name: str | None = None) -> Tensor:
 
 def shape(input: Any, out_type: Any = dtypes.int32, name: str | None = None) -> Tensor:
     """The shape as a tensor of one axis. (`x.shape` is a tuple.)"""
-    return torch.tensor(list(convert_to_tensor(input).shape), dtype=dtypes.as_dtype(out_type))
+    return torch.tensor([int(n) for n in convert_to_tensor(input).shape], dtype=dtypes.as_dtype(out_type))
 
 
 def size(input: Any, out_type: Any = dtypes.int32, name: str | None = None) -> Tensor:
     """The number of elements, as a tensor."""
-    return torch.tensor(convert_to_tensor(input).numel(), dtype=dtypes.as_dtype(out_type))
+    return torch.tensor(convert_to_tensor(input).shape.numel(), dtype=dtypes.as_dtype(out_type))
 
 
 def rank(input: Any, name: str | None = None) -> Tensor:
@@ -147,7 +156,10 @@ def _optional(dtype: Any) -> DType | None:
 
 def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
     """A tensor of shape `dims` of one value, of the value's dtype."""
-    return torch.broadcast_to(convert_to_tensor(value), _sizes(dims)).clone()
+    value = convert_to_tensor(value)
+    if isinstance(value, StringTensor):
+        return StringTensor(np.broadcast_to(value.numpy(), _sizes(dims)))
+    return torch.broadcast_to(value, _sizes(dims)).clone()
 
 
 def eye(

@@ -27,6 +27,7 @@ from keras.src.utils.python_utils import pythonify_logs
 import duograph.torch as torch
 from duograph.replay import compile
 
+from .dataset_adapter import adapted
 from .engine import eagerly, step_boundary
 from .fitting_loss import fitting_loss
 
@@ -375,6 +376,9 @@ class TorchTrainer(base_trainer.Trainer):
 
 class TorchEpochIterator(EpochIterator):
     """The batches of one epoch, as structures of NumPy arrays: they become tensors when a step begins."""
+
+    def __init__(self, x: Any, **keywords: Any) -> None:
+        super().__init__(adapted(x, keywords.get("class_weight")), **keywords)
 
     def _get_iterator(self) -> Iterator[Batch]:
         return self.data_adapter.get_numpy_iterator()

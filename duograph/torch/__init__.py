@@ -16,6 +16,8 @@ from ..graph.dtype import (
     DType,
     bfloat16,
     bool_,
+    complex64,
+    complex128,
     float16,
     float32,
     float64,
@@ -36,11 +38,12 @@ from ..runtime.settings import realize
 from ..tensor.core import Size, Tensor, get_default_dtype, set_default_dtype
 from ..tensor.device import Device as device
 from ..tensor.printing import set_printoptions
+from ..transforms import vmap
 from . import functions
 from .amp import autocast
 from .compiler import compile
 from .foreach import NAMES as _FOREACH
-from .functions import _assert
+from .functions import _assert, vander
 from .missing import missing
 from .modes import (
     are_deterministic_algorithms_enabled,
@@ -54,6 +57,7 @@ from .modes import (
 )
 from .serialization import load, save
 from .substitution import install, uninstall
+from .windows import bartlett_window, blackman_window, hamming_window, hann_window, kaiser_window
 
 __version__ = "2.13.0"
 """The version of PyTorch whose names and meanings this module follows; Duograph's own is `duograph.__version__`."""
@@ -62,6 +66,8 @@ dtype = DType
 float = float32
 double = float64
 half = float16
+cfloat = complex64
+cdouble = complex128
 long = int64
 int = int32
 short = int16

@@ -6,7 +6,6 @@ A name stands for all that begin with it and a dot.
 from __future__ import annotations
 
 _ONE = "Duograph computes in one process, on all its processors: leave the set-up and the wrappers out"
-_REAL = "numbers are real here: keep real and imaginary parts in an axis of size 2"
 _DENSE = "tensors are dense here: keep the dense tensor, or indices and values and scatter_add"
 
 ALTERNATIVES = {
@@ -21,23 +20,15 @@ ALTERNATIVES = {
     "backends.cuda.sdp_kernel": "scaled_dot_product_attention chooses by itself",
     "backends.quantized": "quantised numbers are not there",
     "classes": "nothing in a file is run here: write the class in Python",
-    "complex": _REAL,
-    "complex64": _REAL,
-    "complex128": _REAL,
     "distributed": _ONE,
     "export": "use torch.compile, and torch.save of the state_dict",
-    "fft": _REAL + "; torch.nn.functional.conv1d filters",
     "futures": "concurrent.futures of Python's library",
     "fx": "use torch.compile; the graph of what ran is shown by DUOGRAPH_LOG=graphs",
     "gcd": "math.gcd, or NumPy's gcd on x.numpy()",
     "hub": "get the file yourself and pass it to torch.load",
-    "imag": _REAL,
-    "istft": _REAL,
     "jagged": "pad_sequence and a mask, or packed sequences",
     "jit": "use torch.compile: it needs no types or scripts; torch.save of the state_dict keeps a model",
     "lcm": "NumPy's lcm on x.numpy()",
-    "linalg.eig": "torch.linalg.eigh or svd, whose results are real",
-    "linalg.eigvals": "torch.linalg.eigvalsh or svdvals, whose results are real",
     "linalg.ldl_factor": "torch.linalg.cholesky or lu_factor",
     "linalg.ldl_factor_ex": "torch.linalg.cholesky or lu_factor",
     "linalg.ldl_solve": "torch.linalg.solve, cholesky_solve or lu_solve",
@@ -47,7 +38,6 @@ ALTERNATIVES = {
     "nn.parallel.data_parallel": "call the module itself: there is one device",
     "onnx": "use torch.save of the state_dict",
     "ops": "write it in Python with torch functions; torch.autograd.Function gives it a gradient of its own",
-    "polar": _REAL,
     "profiler": "use DUOGRAPH_LOG=profile, which names your lines",
     "quantization": "quantisation is not built; torch.float16 and torch.bfloat16 halve the memory of weights",
     "quantize_per_tensor": "quantised numbers are not there",
@@ -55,11 +45,8 @@ ALTERNATIVES = {
     "sparse": _DENSE,
     "sparse_coo_tensor": _DENSE,
     "spmm": _DENSE,
-    "stft": _REAL,
     "tensorboard": "write the numbers to a CSV file",
     "utils.tensorboard": "write the numbers to a CSV file",
-    "view_as_complex": _REAL,
-    "view_as_real": _REAL,
     "xpu": "there is one device, cpu",
 }
 

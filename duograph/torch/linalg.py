@@ -1,4 +1,4 @@
-"""`torch.linalg`: norms, products, decompositions and solvers. What has complex results is not there."""
+"""`torch.linalg`: norms, products, decompositions and solvers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..ops.factors import (
     cond,
     eig,
     eigh,
+    eigvals,
     eigvalsh,
     householder_product,
     lstsq,
@@ -45,7 +46,7 @@ from ..tensor.core import Tensor, apply, operand, result_type
 from .missing import missing
 
 __all__ = [
-    "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvalsh",
+    "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh",
     "householder_product", "inv", "inv_ex", "lstsq", "lu", "lu_factor", "lu_factor_ex", "lu_solve", "matmul",
     "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve",
     "solve_ex", "solve_triangular", "svd", "svdvals", "tensorinv", "tensorsolve", "vander", "vecdot", "vector_norm",
@@ -71,8 +72,8 @@ def inv_ex(A: Tensor, *, check_errors: bool = False) -> Inverse:
 
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) -> Tensor:
-    """Inner products along an axis."""
-    return into(out, FUNCTIONS["sum"](FUNCTIONS["mul"](x, y), dim))
+    """Inner products along an axis, of conjugates of `x` with `y`."""
+    return into(out, FUNCTIONS["sum"](FUNCTIONS["mul"](FUNCTIONS["conj"](x), y), dim))
 
 
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:

@@ -31,7 +31,7 @@ def _axes(dim: Any, ndim: int) -> tuple[int, ...]:
 
 def _least(dtype: Any) -> Any:
     """What is not above anything."""
-    return float("-inf") if dtype.is_floating_point else iinfo(dtype).min
+    return float("-inf") if dtype.differentiable else iinfo(dtype).min
 
 
 def _most(dtype: Any) -> Any:
@@ -101,8 +101,8 @@ def mean(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = 
          mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """The mean of the elements under the mask; NaN of none."""
     wanted = input.dtype if dtype is None else dtypes.dtype(dtype)
-    if not wanted.is_floating_point:
-        raise DTypeError(f"mean: expected a floating point dtype. Received: {wanted.name}")
+    if not wanted.differentiable:
+        raise DTypeError(f"mean: expected a floating point or complex dtype. Received: {wanted.name}")
     total = sum(input, dim, keepdim=keepdim, dtype=wanted, mask=mask)
     return total / _count(input, dim, keepdim, mask)
 
@@ -113,11 +113,11 @@ def _spread(input: Tensor, dim: Any, unbiased: Any, correction: Any, keepdim: bo
         raise ArgumentError("only one of unbiased and correction may be given")
     less = correction if correction is not None else 1.0 if unbiased or unbiased is None else 0.0
     wanted = input.dtype if dtype is None else dtypes.dtype(dtype)
-    wanted = wanted if wanted.is_floating_point else dtypes.float32
+    wanted = wanted if wanted.differentiable else dtypes.float32
     count = _count(input, dim, True, mask)
     away = input - sum(input, dim, keepdim=True, dtype=wanted, mask=mask) / count
-    total = sum(away * away, dim, keepdim=keepdim, dtype=wanted, mask=mask)
-    count = cast(count if keepdim else count.reshape(tuple(total.shape)), wanted)
+    total = sum(away * F["conj"](away), dim, keepdim=keepdim, dtype=wanted, mask=mask)
+    count = cast(count if keepdim else count.reshape(tuple(total.shape)), wanted.to_real())
     result = cast(total / (count - less).clamp(min=0), wanted)
     return result.sqrt() if root else result
 

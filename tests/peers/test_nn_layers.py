@@ -255,3 +255,16 @@ def test_ctc_loss_agrees_with_pytorch(keywords):
         found.append([t.detach().numpy() for t in (loss, x.grad, again)])
     for expected, actual in zip(*found, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("blank", [0, 2])
+def test_ctc_loss_where_a_target_is_the_blank_or_a_float(blank):
+    logits = N(5).standard_normal((6, 3, 3))
+    found = []
+    for framework in (torch, dtorch):
+        targets = framework.tensor([[1.0, 2, 0], [1, 2, 2], [2, 2, 0]])
+        lengths = [framework.tensor(v) for v in ([6, 5, 6], [3, 3, 2])]
+        log_probs = framework.tensor(logits).log_softmax(2)
+        loss = framework.nn.functional.ctc_loss(log_probs, targets, *lengths, blank=blank, reduction="none")
+        found.append(loss.numpy())
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-9)

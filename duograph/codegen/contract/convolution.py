@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 
 from .. import types
@@ -15,6 +16,7 @@ from .geometry import Axis, Geometry, Weight, backward_walks, forward_walk, view
 from .machine import Machine
 from .matmul import Matrix, plan_matmul
 from .pack import Source, right_operand
+from .pack_pairs import PAIR, multiplies_pairs, right_pairs
 from .product import Product, WindowRows
 from .tile import MAX_ROWS, choose
 from .winograd import plan_winograd, suits_winograd
@@ -81,7 +83,12 @@ def _plan(
         return plan_depthwise(machine, g, walks, a, b, c, size, result, epilogue)
     together = _images_together(g, walks, size)
     tile = choose(machine, computed(a), together if together > 1 else pixels, n)
-    right = right_operand(tile, b, m=pixels, n=n, k=k, taps=g.taps, batch=batch)
+    if multiplies_pairs(machine, a, b.element) and k % 2 == 0:
+        tile, a = replace(tile, pairs=True), PAIR
+        right = right_pairs(tile, b, n=n, k=k, taps=g.taps, batch=batch)
+        k //= 2
+    else:
+        right = right_operand(tile, b, m=pixels, n=n, k=k, taps=g.taps, batch=batch)
     runs = [_joined(walk[-1], k, g.groups, right.follow) for walk in walks]
     zeros = max(4096, 1 << (max(runs) * k * types.size(a) - 1).bit_length())
     kernel = Product(

@@ -110,9 +110,13 @@ class Kernels:
 
 
 def outer_steps(
-    machine: Machine, p: Problem, kernels: Kernels, values: dict[str, Pointer | int]
+    machine: Machine, p: Problem, kernels: Kernels, values: dict[str, Pointer | int], *, sums: int = 0
 ) -> tuple[tuple[Step, ...], int]:
-    """The steps of a sum, and the bytes of its workspace."""
+    """The steps of a sum, and the bytes of the workspace.
+
+    Args:
+        sums: Where in the workspace sums may be kept, in bytes.
+    """
     tile = kernels.tile
     cut = _cut(machine, tile, p)
     tiles_m, tiles_n = ceil_div(p.m, tile.rows), ceil_div(p.n, tile.columns)
@@ -137,14 +141,14 @@ def outer_steps(
     chunks = cut.parts * p.batch * blocks["tap_blocks"] * blocks["m_blocks"] * blocks["n_blocks"]
     scattered = kernels.c_column != 1 and p.taps > 1  # taps are neighbours in memory: best stored together
     if cut.parts == 1 and cut.block >= p.units and not scattered:
-        return (kernels.outer("stored").step(chunks=chunks, **blocks, **values, **result),), 0
+        return (kernels.outer("stored").step(chunks=chunks, **blocks, **values, **result),), sums
     kept: dict[str, Pointer | int] = {
-        "sums": Pointer("workspace"),
+        "sums": Pointer("workspace", sums),
         "kept_tap": kept_tap,
         "kept_batch": kept_tap * p.taps,
         "kept_part": kept_tap * p.taps * p.batch,
     }
-    workspace = cut.parts * kept_tap * p.taps * p.batch * types.size(tile.element)
+    workspace = sums + cut.parts * kept_tap * p.taps * p.batch * types.size(tile.element)
     if cut.parts == 1 and not scattered:
         return (kernels.outer("kept").step(chunks=chunks, **blocks, **values, **result, **kept),), workspace
     total = add_parts(tile, kernels.c, kernels.epilogue, parts=cut.parts, taps=p.taps, values={**result, **kept})

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import types
 from ..halves import computed
-from ..plan import Plan, Pointer
+from ..plan import Plan, Pointer, Step, ceil_div
 from .cut import Kernels, Problem, outer_steps, split
 from .epilogue import Epilogue
 from .machine import Machine
 from .outer import MatrixDepth
 from .pack import Source, right_operand
+from .pack_pairs import FEWEST_ROWS, PAIR, left_pairs, multiplies_pairs, right_pairs
 from .product import MatrixRows, Product
 from .tile import choose
 
@@ -51,9 +52,13 @@ def plan_matmul(
     if a.column != 1 and a.row == 1 and k > 1:
         return _plan_transposed(machine, a, b, c, m, n, k, batch, epilogue)
     tile = choose(machine, computed(a.element), m, n)
-    right = right_operand(
-        tile, Source(b.element, k=b.row, n=b.column, outer=b.outer, inner=b.inner), m=m, n=n, k=k, taps=1, batch=batch
-    )
+    source = Source(b.element, k=b.row, n=b.column, outer=b.outer, inner=b.inner)
+    if _in_pairs(machine, a, b, m, k):
+        tile, k = replace(tile, pairs=True), k // 2
+        right = right_pairs(tile, source, n=n, k=2 * k, taps=1, batch=batch)
+        a = Matrix(PAIR, a.row // 2, 1, a.outer // 2, a.inner // 2)
+    else:
+        right = right_operand(tile, source, m=m, n=n, k=k, taps=1, batch=batch)
     unit = a.column == 1 or k <= 1
     kernel = Product(
         a.element, right.element, c.element, tile, MatrixRows(unit), right.packed > 0, c.column == 1, epilogue
@@ -78,6 +83,12 @@ def plan_matmul(
     return Plan((step,), right.packing, right.packed)
 
 
+def _in_pairs(machine: Machine, a: Matrix, b: Matrix, m: int, k: int) -> bool:
+    """Whether to multiply pairs of terms, which stand side by side in the rows of `a`."""
+    even = a.column == 1 and not any(n % 2 for n in (k, a.row, a.outer, a.inner))
+    return multiplies_pairs(machine, a.element, b.element) and k > 1 and even and (b.column != 1 or m >= FEWEST_ROWS)
+
+
 def _plan_transposed(
     machine: Machine,
     a: Matrix,
@@ -92,7 +103,19 @@ def _plan_transposed(
     """The columns of `a` are contiguous: a sum of outer products."""
     tile = choose(machine, computed(a.element), m, n)
     source = Source(b.element, k=b.row, n=b.column, outer=b.outer, inner=b.inner)
-    right = right_operand(tile, source, m=m, n=n, k=k, taps=1, batch=batch)
+    turned = Source(a.element, k=a.column, n=a.row, outer=a.outer, inner=a.inner)
+    left: dict[str, Pointer | int] = {
+        "a": Pointer("a"), "a_step": a.column, "a_outer": a.outer, "a_inner": a.inner,
+    }  # fmt: skip
+    before: tuple[Step, ...] = ()
+    packed, element = 0, a.element
+    if multiplies_pairs(machine, a.element, b.element) and min(m, n) >= FEWEST_ROWS:
+        tile, element = replace(tile, pairs=True), PAIR
+        right = right_pairs(tile, source, n=n, k=k, taps=1, batch=batch)
+        step, left, packed = left_pairs(tile, turned, m=m, k=k, batch=batch, to=Pointer("workspace"))
+        before, k = (step,), ceil_div(k, 2)
+    else:
+        right = right_operand(tile, source, m=m, n=n, k=k, taps=1, batch=batch)
     problem = Problem(
         m=m,
         n=n,
@@ -100,14 +123,11 @@ def _plan_transposed(
         unit=1,
         taps=1,
         batch=batch[0] * batch[1],
-        a_bytes=m * k * types.size(a.element),
+        a_bytes=m * k * types.size(element),
         b_bytes=n * k * types.size(right.element),
     )
     values: dict[str, Pointer | int] = {
-        "a": Pointer("a"),
-        "a_step": a.column,
-        "a_outer": a.outer,
-        "a_inner": a.inner,
+        **left,
         "inner": batch[1],
         "c_outer": c.outer,
         "c_inner": c.inner,
@@ -116,6 +136,6 @@ def _plan_transposed(
         "column_inner": 0,
         **right.slots,
     }
-    kernel = Kernels(a.element, right.element, c.element, tile, MatrixDepth(), right.packed > 0, c.column, epilogue)
-    steps, workspace = outer_steps(machine, problem, kernel, values)
-    return Plan(steps, right.packing, right.packed, workspace)
+    kernel = Kernels(element, right.element, c.element, tile, MatrixDepth(), right.packed > 0, c.column, epilogue)
+    steps, workspace = outer_steps(machine, problem, kernel, values, sums=packed)
+    return Plan(before + steps, right.packing, right.packed, workspace)

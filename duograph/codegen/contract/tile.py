@@ -26,6 +26,7 @@ class RegisterTile:
     Attributes:
         element: The type that is summed.
         unroll: Steps along the sum between two tests for its end.
+        pairs: An element of the operands is two neighbouring terms of bfloat16: see `pack_pairs.py`.
     """
 
     element: str
@@ -35,6 +36,7 @@ class RegisterTile:
     fma: bool
     half: bool
     unroll: int = 4
+    pairs: bool = False
 
     def load(
         self, f: Function, pointer: Reg, element: str, *, align: int | None = None, mask: Reg | None = None
@@ -55,7 +57,7 @@ class RegisterTile:
     @property
     def title(self) -> str:
         """Rows x columns."""
-        return f"{self.rows}x{self.columns}"
+        return f"{self.rows}x{self.columns}" + "_in_pairs" * self.pairs
 
     def cost(self, rows: int | None, columns: int) -> float:
         """What an element of a result of this shape costs, where 1 is as fast as can be multiplied.
@@ -150,9 +152,11 @@ def accumulate(
                 columns.append(tile.load(f, place, right.element, align=right.align, mask=mask))
             for i, row in enumerate(starts):
                 place = f.gep(row, _times(f, left.step, step), left.element)
-                factor = f.splat(read(f, place, left.element, native=tile.half), tile.lanes)
+                align = 2 if tile.pairs else None
+                factor = f.splat(read(f, place, left.element, native=tile.half, align=align), tile.lanes)
                 for j, column in enumerate(columns, i * tile.vectors):
-                    sums[j] = multiply_add(f, tile.fma, factor, column, sums[j])
+                    add = multiply_add_pairs if tile.pairs else multiply_add
+                    sums[j] = add(f, tile.fma, factor, column, sums[j])
         return sums
 
     sums = list(sums)
@@ -178,6 +182,14 @@ def multiply_add(f: Function, fma: bool, x: Reg, y: Reg, z: Reg) -> Reg:
     if fma and types.is_float(z.type):
         return f.fma(x, y, z)
     return f.add(f.mul(x, y), z)
+
+
+def multiply_add_pairs(f: Function, fma: bool, x: Reg, y: Reg, z: Reg) -> Reg:
+    """x[0] * y[0] + x[1] * y[1] + z, lane by lane, for pairs of bfloat16 in lanes of 32 bits."""
+    halves = vector("bfloat", 2 * types.lanes(z.type))
+    name = f"llvm.x86.avx512bf16.dpbf16ps.{32 * types.lanes(z.type)}"
+    callee = f.module.declare(name, z.type, [z.type, halves, halves])
+    return f.call(callee, z, f.bitcast(x, halves), f.bitcast(y, halves), name="pairs")
 
 
 @dataclass(frozen=True)

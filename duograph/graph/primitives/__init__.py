@@ -1,10 +1,14 @@
 """The table of primitives. Importing this package fills `node.PRIMITIVES`."""
 
 from . import (
+    attention,
     binary,
+    complex,
     contraction,
+    fourier,
     indexing,
     linalg,
+    loop,
     movement,
     random,
     reduction,
@@ -15,10 +19,14 @@ from . import (
 )
 
 __all__ = [
+    "attention",
     "binary",
+    "complex",
     "contraction",
+    "fourier",
     "indexing",
     "linalg",
+    "loop",
     "movement",
     "random",
     "reduction",

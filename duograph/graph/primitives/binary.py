@@ -11,12 +11,15 @@ from .. import language as lang
 from ..dtype import DType, bool_
 from ..errors import ArgumentError, DTypeError
 from ..node import Node, Primitive, Sample, register
-from .rules import broadcast_shapes, same_dtype, same_shape, to_bool, zero_gradient
+from .rules import broadcast_shapes, gives, ordered, same_dtype, same_shape, to_bool, zero_gradient
 from .samples import binary_samples, integer_pairs, integers, uniform
 
-_NUMERIC = same_dtype("int float")
+_NUMERIC = same_dtype("int float complex")
+_INEXACT = same_dtype("float complex")
+_ORDERED = same_dtype("int float")
 _FLOAT = same_dtype("float")
 _LOGIC = same_dtype("bool int")
+_COMPARED = gives(bool_, "bool int float")
 _UNTIED = binary_samples()
 
 
@@ -29,6 +32,7 @@ def _binary(
     dtype: Callable[..., DType] = _NUMERIC,
     torch: Callable[..., Any] | None = None,
     exact: bool = False,
+    wirtinger: bool = False,
 ) -> None:
     register(
         Primitive(
@@ -42,6 +46,7 @@ def _binary(
             torch=torch or (lambda torch, x, y: getattr(torch, name)(x, y)),
             samples=samples,
             exact=exact,
+            wirtinger=wirtinger,
         )
     )
 
@@ -70,7 +75,7 @@ def _power_gradient(node: Node, dy: Node) -> Sequence[Node]:
     # x ** 0 is 1 for every x, also where x ** -1 is infinite
     dx = lang.select(lang.equal(y, 0), 0, y * lang.power(x, y - 1))
     # 0 ** y is 0 for every y > 0, where log x is infinite
-    flat = lang.equal(x, 0) & (y >= 0)
+    flat = lang.equal(x, 0) & (lang.real(y) >= 0)
     return dy * dx, dy * lang.select(flat, 0, node * lang.log(x))
 
 
@@ -105,8 +110,8 @@ def _divide_gradient(node: Node, dy: Node) -> Sequence[Node]:
     return dx, -(dx * x / y)  # not by the quotient, which users may overwrite
 
 
-_binary("add", np.add, lambda node, dy: (dy, dy), dtype=same_dtype(), exact=True)
-_binary("subtract", np.subtract, lambda node, dy: (dy, -dy), exact=True)
+_binary("add", np.add, lambda node, dy: (dy, dy), dtype=same_dtype(), exact=True, wirtinger=True)
+_binary("subtract", np.subtract, lambda node, dy: (dy, -dy), exact=True, wirtinger=True)
 _binary(
     "multiply",
     np.multiply,
@@ -119,7 +124,7 @@ _binary(
     np.divide,
     _divide_gradient,
     binary_samples((-3, 3), (0.3, 4)),
-    dtype=_FLOAT,
+    dtype=_INEXACT,
     exact=True,
 )
 _binary(
@@ -127,18 +132,21 @@ _binary(
     _by_integer(np.floor_divide),
     zero_gradient,
     binary_samples((-9, 9.3), (1.1, 4)),
+    dtype=_ORDERED,
 )
 _binary(
     "remainder",
     _by_integer(np.remainder),
     lambda node, dy: (dy, -(dy * lang.floor(node.inputs[0] / node.inputs[1]))),
     binary_samples((-9, 9.3), (1.1, 4)),
+    dtype=_ORDERED,
 )
 _binary(
     "fmod",
     _by_integer(np.fmod),
     lambda node, dy: (dy, -(dy * lang.trunc(node.inputs[0] / node.inputs[1]))),
     binary_samples((-9, 9.3), (1.1, 4)),
+    dtype=_ORDERED,
 )
 _binary(
     "power",
@@ -147,8 +155,8 @@ _binary(
     binary_samples((0.2, 3), (-2, 3)),
     torch=lambda torch, x, y: torch.pow(x, y),
 )
-_binary("maximum", np.maximum, _choice_gradient(lambda x, y: x < y), dtype=same_dtype(), exact=True)
-_binary("minimum", np.minimum, _choice_gradient(lambda x, y: y < x), dtype=same_dtype(), exact=True)
+_binary("maximum", np.maximum, _choice_gradient(lambda x, y: x < y), dtype=ordered, exact=True)
+_binary("minimum", np.minimum, _choice_gradient(lambda x, y: y < x), dtype=ordered, exact=True)
 _binary(
     "atan2",
     np.arctan2,
@@ -177,14 +185,14 @@ _binary(
     exact=True,
 )
 _binary(
-    "less", np.less, None, integer_pairs(-3, 9), dtype=to_bool, torch=lambda torch, x, y: torch.lt(x, y), exact=True
+    "less", np.less, None, integer_pairs(-3, 9), dtype=_COMPARED, torch=lambda torch, x, y: torch.lt(x, y), exact=True
 )
 _binary(
     "less_equal",
     np.less_equal,
     None,
     integer_pairs(-3, 9),
-    dtype=to_bool,
+    dtype=_COMPARED,
     torch=lambda torch, x, y: torch.le(x, y),
     exact=True,
 )

@@ -16,7 +16,7 @@ from ..errors import (
     ShapeError,
 )
 from ..node import Node, Primitive, Sample, Shape, register
-from .rules import normalize_axis, same_dtype, to_index, zero_gradient
+from .rules import normalize_axis, ordered, same_dtype, to_index, zero_gradient
 from .samples import integers, uniform
 
 MODES = {
@@ -49,8 +49,8 @@ def _read_dtype(x: DType, indices: DType, **_: Any) -> DType:
     return x
 
 
-def _write_dtype(x: DType, indices: DType, updates: DType, **_: Any) -> DType:
-    return same_dtype()(_read_dtype(x, indices), updates)
+def _write_dtype(x: DType, indices: DType, updates: DType, *, mode: str, **_: Any) -> DType:
+    return (ordered if mode in ("maximum", "minimum") else same_dtype())(_read_dtype(x, indices), updates)
 
 
 def _axis(x: Shape, axis: int) -> int:

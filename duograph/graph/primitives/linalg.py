@@ -1,8 +1,9 @@
 """Linear algebra: solving, determinants and decompositions of matrices `[..., m, n]`, evaluated by LAPACK via NumPy.
 
 A decomposition with several results is several primitives, each with its own share of the gradient: shares are linear
-in the cotangents, so they add up to the gradient of the whole. Symmetric matrices are taken to be the mean of what is
-given and its transpose.
+in the cotangents, so they add up to the gradient of the whole. Symmetric (Hermitian) matrices are taken to be the mean
+of what is given and its (conjugate) transpose. Rules with the conjugate transpose hold for complex numbers as they
+stand (`wirtinger`); those with the plain one are of analytic functions.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from . import matrices
 from .rules import gives, same_dtype, zero_gradient
 from .samples import uniform
 
-FLOAT = same_dtype("float")
+FLOAT = same_dtype("float complex")
 Evaluate = Callable[..., np.ndarray]
 Gradient = Callable[[Node, Node], Sequence[Node | None]]
 Samples = Callable[[], Iterable[Sample]]
@@ -30,6 +31,7 @@ Samples = Callable[[], Iterable[Sample]]
 def _record(
     name: str, shape: Callable[..., Shape], evaluate: Evaluate, gradient: Gradient | None, torch: Any,
     samples: Samples, *, arity: int = 1, dtype: Callable[..., DType] = FLOAT, attributes: tuple[str, ...] = (),
+    wirtinger: bool = False,
 ) -> None:  # fmt: skip
     """Enter one record whose `evaluate` may raise NumPy's LinAlgError."""
 
@@ -44,7 +46,7 @@ def _record(
     register(
         Primitive(
             name=name, kind="linalg", arity=arity, attributes=attributes, shape=shape, dtype=dtype, evaluate=checked,
-            gradient=gradient, torch=torch, samples=samples,
+            gradient=gradient, torch=torch, samples=samples, wirtinger=wirtinger,
         )
     )  # fmt: skip
 
@@ -72,6 +74,24 @@ def _vector(x: Shape, **_: Any) -> Shape:
 
 def _t(x: Node) -> Node:
     return lang.transpose(x)
+
+
+def _h(x: Node) -> Node:
+    return lang.adjoint(x)
+
+
+def _hermitian(a: np.ndarray) -> np.ndarray:
+    return (a + a.swapaxes(-1, -2).conj()) / 2
+
+
+def _parts(x: DType, **_: Any) -> DType:
+    """Real numbers of a real or complex matrix."""
+    return FLOAT(x).to_real()
+
+
+def _like(x: Node, node: Node) -> Node:
+    """Real numbers as those that `node` has."""
+    return lang.cast(x, node.dtype)
 
 
 def _on_columns(x: Node) -> Node:
@@ -145,26 +165,37 @@ _record(
 )  # fmt: skip
 _record(
     "log_determinant", _batch, lambda a: np.linalg.slogdet(a)[1],
-    lambda node, dy: (_as_batch(dy) * _t(_inverse(node.inputs[0])),),
-    lambda torch, a: torch.linalg.slogdet(a)[1], _of(*_SQUARES),
+    lambda node, dy: (_like(_as_batch(dy), node.inputs[0]) * _h(_inverse(node.inputs[0])),),
+    lambda torch, a: torch.linalg.slogdet(a)[1], _of(*_SQUARES), dtype=_parts, wirtinger=True,
 )  # fmt: skip
+
+
+def _sign_gradient(node: Node, dy: Node) -> Sequence[Node | None]:
+    """Of exp(i Im log det A); a real sign is constant."""
+    if not node.dtype.is_complex:
+        return (None,)
+    around = lang.imag(dy * lang.conjugate(node))
+    return (_as_batch(lang.join(lang.zeros_like(around), around)) * _h(_inverse(node.inputs[0])),)
+
+
 _record(
-    "determinant_sign", _batch, lambda a: np.linalg.slogdet(a)[0], zero_gradient,
-    lambda torch, a: torch.linalg.slogdet(a)[0], _of(*_SQUARES),
+    "determinant_sign", _batch, lambda a: np.linalg.slogdet(a)[0], _sign_gradient,
+    lambda torch, a: torch.linalg.slogdet(a)[0], _of(*_SQUARES), wirtinger=True,
 )  # fmt: skip
 
 
 def _cholesky_gradient(node: Node, dy: Node) -> Sequence[Node | None]:
     """I. Murray, "Differentiation of the Cholesky decomposition", 2016."""
-    inner = lang.band(lang.matmul(_t(node), lang.band(dy, None, 0)), None, 0)
+    inner = lang.band(lang.matmul(_h(node), lang.band(dy, None, 0)), None, 0)
     inner = inner - lang.band(inner, 0, 0) * 0.5
-    right = _t(lang.solve(_t(node), _t(lang.solve(_t(node), inner))))
-    return ((right + _t(right)) * 0.5,)
+    right = _h(lang.solve(_h(node), _h(lang.solve(_h(node), inner))))
+    return ((right + _h(right)) * 0.5,)
 
 
 _record(
-    "cholesky", _square, lambda a: np.linalg.cholesky((a + a.swapaxes(-1, -2)) / 2), _cholesky_gradient,
+    "cholesky", _square, lambda a: np.linalg.cholesky(_hermitian(a)), _cholesky_gradient,
     lambda torch, a: torch.linalg.cholesky(a), _of(_definite(3, 3), _definite(2, 4, 4), _definite(1, 1)),
+    wirtinger=True,
 )  # fmt: skip
 
 
@@ -185,7 +216,7 @@ _record(
 )  # fmt: skip
 _record(
     "lu_pivots", _vector, matrices.lu_pivots, zero_gradient, lambda torch, a: torch.linalg.lu_factor(a)[1],
-    _of(uniform(-1, 1, 4, 4), uniform(-1, 1, 2, 5, 3), uniform(-1, 1, 3, 5)), dtype=gives(int32, "float"),
+    _of(uniform(-1, 1, 4, 4), uniform(-1, 1, 2, 5, 3), uniform(-1, 1, 3, 5)), dtype=gives(int32, "float complex"),
 )  # fmt: skip
 
 
@@ -235,10 +266,11 @@ def _qr_gradient(node: Node, dy: Node) -> Sequence[Node | None]:
     q, r = (
         node if own else lang.apply(other, a, complete=False) for own, other in ((first, "qr_q"), (not first, "qr_r"))
     )
-    m = -lang.matmul(_t(dy), q) if first else lang.matmul(r, _t(dy))
-    inner = lang.matmul(q, lang.band(m, None, 0) + _t(lang.band(m, None, -1)))
+    m = -lang.matmul(_h(dy), q) if first else lang.matmul(r, _h(dy))
+    below = lang.band(m, None, -1)
+    inner = lang.matmul(q, below + _h(below) + _like(lang.real(lang.band(m, 0, 0)), m))
     inner = inner + dy if first else inner
-    return (_t(lang.solve(r, _t(inner))),)
+    return (_h(lang.solve(r, _h(inner))),)
 
 
 for _first, _name in ((True, "qr_q"), (False, "qr_r")):
@@ -249,7 +281,7 @@ for _first, _name in ((True, "qr_q"), (False, "qr_r")):
         ),
         lambda: [Sample((a,), {"complete": complete}) for a, complete in [
             (_regular(3, 3), True), (_regular(5, 3), False), (_regular(2, 4, 2), False)]],
-        attributes=("complete",),
+        attributes=("complete",), wirtinger=True,
     )  # fmt: skip
 
 
@@ -261,25 +293,25 @@ def _distances(values: Node) -> Node:
 
 def _eigh_vectors_gradient(node: Node, dy: Node) -> Sequence[Node | None]:
     (a,) = node.inputs
-    inner = lang.matmul(_t(node), dy) / _distances(lang.apply("eigh_values", a))
+    inner = lang.matmul(_h(node), dy) / _like(_distances(lang.apply("eigh_values", a)), node)
     inner = inner - lang.band(inner, 0, 0)
-    result = lang.matmul(lang.matmul(node, inner), _t(node))
-    return ((result + _t(result)) * 0.5,)
+    result = lang.matmul(lang.matmul(node, inner), _h(node))
+    return ((result + _h(result)) * 0.5,)
 
 
 def _eigh_values_gradient(node: Node, dy: Node) -> Sequence[Node | None]:
     vectors = lang.apply("eigh_vectors", *node.inputs)
-    return (lang.matmul(vectors * _on_columns(dy), _t(vectors)),)
+    return (lang.matmul(vectors * _like(_on_columns(dy), vectors), _h(vectors)),)
 
 
 _SYMMETRIC = tuple((a + a.swapaxes(-1, -2)) / 2 for a in (uniform(-2, 3, 4, 4), uniform(-2, 3, 2, 3, 3)))
 _record(
-    "eigh_values", _vector, lambda a: np.linalg.eigvalsh((a + a.swapaxes(-1, -2)) / 2), _eigh_values_gradient,
-    lambda torch, a: torch.linalg.eigvalsh(a), _of(*_SYMMETRIC),
+    "eigh_values", _vector, lambda a: np.linalg.eigvalsh(_hermitian(a)), _eigh_values_gradient,
+    lambda torch, a: torch.linalg.eigvalsh(a), _of(*_SYMMETRIC), dtype=_parts, wirtinger=True,
 )  # fmt: skip
 _record(
-    "eigh_vectors", _square, lambda a: np.linalg.eigh((a + a.swapaxes(-1, -2)) / 2)[1], _eigh_vectors_gradient,
-    None, _of(*_SYMMETRIC),
+    "eigh_vectors", _square, lambda a: np.linalg.eigh(_hermitian(a))[1], _eigh_vectors_gradient,
+    None, _of(*_SYMMETRIC), wirtinger=True,
 )  # fmt: skip
 
 
@@ -294,22 +326,31 @@ def _factors(a: Node) -> tuple[Node, Node, Node]:
 
 def _svd_values_gradient(node: Node, dy: Node) -> Sequence[Node | None]:
     u, _, v = _factors(node.inputs[0])
-    return (lang.matmul(u * _on_columns(dy), _t(v)),)
+    return (lang.matmul(u * _like(_on_columns(dy), u), _h(v)),)
 
 
 def _svd_vectors_gradient(node: Node, dy: Node) -> Sequence[Node | None]:
-    """Of the full vectors only the first have one: the others are any that complete the basis."""
+    """Of the full vectors only the first have one: the others are any that complete the basis.
+
+    Complex vectors are given up to a common phase of each pair, so a loss must not depend on it: what it says of the
+    phases of U and of V has opposite signs then, and each gives half of their share.
+    """
     (a,), left = node.inputs, node.op.name == "svd_left"
     u, s, v = _factors(a)
     dy = lang.narrow(dy, -1, 0, s.shape[-1])
     mine = u if left else v
-    turned = lang.matmul(_t(mine), dy)
-    inner = (turned - _t(turned)) / _distances(s * s)
-    inner = inner * _on_columns(s) if left else inner * lang.expand_dims(s, -1)
-    result = lang.matmul(lang.matmul(u, inner), _t(v))
+    turned = lang.matmul(_h(mine), dy)
+    skew = turned - _h(turned)
+    across = skew / _like(_distances(s * s), a)
+    s = _like(s, a)
+    inner = across * (_on_columns(s) if left else lang.expand_dims(s, -1))
+    if a.dtype.is_complex:
+        phase = lang.band(skew, 0, 0) / (_on_columns(s) * (4.0 if left else -4.0))
+        inner = inner + phase
+    result = lang.matmul(lang.matmul(u, inner), _h(v))
     if mine.shape[-2] > mine.shape[-1]:
         away = (dy - lang.matmul(mine, turned)) / _on_columns(s)
-        result = result + (lang.matmul(away, _t(v)) if left else lang.matmul(u, _t(away)))
+        result = result + (lang.matmul(away, _h(v)) if left else lang.matmul(u, _h(away)))
     return (result,)
 
 
@@ -324,7 +365,7 @@ def _svd_shapes(left: bool) -> Callable[..., Shape]:
 def _svd(left: bool) -> Evaluate:
     def evaluate(x: np.ndarray, *, full: bool) -> np.ndarray:
         u, _, vh = np.linalg.svd(x, full_matrices=full)
-        return u if left else vh.swapaxes(-1, -2)
+        return u if left else vh.swapaxes(-1, -2).conj()
 
     return evaluate
 
@@ -332,12 +373,13 @@ def _svd(left: bool) -> Evaluate:
 _record(
     "svd_values", _vector, lambda a: np.linalg.svd(a, compute_uv=False), _svd_values_gradient,
     lambda torch, a: torch.linalg.svdvals(a), _of(uniform(-2, 3, 4, 4), uniform(-2, 3, 2, 5, 3), uniform(-2, 3, 2, 4)),
+    dtype=_parts, wirtinger=True,
 )  # fmt: skip
 for _left, _name in ((True, "svd_left"), (False, "svd_right")):
     _record(
         _name, _svd_shapes(_left), _svd(_left), _svd_vectors_gradient, None,
         lambda: [Sample((uniform(-2, 3, *shape),), {"full": False}) for shape in [(3, 3), (2, 5, 3), (2, 4)]],
-        attributes=("full",),
+        attributes=("full",), wirtinger=True,
     )  # fmt: skip
 
 
@@ -352,19 +394,24 @@ def _pinv_shape(a: Shape, cutoff: Shape) -> Shape:
 
 
 def _pinv_gradient(node: Node, dy: Node) -> Sequence[Node | None]:
-    a, p, back = node.inputs[0], node, _t(dy)
+    a, p, back = node.inputs[0], node, _h(dy)
     k = lang.matmul(back, p)
-    turned = lang.matmul(k, _t(p))
+    turned = lang.matmul(k, _h(p))
     outside = back - lang.matmul(k, a)
-    result = turned - lang.matmul(lang.matmul(a, p), turned) - _t(lang.matmul(p, k))
-    return result + lang.matmul(lang.matmul(_t(p), p), outside), None
+    result = turned - lang.matmul(lang.matmul(a, p), turned) - _h(lang.matmul(p, k))
+    return result + lang.matmul(lang.matmul(_h(p), p), outside), None
+
+
+def _pinv_dtype(a: DType, cutoff: DType) -> DType:
+    same_dtype("float")(a.to_real(), cutoff)
+    return FLOAT(a)
 
 
 _record(
     "pseudoinverse", _pinv_shape, matrices.pseudoinverse, _pinv_gradient,
     lambda torch, a, cutoff: torch.linalg.pinv(a, atol=cutoff.detach(), rtol=cutoff.detach() * 0),
     lambda: [Sample((uniform(-2, 3, *shape), np.full(shape[:-2], 1e-6))) for shape in [(3, 3), (2, 5, 3), (2, 4)]],
-    arity=2,
+    arity=2, dtype=_pinv_dtype, wirtinger=True,
 )  # fmt: skip
 
 
@@ -389,4 +436,38 @@ _record(
 _record(
     "householder_scales", _vector, lambda a: np.linalg.qr(a, "raw")[1], None, lambda torch, a: torch.geqrf(a)[1],
     _of(uniform(-1, 1, 4, 3), uniform(-1, 1, 2, 3, 3)),
+)  # fmt: skip
+
+
+# Eigenvalues and eigenvectors of length 1 of any matrix, which are complex.
+
+
+def _complex(x: DType) -> DType:
+    return FLOAT(x).to_complex()
+
+
+def _eig_gradient(node: Node, dy: Node) -> Sequence[Node | None]:
+    """C. Boeddeker et al., "On the computation of complex-valued gradients with application to statistically optimum
+    beamforming", 2017. Vectors are given up to a phase, so a loss must not depend on it."""
+    (a,), of_values = node.inputs, node.op.name == "eig_values"
+    vectors = lang.apply("eig_vectors", a) if of_values else node
+    back = _h(vectors)
+    if of_values:
+        inner = lang.eye(dy.shape[-1], dy.dtype) * _on_columns(dy)
+    else:
+        inner = lang.matmul(back, dy)
+        length = lang.sum(lang.real(lang.band(inner, 0, 0)), -1)
+        inner = inner - lang.matmul(back, vectors * _like(_on_columns(length), vectors))
+        inner = inner / _distances(lang.conjugate(lang.apply("eig_values", a)))
+        inner = inner - lang.band(inner, 0, 0)
+    return (lang.solve(back, lang.matmul(inner, back)),)
+
+
+_record(
+    "eig_values", lambda a: _square(a)[:-1], lambda a: np.linalg.eigvals(a), _eig_gradient, None,
+    _of(_regular(3, 3), uniform(-2, 3, 2, 3, 3)), dtype=_complex, wirtinger=True,
+)  # fmt: skip
+_record(
+    "eig_vectors", _square, lambda a: np.linalg.eig(a)[1], _eig_gradient, None,
+    _of(_regular(3, 3), uniform(-2, 3, 2, 3, 3)), dtype=_complex, wirtinger=True,
 )  # fmt: skip

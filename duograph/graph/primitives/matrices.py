@@ -1,4 +1,4 @@
-"""Functions of matrices `[..., m, n]` that NumPy lacks. Each takes and gives float32 or float64 arrays."""
+"""Functions of matrices `[..., m, n]` that NumPy lacks, of float32 or float64, complex or not."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 
 def cofactors(a: np.ndarray) -> np.ndarray:
-    """det(A) A⁻ᵀ, also where A has no inverse: from A = U S Vᵀ, cof(A) = det(U) det(V) U cof(S) Vᵀ."""
+    """det(A) A⁻ᵀ, also where A has no inverse: from A = U S Vᴴ, cof(A) = det(U) det(Vᴴ) conj(U) cof(S) Vᵀ."""
     u, s, vh = np.linalg.svd(a)
     n = s.shape[-1]
     others = np.where(np.eye(n, dtype=bool), 1, s[..., None, :]).prod(-1)
     turn = np.linalg.det(u) * np.linalg.det(vh)
-    return (u * (others * turn[..., None])[..., None, :]) @ vh
+    return (u.conj() * (others * turn[..., None])[..., None, :]) @ vh.conj()
 
 
 def lu_in_order(a: np.ndarray) -> np.ndarray:
@@ -35,7 +35,9 @@ def lu_pivots(a: np.ndarray) -> np.ndarray:
     count = min(shape[-2:])
     pivots, batch = np.zeros((len(rows), count), np.int32), np.arange(len(rows))
     for k in range(count):
-        chosen = k + np.abs(rows[:, k:, k]).argmax(1)
+        column = rows[:, k:, k]
+        # LAPACK's measure of a complex number is the sum of its parts
+        chosen = k + (np.abs(column.real) + np.abs(column.imag)).argmax(1)
         pivots[:, k] = chosen + 1
         upper = rows[batch, chosen]
         rows[batch, chosen] = rows[:, k]
@@ -66,7 +68,7 @@ def pseudoinverse(a: np.ndarray, cutoff: np.ndarray) -> np.ndarray:
         s = np.linalg.svd(a, compute_uv=False)
     kept = s > limit
     inverse = np.where(kept, 1 / np.where(kept, s, 1), 0)
-    return (vh.swapaxes(-1, -2) * inverse[..., None, :]) @ u.swapaxes(-1, -2)
+    return (vh.swapaxes(-1, -2).conj() * inverse[..., None, :]) @ u.swapaxes(-1, -2).conj()
 
 
 _PADE = (
@@ -82,7 +84,7 @@ def exponential(a: np.ndarray) -> np.ndarray:
     """
     if not a.size:
         return a
-    x = np.asarray(a, np.float64)
+    x = a.astype(np.result_type(a, np.float64))
     norm = np.abs(x).sum(-2).max(-1)
     halvings = np.ceil(np.log2(np.maximum(norm, 1e-300) / 5.371920351148152)).clip(0, 1100).astype(np.int64)
     x = x * np.exp2(-halvings)[..., None, None]

@@ -11,7 +11,7 @@ from .. import language as lang
 from ..dtype import DType
 from ..errors import AxisError, ShapeError
 from ..node import Node, Primitive, Sample, Shape, register
-from .rules import normalize_axis, same_dtype, to_bool, to_index, zero_gradient
+from .rules import normalize_axis, ordered, same_dtype, to_bool, to_index, zero_gradient
 from .samples import integers, uniform
 
 
@@ -140,12 +140,13 @@ def _reduction(
             torch=_in_torch(name),
             samples=samples,
             exact=name in ("max", "min", "any", "all"),
+            wirtinger=name == "sum",
         )
     )
 
 
 # Sums and products stay in their dtype: widening integers first is the caller's decision.
-_NUMERIC = same_dtype("int float")
+_NUMERIC = same_dtype("int float complex")
 _reduction(
     "sum",
     lambda x, *, axes: x.sum(axes, x.dtype),
@@ -165,7 +166,7 @@ _reduction(
     lambda x, *, axes: x.max(axes),
     _extreme_gradient,
     _samples,
-    same_dtype(),
+    ordered,
     _chosen_shape,
 )
 _reduction(
@@ -173,7 +174,7 @@ _reduction(
     lambda x, *, axes: x.min(axes),
     _extreme_gradient,
     _samples,
-    same_dtype(),
+    ordered,
     _chosen_shape,
 )
 _reduction("any", lambda x, *, axes: x.any(axes), zero_gradient, _bool_samples, to_bool)

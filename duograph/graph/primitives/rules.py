@@ -33,7 +33,11 @@ def same_shape(*shapes: Shape, **_: Any) -> Shape:
     return broadcast_shapes(*shapes)
 
 
-def same_dtype(categories: str = "bool int float") -> Callable[..., DType]:
+ANY = "bool int float complex"
+"""The categories of dtypes."""
+
+
+def same_dtype(categories: str = ANY) -> Callable[..., DType]:
     """All inputs of one dtype, of one of these categories, which is the result's."""
     allowed = categories.split()
 
@@ -47,7 +51,7 @@ def same_dtype(categories: str = "bool int float") -> Callable[..., DType]:
     return rule
 
 
-def gives(result: DType, categories: str = "bool int float") -> Callable[..., DType]:
+def gives(result: DType, categories: str = ANY) -> Callable[..., DType]:
     """All inputs of one dtype; the result is of dtype `result`."""
     check = same_dtype(categories)
 
@@ -58,8 +62,10 @@ def gives(result: DType, categories: str = "bool int float") -> Callable[..., DT
     return rule
 
 
+ordered = same_dtype("bool int float")
+"""One dtype, of numbers that have an order."""
 to_bool = gives(bool_)
-to_index = gives(int64)
+to_index = gives(int64, "bool int float")
 
 
 def normalize_axis(axis: int, ndim: int) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from .. import language as lang
 from ..dtype import DType, int64
 from ..node import Node, Primitive, Sample, Shape, register
-from .rules import normalize_axis, same_dtype
+from .rules import normalize_axis, ordered, same_dtype
 from .samples import uniform
 
 
@@ -123,17 +123,18 @@ def _scan(
             torch=in_torch,
             samples=samples,
             exact=name in ("cummax", "cummin"),
+            wirtinger=name == "cumsum",
         )
     )
 
 
-_scan("cumsum", np.add, _cumsum_gradient, same_dtype("int float"))
+_scan("cumsum", np.add, _cumsum_gradient, same_dtype("int float complex"))
 _scan(
     "cumprod",
     np.multiply,
     _cumprod_gradient,
-    same_dtype("int float"),
+    same_dtype("int float complex"),
     _samples_with_zeros,
 )
-_scan("cummax", np.maximum, _running_extreme_gradient, same_dtype())
-_scan("cummin", np.minimum, _running_extreme_gradient, same_dtype())
+_scan("cummax", np.maximum, _running_extreme_gradient, ordered)
+_scan("cummin", np.minimum, _running_extreme_gradient, ordered)

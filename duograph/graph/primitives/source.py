@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtype import DType, bool_, float32, int64
+from ..dtype import DType, bool_, complex64, float32, int64
 from ..errors import ArgumentError, DTypeError
 from ..node import Primitive, Sample, Shape, register
 
@@ -41,6 +41,7 @@ register(
             Sample((), {"value": 2.5, "dtype": float32}),
             Sample((), {"value": -3, "dtype": int64}),
             Sample((), {"value": True, "dtype": bool_}),
+            Sample((), {"value": -0.5 + 2j, "dtype": complex64}),
         ],
         moves_bits=True,
     )
@@ -54,8 +55,8 @@ def _iota_shape(*, size: int, dtype: DType) -> Shape:
 
 
 def _iota_dtype(*, size: int, dtype: DType) -> DType:
-    if dtype is bool_:
-        raise DTypeError("iota: expected an integer or float dtype. Received: bool")
+    if dtype is bool_ or dtype.is_complex:
+        raise DTypeError(f"iota: expected an integer or float dtype. Received: {dtype.name}")
     return dtype
 
 

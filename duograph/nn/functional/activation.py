@@ -10,6 +10,7 @@ from ...functional import activation as composites
 from ...graph import language as g
 from ...graph.composite import composite
 from ...graph.dtype import DType
+from ...graph.errors import ArgumentError, ShapeError
 from ...graph.node import Node
 from ...ops import FUNCTIONS, random
 from ...ops.creation import zeros_like
@@ -77,6 +78,8 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x where positive, else `weight * x`, with one weight or one for each channel."""
+    if weight.ndim > 1:
+        raise ShapeError(f"prelu: weight: expected at most 1 dimension. Received: shape {tuple(weight.shape)}")
     return apply(composites.prelu, (input, weight))
 
 
@@ -119,6 +122,8 @@ def rrelu(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
 ) -> Tensor:
     """leaky_relu with slopes drawn from [lower, upper] in training, and their mean otherwise (Xu et al. 2015)."""
+    if lower > upper:
+        raise ArgumentError(f"rrelu: expected lower of at most upper. Received: {lower} and {upper}")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     slopes = random.rand(tuple(input.shape), dtype=input.dtype) * (upper - lower) + lower

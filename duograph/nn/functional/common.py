@@ -29,7 +29,7 @@ def promoted(op: Any, tensors: tuple[Any, ...], attributes: tuple[tuple[str, Any
 
 def floats(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Tensors of whole numbers in the default floating point dtype, others as they are."""
-    return tuple(t if t.dtype.is_floating_point else cast(t, get_default_dtype()) for t in tensors)
+    return tuple(t if t.dtype.differentiable else cast(t, get_default_dtype()) for t in tensors)
 
 
 def hashable(value: Any) -> Any:

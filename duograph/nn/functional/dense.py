@@ -37,6 +37,8 @@ def embedding(
     scaled in place to a norm of at most `max_norm`. Gradients are dense, `sparse` or not. Raises ArgumentError for a
     `padding_idx` outside.
     """
+    if weight.ndim != 2:
+        raise ShapeError(f"embedding: weight: expected 2 dimensions. Received: shape {tuple(weight.shape)}")
     rows = weight.shape[0]
     if padding_idx is not None and not -rows <= padding_idx < rows:
         raise ArgumentError(f"embedding: padding_idx: expected an index of {rows} rows. Received: {padding_idx}")

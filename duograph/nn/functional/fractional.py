@@ -44,7 +44,8 @@ def _fractional(n: int) -> Callable[..., Any]:
                 f"{name}: output_size: expected windows that fit into {sizes}. Received: {out}, {window}"
             )
         batch = tuple(x.shape[:2])
-        samples = FUNCTIONS["rand"]((*batch, n), dtype=x.dtype) if _random_samples is None else _random_samples
+        samples = _random_samples
+        samples = FUNCTIONS["rand"]((*batch, n), dtype=x.dtype) if samples is None else samples[: batch[0]]
         flat: Any = 0
         for k in range(n):
             drawn = samples.select(-1, n - 1 - k if n == 2 else k)

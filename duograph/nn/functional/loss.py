@@ -8,12 +8,12 @@ from typing import Any
 
 from ...functional import loss as losses
 from ...functional.ctc import ctc
-from ...graph.errors import ArgumentError, ShapeError
+from ...graph.errors import ArgumentError, NotSupported, ShapeError
 from ...ops import FUNCTIONS
 from ...tensor.convert import as_tensor
 from ...tensor.core import Tensor, apply
 from .common import floats, legacy_reduction, promoted
-from .dense import pairwise_distance
+from .dense import linear, pairwise_distance
 from .image import pad
 
 stack = FUNCTIONS["stack"]
@@ -27,6 +27,11 @@ def _same_sizes(name: str, input: Tensor, target: Tensor) -> None:
             UserWarning,
             stacklevel=4,
         )
+
+
+def _above_zero(name: str, argument: str, value: float) -> None:
+    if value <= 0:
+        raise ArgumentError(f"{name}: {argument}: expected a number above 0. Received: {value}")
 
 
 def _weighted(loss: Any, weight: Any, reduction: str) -> Any:
@@ -87,9 +92,46 @@ def cross_entropy(
     """Softmax cross entropy of logits [N, classes, ...] with class indices, or with probabilities."""
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce, reduction)
+    if ignore_index >= 0 and target.dtype.is_floating_point:
+        raise ArgumentError("cross_entropy: ignore_index: expected none where the target has probabilities")
     return apply(losses.cross_entropy, (input, target, weight), (
         ("ignore_index", ignore_index), ("label_smoothing", label_smoothing), ("reduction", reduction),
     ))  # fmt: skip
+
+
+def linear_cross_entropy(
+    input: Tensor, linear_weight: Tensor, target: Tensor, *, linear_bias: Tensor | None = None,
+    weight: Tensor | None = None, reduction: str = "mean", ignore_index: int | None = None,
+    label_smoothing: float = 0.0, options: None = None,
+) -> Tensor:  # fmt: skip
+    """The cross entropy of `linear(input, linear_weight)`, for input [features] or [N, features].
+
+    `linear_weight` is [classes, ..., features] and `linear_bias` [classes, ...]: there is a loss for each place of the
+    axes between. Raises NotSupported with `options`, which say how PyTorch cuts the work into pieces.
+    """
+    if options is not None:
+        raise NotSupported("linear_cross_entropy: options: how the work is cut is not chosen here. Leave it out")
+    if linear_weight.ndim < 2:
+        raise ShapeError(
+            f"linear_cross_entropy: linear_weight: expected [classes, ..., features]. Received: {linear_weight.shape}"
+        )
+    classes, *places, features = linear_weight.shape
+    if input.ndim not in (1, 2) or input.shape[-1] != features or (places and input.ndim == 1):
+        raise ShapeError(
+            f"linear_cross_entropy: input: expected shape [N, {features}]. Received: {tuple(input.shape)}, with "
+            f"linear_weight {tuple(linear_weight.shape)}"
+        )
+    if linear_bias is not None and tuple(linear_bias.shape) != (classes, *places):
+        raise ShapeError(
+            f"linear_cross_entropy: linear_bias: expected shape {(classes, *places)}. "
+            f"Received: {tuple(linear_bias.shape)}"
+        )
+    bias = None if linear_bias is None else linear_bias.flatten()
+    logits = linear(input, linear_weight.flatten(0, -2), bias).reshape(*input.shape[:-1], classes, *places)
+    if ignore_index is not None and target.shape == logits.shape:
+        raise ArgumentError("linear_cross_entropy: ignore_index: expected none where the target has probabilities")
+    ignored = -100 if ignore_index is None else ignore_index
+    return cross_entropy(logits, target, weight, None, ignored, None, reduction, label_smoothing)
 
 
 def nll_loss(
@@ -144,7 +186,7 @@ def poisson_nll_loss(
 def gaussian_nll_loss(
     input: Any, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Tensor:
-    """Minus the Gaussian log-likelihood; `var` is of the input's shape, or 1 or absent in its last axis."""
+    """Minus the Gaussian log-likelihood; `var` has the input's shape, one axis of size 1, or lacks the last one."""
     if not isinstance(var, Tensor):
         if var < 0:
             raise ArgumentError(f"gaussian_nll_loss: var: expected at least 0. Received: {var}")
@@ -152,11 +194,13 @@ def gaussian_nll_loss(
     if var.shape != input.shape:
         if input.shape[:-1] == var.shape:
             var = var.unsqueeze(-1)
-        elif var.numel() != 1 and not (input.shape[:-1] == var.shape[:-1] and var.shape[-1] == 1):
-            raise ShapeError(
-                f"gaussian_nll_loss: var: expected shape {tuple(input.shape)}, or that without its last axis. "
-                f"Received: {tuple(var.shape)}"
-            )
+        elif var.numel() != 1:
+            pairs = zip(input.shape, var.shape, strict=False)
+            if var.ndim != input.ndim or [v for n, v in pairs if n != v] != [1]:
+                raise ShapeError(
+                    f"gaussian_nll_loss: var: expected shape {tuple(input.shape)}, that with one size 1, or that "
+                    f"without its last axis. Received: {tuple(var.shape)}"
+                )
     attributes = (("full", full), ("eps", eps), ("reduction", reduction))
     return promoted(losses.gaussian_nll, (input, target, var), attributes)
 
@@ -223,6 +267,7 @@ def triplet_margin_loss(
     swap: bool = False, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """max(0, d(anchor, positive) - d(anchor, negative) + margin)."""
+    _above_zero("triplet_margin_loss", "margin", margin)
     reduction = legacy_reduction(size_average, reduce, reduction)
     attributes = (("margin", margin), ("p", float(p)), ("eps", eps), ("swap", swap), ("reduction", reduction))
     return promoted(losses.triplet_margin, floats(anchor, positive, negative), attributes)
@@ -234,6 +279,7 @@ def triplet_margin_with_distance_loss(
     reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """triplet_margin_loss with any distance."""
+    _above_zero("triplet_margin_with_distance_loss", "margin", margin)
     distance: Any = distance_function or pairwise_distance
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
@@ -259,9 +305,13 @@ def ctc_loss(
 ) -> Tensor:  # fmt: skip
     """Minus the log-likelihood of target sequences under all their alignments (Graves et al. 2006).
 
-    `targets` are [N, S], or one after another in 1 axis, which observes the target lengths.
+    `targets` are [N, S], or one after another in 1 axis, which observes the target lengths. Those that are floats stand
+    for their whole parts.
     """
     batched = log_probs.ndim == 3
+    targets = as_tensor(targets)
+    if targets.is_floating_point():
+        targets = targets.long()
     input_lengths, target_lengths = (as_tensor(x).reshape(-1) for x in (input_lengths, target_lengths))
     if not batched:
         log_probs, targets = log_probs.unsqueeze(1), targets.reshape(1, -1)

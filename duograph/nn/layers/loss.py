@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+from ...graph.errors import ArgumentError, ShapeError
 from ...tensor.core import Tensor
 from .. import functional as F
 from ..functional.common import legacy_reduction
 from ..module import Module
+from .linear import Linear
 
 
 class _Loss(Module):
@@ -72,6 +75,8 @@ class HuberLoss(_Loss):
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
+        if not isinstance(delta, int | float):
+            raise TypeError(f"HuberLoss: delta: expected a real number. Received: {delta!r}")
         self.delta = delta
 
 
@@ -255,6 +260,36 @@ class CrossEntropyLoss(_WeightedLoss):
         return F.cross_entropy(
             input, target, self.weight, None, self.ignore_index, None, self.reduction, self.label_smoothing
         )
+
+
+class LinearCrossEntropyLoss(_WeightedLoss):
+    """The cross entropy of a linear map of [N, in_features], which is the module's own, with class indices
+    [N, *out_features] or probabilities [N, num_classes, *out_features]."""
+
+    def __init__(
+        self, in_features: int, num_classes: int, *, out_features: tuple[int, ...] = (), bias: bool = False,
+        device: Any = None, dtype: Any = None, reduction: str = "mean", weight: Tensor | None = None,
+        ignore_index: int | None = None, label_smoothing: float = 0.0, options: None = None,
+    ) -> None:  # fmt: skip
+        if weight is not None and tuple(weight.shape) != (num_classes,):
+            raise ShapeError(f"weight: expected shape {(num_classes,)}. Received: {tuple(weight.shape)}")
+        if not 0 <= label_smoothing <= 1:
+            raise ArgumentError(f"label_smoothing: expected 0 to 1. Received: {label_smoothing}")
+        super().__init__(weight, reduction=reduction)
+        self.num_classes = num_classes
+        self.out_features = tuple(out_features)
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+        self.options = options
+        self.linear = Linear(in_features, math.prod((num_classes, *out_features)), bias, device, dtype)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:  # type: ignore[override]
+        places, bias = (self.num_classes, *self.out_features), self.linear.bias
+        return F.linear_cross_entropy(
+            input, self.linear.weight.reshape(*places, -1), target,
+            linear_bias=None if bias is None else bias.reshape(places), weight=self.weight, reduction=self.reduction,
+            ignore_index=self.ignore_index, label_smoothing=self.label_smoothing, options=self.options,
+        )  # fmt: skip
 
 
 class MultiLabelSoftMarginLoss(_WeightedLoss):

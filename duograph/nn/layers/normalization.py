@@ -32,6 +32,8 @@ class _Norm(Module):
         device: Any, dtype: Any, bias: bool,
     ) -> None:  # fmt: skip
         super().__init__()
+        if eps <= 0:
+            raise ArgumentError(f"{type(self).__name__}: eps: expected a number above 0. Received: {eps}")
         self.num_features = num_features
         self.eps = eps
         self.momentum = momentum

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...functional import pooling as pools
+from ...graph.errors import ArgumentError
 from ...tensor.core import Tensor, apply
 from .. import functional as F
 from ..functional.common import hashable, per_axis
@@ -91,6 +92,46 @@ class MaxUnpool2d(_MaxUnpool):
 
 class MaxUnpool3d(_MaxUnpool):
     """Puts elements back where MaxPool3d found them, among zeros."""
+
+    axes = 3
+
+
+class _FractionalMaxPool(Module):
+    axes: int
+
+    def __init__(
+        self, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: bool = False,
+        _random_samples: Tensor | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        name = type(self).__name__
+        if (output_size is None) == (output_ratio is None):
+            raise ArgumentError(f"{name}: expected either output_size or output_ratio. Received: both or neither")
+        self.kernel_size = per_axis(name, "kernel_size", kernel_size, self.axes)
+        self.return_indices = return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        self.output_size = None if output_size is None else per_axis(name, "output_size", output_size, self.axes)
+        self.output_ratio = None
+        if output_ratio is not None:
+            self.output_ratio = per_axis(name, "output_ratio", output_ratio, self.axes)
+            if not all(0 < ratio < 1 for ratio in self.output_ratio):
+                raise ArgumentError(f"{name}: output_ratio: expected numbers between 0 and 1. Received: {output_ratio}")
+
+    def forward(self, input: Tensor) -> Any:
+        pool = F.fractional_max_pool2d if self.axes == 2 else F.fractional_max_pool3d
+        return pool(
+            input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, self._random_samples
+        )
+
+
+class FractionalMaxPool2d(_FractionalMaxPool):
+    """The largest elements of windows of [N, C, H, W] at random places (Graham 2014)."""
+
+    axes = 2
+
+
+class FractionalMaxPool3d(_FractionalMaxPool):
+    """The largest elements of windows of [N, C, D, H, W] at random places (Graham 2014)."""
 
     axes = 3
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 from ...functional import recurrent
+from ...graph.composite import Composite
 from ...graph.errors import ArgumentError, ShapeError
 from ...ops.creation import empty
 from ...ops.random import default_generator
@@ -14,12 +15,13 @@ from ...tensor.core import Tensor, apply
 from .. import init
 from ..module import Module
 from ..parameter import Parameter
-from ..utils.rnn import PackedSequence
+from ..utils.rnn import PackedSequence, packed_like, unpacked
 
 
 class RNNBase(Module):
     """What recurrent layers share: weights for each layer and direction, batches in either order, packed sequences."""
 
+    operation: ClassVar[Composite]
     gates = 1
     states = 1
 
@@ -35,6 +37,9 @@ class RNNBase(Module):
                 raise TypeError(f"{name}: {argument}: expected an integer. Received: {value!r}")
             if value <= 0:
                 raise ArgumentError(f"{name}: {argument}: expected at least 1. Received: {value}")
+        for argument, value in (("bias", bias), ("batch_first", batch_first)):
+            if not isinstance(value, bool):
+                raise TypeError(f"{name}: {argument}: expected True or False. Received: {value!r}")
         if isinstance(dropout, bool) or not 0 <= dropout <= 1:
             raise ArgumentError(f"{name}: dropout: expected a probability from 0 to 1. Received: {dropout}")
         if dropout > 0 and num_layers == 1:
@@ -87,9 +92,11 @@ class RNNBase(Module):
     def flatten_parameters(self) -> None:
         """Nothing to do: weights need not lie together in memory."""
 
-    def _run(self, x: Tensor, states: list[Any]) -> Any:
-        """The recurrence over [T, N, in]: outputs, then the last states."""
-        raise NotImplementedError
+    def _run(self, x: Tensor, states: list[Any], lengths: Tensor | None = None) -> Any:
+        """The recurrence over [T, N, in], of which `lengths` say how much counts: outputs, then the last states."""
+        ends = () if lengths is None else (lengths,)
+        attributes = (*self._attributes(), ("ragged", lengths is not None))
+        return apply(self.operation, (x, *states, *self._flat_weights, *self._draws(x), *ends), attributes)
 
     def _draws(self, x: Tensor) -> list[Tensor]:
         """A seed and an offset for the dropout after each layer but the last."""
@@ -147,27 +154,15 @@ class RNNBase(Module):
         count = self.num_layers * (1 + self.bidirectional)
         return [x.new_zeros(count, batch, size) for size in self._sizes()]
 
-    def _run_packed(self, packed: Any, given: list[Any] | None) -> tuple[Any, list[Any]]:
-        """Each sequence by itself where lengths differ: grouped by length, so that equal ones run together."""
-        from ..utils.rnn import pack_like, unpack_groups
-
-        batch = int(packed.batch_sizes[0])
-        first = self._first(packed.data, batch) if given is None else given
+    def _run_packed(self, packed: PackedSequence, given: list[Any] | None) -> tuple[PackedSequence, list[Any]]:
+        x, lengths = unpacked(packed)
+        first = self._first(x, x.shape[1]) if given is None else given
         if given is not None and packed.sorted_indices is not None:
             first = [s.index_select(1, packed.sorted_indices) for s in first]
-        outputs: list[Any] = []
-        lasts: list[list[Any]] = []
-        for start, stop, x in unpack_groups(packed):
-            output, *last = self._run(x, [s[:, start:stop] for s in first])
-            outputs.append(output)
-            lasts.append(last)
-        from ...ops import FUNCTIONS
-
-        cat = FUNCTIONS["cat"]
-        joined = [cat([last[k] for last in lasts], 1) for k in range(self.states)]
+        output, *last = self._run(x, first, lengths)
         if packed.unsorted_indices is not None:
-            joined = [s.index_select(1, packed.unsorted_indices) for s in joined]
-        return pack_like(packed, outputs), joined
+            last = [s.index_select(1, packed.unsorted_indices) for s in last]
+        return packed_like(packed, output), last
 
     def extra_repr(self) -> str:
         text = f"{self.input_size}, {self.hidden_size}"
@@ -189,6 +184,8 @@ class RNNBase(Module):
 class RNN(RNNBase):
     """h = tanh(W x + b + V h + c), or relu, over a sequence [T, N, in] ([N, T, in] with `batch_first`)."""
 
+    operation = recurrent.rnn
+
     def __init__(
         self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", bias: bool = True,
         batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, device: Any = None,
@@ -202,14 +199,14 @@ class RNN(RNNBase):
         )  # fmt: skip
         self.nonlinearity = nonlinearity
 
-    def _run(self, x: Tensor, states: list[Any]) -> Any:
-        attributes = (("nonlinearity", self.nonlinearity), *self._attributes())
-        return apply(recurrent.rnn, (x, *states, *self._flat_weights, *self._draws(x)), attributes)
+    def _attributes(self) -> tuple[tuple[str, Any], ...]:
+        return ("nonlinearity", self.nonlinearity), *super()._attributes()
 
 
 class LSTM(RNNBase):
     """Long short-term memory over a sequence [T, N, in] ([N, T, in] with `batch_first`)."""
 
+    operation = recurrent.lstm
     gates = 4
     states = 2
 
@@ -222,14 +219,14 @@ class LSTM(RNNBase):
             dtype,
         )  # fmt: skip
 
-    def _run(self, x: Tensor, states: list[Any]) -> Any:
-        attributes = (*self._attributes(), ("projected", self.proj_size > 0))
-        return apply(recurrent.lstm, (x, *states, *self._flat_weights, *self._draws(x)), attributes)
+    def _attributes(self) -> tuple[tuple[str, Any], ...]:
+        return *super()._attributes(), ("projected", self.proj_size > 0)
 
 
 class GRU(RNNBase):
     """Gated recurrent unit over a sequence [T, N, in] ([N, T, in] with `batch_first`)."""
 
+    operation = recurrent.gru
     gates = 3
 
     def __init__(
@@ -239,9 +236,6 @@ class GRU(RNNBase):
         super().__init__(
             "GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype
         )
-
-    def _run(self, x: Tensor, states: list[Any]) -> Any:
-        return apply(recurrent.gru, (x, *states, *self._flat_weights, *self._draws(x)), self._attributes())
 
 
 class RNNCellBase(Module):
@@ -270,10 +264,10 @@ class RNNCellBase(Module):
     def _weights(self) -> tuple[Any, ...]:
         return self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
 
-    def _checked(self, input: Any) -> Any:
+    def _checked(self, input: Any, what: str = "input", size: str = "in") -> Any:
         if input.ndim not in (1, 2):
             raise ShapeError(
-                f"{type(self).__name__}: input: expected [N, in] or [in]. Received: shape {tuple(input.shape)}"
+                f"{type(self).__name__}: {what}: expected [N, {size}] or [{size}]. Received: shape {tuple(input.shape)}"
             )
         return input
 
@@ -297,7 +291,7 @@ class RNNCell(RNNCellBase):
         self.nonlinearity = nonlinearity
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        state = self._zeros(self._checked(input)) if hx is None else hx
+        state = self._zeros(self._checked(input)) if hx is None else self._checked(hx, "hx", "hidden")
         attributes = (("nonlinearity", self.nonlinearity),)
         return apply(recurrent.rnn_cell, (input, state, *self._weights()), attributes)
 
@@ -314,6 +308,8 @@ class LSTMCell(RNNCellBase):
         if hx is None:
             zeros = self._zeros(self._checked(input))
             hx = (zeros, zeros)
+        for state in hx:
+            self._checked(state, "hx", "hidden")
         return apply(recurrent.lstm_cell, (self._checked(input), *hx, *self._weights()))
 
 
@@ -326,5 +322,5 @@ class GRUCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 3, device, dtype)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        state = self._zeros(self._checked(input)) if hx is None else hx
+        state = self._zeros(self._checked(input)) if hx is None else self._checked(hx, "hx", "hidden")
         return apply(recurrent.gru_cell, (input, state, *self._weights()))

@@ -191,6 +191,11 @@ class _Pad(Module):
         self.padding = sides
 
     def forward(self, input: Tensor) -> Tensor:
+        if self.mode != "constant" and input.ndim not in (self.axes + 1, self.axes + 2):
+            raise ShapeError(
+                f"{type(self).__name__}: input: expected {self.axes + 1} or {self.axes + 2} dimensions. "
+                f"Received: shape {tuple(input.shape)}"
+            )
         return F.pad(input, self.padding, self.mode)
 
     def extra_repr(self) -> str:

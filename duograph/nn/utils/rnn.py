@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,7 +95,8 @@ def pack_padded_sequence(
     sorted_indices = None if order is None else from_buffer(order)
     ordered = padded if sorted_indices is None else padded.index_select(1, sorted_indices)
     sizes = (given[None, :] > np.arange(given[0])[:, None]).sum(1)
-    data = cat([ordered[t, :size] for t, size in enumerate(sizes.tolist())])
+    rows = _rows(sizes, ordered.shape[1])
+    data = ordered.reshape(-1, *ordered.shape[2:]).index_select(0, from_buffer(rows))
     return PackedSequence(data, from_buffer(sizes.astype(np.int64)), sorted_indices, invert_permutation(sorted_indices))
 
 
@@ -163,29 +163,22 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     return unpad_sequence(padded, lengths, batch_first=True)
 
 
-def unpack_groups(packed: PackedSequence) -> Iterator[tuple[int, int, Any]]:
-    """The runs of equally long sequences, as (first, last + 1, [T, n, ...])."""
-    lengths = _lengths(packed.batch_sizes)
-    sizes = packed.batch_sizes.tolist()
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    edges = [0, *(np.flatnonzero(np.diff(lengths)) + 1).tolist(), len(lengths)]
-    for first, last in pairwise(edges):
-        rows = np.concatenate([starts[t] + np.arange(first, last) for t in range(lengths[first])])
-        data = packed.data.index_select(0, from_buffer(rows))
-        yield first, last, data.reshape(int(lengths[first]), last - first, *packed.data.shape[1:])
+def unpacked(packed: PackedSequence) -> tuple[Any, Tensor]:
+    """The sequences as [T, n, ...], with anything behind their ends, and their lengths."""
+    sizes = np.asarray(packed.batch_sizes.tolist())
+    starts = np.cumsum(sizes) - sizes
+    places = np.arange(sizes[0])
+    rows = np.where(places < sizes[:, None], starts[:, None] + places, 0)
+    x = packed.data.index_select(0, from_buffer(rows.reshape(-1)))
+    return x.reshape(*rows.shape, *packed.data.shape[1:]), from_buffer(_lengths(packed.batch_sizes).astype(np.int64))
 
 
-def pack_like(packed: PackedSequence, groups: Iterable[Any]) -> PackedSequence:
-    """The outputs of the groups of `unpack_groups`, packed as `packed` is."""
-    outputs = list(groups)
-    lengths = _lengths(packed.batch_sizes)
-    sizes = packed.batch_sizes.tolist()
-    flat = cat([o.reshape(-1, *o.shape[2:]) for o in outputs])
-    place = np.zeros((len(sizes), len(lengths)), np.int64)  # where step t of sequence k lies in `flat`
-    before = first = 0
-    for output in outputs:
-        steps, count = output.shape[:2]
-        place[:steps, first : first + count] = before + np.arange(steps * count).reshape(steps, count)
-        before, first = before + steps * count, first + count
-    rows = np.concatenate([place[t, :size] for t, size in enumerate(sizes)])
-    return packed._replace(data=flat.index_select(0, from_buffer(rows)))
+def packed_like(packed: PackedSequence, x: Any) -> PackedSequence:
+    """[T, n, ...] packed as `packed` is."""
+    rows = _rows(np.asarray(packed.batch_sizes.tolist()), x.shape[1])
+    return packed._replace(data=x.reshape(-1, *x.shape[2:]).index_select(0, from_buffer(rows)))
+
+
+def _rows(sizes: np.ndarray, batch: int) -> np.ndarray:
+    """Where in the rows of [T * n, ...] the elements of a packed sequence are."""
+    return np.concatenate([t * batch + np.arange(size) for t, size in enumerate(sizes)])

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...graph.errors import ArgumentError
+from ...graph.dtype import float32, float64
+from ...graph.errors import ArgumentError, DTypeError
 from ...ops import FUNCTIONS
 from ..missing import missing
 
@@ -20,13 +21,17 @@ __all__ = [
 
 def _window(name: str, M: int, sym: bool, values: Any, given: dict[str, Any]) -> Any:
     """A window of M points; `values` is a function of the places and their number less one."""
+    M = int(M)
     if M < 0:
         raise ArgumentError(f"{name}: M: expected at least 0. Received: {M}")
-    given.pop("layout", None)
+    layout, dtype = given.pop("layout", "torch.strided"), given.pop("dtype", None)
+    if layout not in (None, "torch.strided"):
+        raise ArgumentError(f"{name}: layout: expected torch.strided. Received: {layout}")
+    if dtype not in (None, float32, float64):
+        raise DTypeError(f"{name}: dtype: expected float32 or float64. Received: {dtype}")
     size = M - 1 if sym else M
     places = np.arange(M, dtype=np.float64)
     made = values(places, max(size, 1)) if M > 1 else np.ones(M)
-    dtype = given.pop("dtype", None)
     result = FUNCTIONS["empty"]((M,), dtype=dtype, device=given.pop("device", None))
     filled = result.new_tensor(made.tolist(), dtype=result.dtype).reshape(M)
     return filled.requires_grad_() if given.pop("requires_grad", False) else filled

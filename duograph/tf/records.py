@@ -1,0 +1,111 @@
+"""TFRecord files: byte strings, each with its length and two checksums."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from .errors import DataLossError, NotFoundError
+from .text import as_bytes
+
+__all__ = ["TFRecordOptions", "TFRecordWriter", "read_records"]
+
+_POLYNOMIAL = 0x82F63B78
+_TABLE = []
+for _byte in range(256):
+    for _ in range(8):
+        _byte = _byte >> 1 ^ (_POLYNOMIAL if _byte & 1 else 0)
+    _TABLE.append(_byte)
+
+
+def crc32c(data: bytes) -> int:
+    """The Castagnoli checksum."""
+    table, value = _TABLE, 0xFFFFFFFF
+    for byte in data:
+        value = table[(value ^ byte) & 255] ^ value >> 8
+    return value ^ 0xFFFFFFFF
+
+
+def _masked(data: bytes) -> bytes:
+    """The checksum as the files have it: turned and moved, so that one of checksums is not itself one."""
+    value = crc32c(data)
+    return struct.pack("<I", ((value >> 15 | value << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def framed(data: bytes) -> bytes:
+    """A record as it stands in a file."""
+    length = struct.pack("<Q", len(data))
+    return length + _masked(length) + data + _masked(data)
+
+
+class TFRecordOptions:
+    """How a file is compressed: "", "GZIP" or "ZLIB"."""
+
+    def __init__(self, compression_type: str | None = None, **_: Any) -> None:
+        self.compression_type = compression_type or ""
+
+
+class TFRecordWriter:
+    """Writes byte strings to a file, which is complete after `close()` or the end of a `with`."""
+
+    def __init__(self, path: Any, options: Any = None) -> None:
+        kind = options.compression_type if isinstance(options, TFRecordOptions) else options or ""
+        if kind not in ("", "GZIP", "ZLIB"):
+            raise ValueError(f'TFRecordWriter expected compression "", "GZIP" or "ZLIB". Received: {kind!r}')
+        name = os.fsdecode(as_bytes(os.fspath(path) if isinstance(path, os.PathLike) else path)[()])
+        self._file: Any = gzip.open(name, "wb") if kind == "GZIP" else open(name, "wb")  # noqa: SIM115
+        self._packer = zlib.compressobj() if kind == "ZLIB" else None
+
+    def write(self, record: Any) -> None:
+        """Add a record."""
+        data = framed(as_bytes(record)[()])
+        self._file.write(data if self._packer is None else self._packer.compress(data))
+
+    def flush(self) -> None:
+        """Write what is waiting."""
+        if self._packer is not None:
+            self._file.write(self._packer.flush(zlib.Z_SYNC_FLUSH))
+        self._file.flush()
+
+    def close(self) -> None:
+        """Complete the file."""
+        if self._packer is not None:
+            self._file.write(self._packer.flush())
+            self._packer = None
+        self._file.close()
+
+    def __enter__(self) -> TFRecordWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_records(path: str | os.PathLike[str], compression_type: str | None = None) -> Iterator[bytes]:
+    """The records of a file. Raises NotFoundError without one, and DataLossError where a length or checksum is wrong."""
+    try:
+        with open(path, "rb") as raw:
+            if compression_type == "ZLIB":
+                import io
+
+                stream: Any = io.BytesIO(zlib.decompress(raw.read()))
+            else:
+                stream = gzip.open(raw) if compression_type == "GZIP" else raw
+            place = 0
+            while head := stream.read(12):
+                if len(head) < 12 or head[8:] != _masked(head[:8]):
+                    raise DataLossError(f"{path}: corrupted record at {place}")
+                (length,) = struct.unpack("<Q", head[:8])
+                data, check = stream.read(length), stream.read(4)
+                if len(data) < length or check != _masked(data):
+                    raise DataLossError(f"{path}: corrupted record at {place}")
+                place += length + 16
+                yield data
+    except FileNotFoundError as error:
+        if isinstance(error, NotFoundError):
+            raise
+        raise NotFoundError(f"{path}: there is no such file") from error

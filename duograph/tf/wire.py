@@ -1,0 +1,70 @@
+"""Protocol buffers' wire format: fields of a number and a value. Enough to read and write the messages of this face."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from .errors import DataLossError
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+
+
+def varint(number: int) -> bytes:
+    """A whole number (a negative one in 64 bits) in groups of seven bits."""
+    number &= (1 << 64) - 1
+    made = bytearray()
+    while number > 127:
+        made.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*made, number])
+
+
+def field(number: int, value: bytes | int | float, double: bool = False) -> bytes:
+    """One field: bytes with their length, an int as a varint, a float in 32 or 64 bits."""
+    if isinstance(value, bytes):
+        return varint(number << 3 | BYTES) + varint(len(value)) + value
+    if isinstance(value, float):
+        packed = struct.pack("<d" if double else "<f", value)
+        return varint(number << 3 | (FIXED64 if double else FIXED32)) + packed
+    return varint(number << 3 | VARINT) + varint(value)
+
+
+def read_varint(data: bytes, place: int) -> tuple[int, int]:
+    """The number at `place`, and where it ends. Raises DataLossError at the end of the data."""
+    number = shift = 0
+    while True:
+        if place >= len(data) or shift > 63:
+            raise DataLossError("a message that ends in the middle of a number")
+        byte = data[place]
+        number |= (byte & 127) << shift
+        place += 1
+        if byte < 128:
+            return number & ((1 << 64) - 1), place
+        shift += 7
+
+
+def fields(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Number, kind and raw value (of a varint its bytes) of each field. Raises DataLossError for damaged data."""
+    place = 0
+    while place < len(data):
+        key, place = read_varint(data, place)
+        kind = key & 7
+        if kind == VARINT:
+            _, end = read_varint(data, place)
+        elif kind == BYTES:
+            length, place = read_varint(data, place)
+            end = place + length
+        elif kind in (FIXED32, FIXED64):
+            end = place + (4 if kind == FIXED32 else 8)
+        else:
+            raise DataLossError(f"a message with a field of kind {kind}, which is none")
+        if end > len(data):
+            raise DataLossError("a message that ends in the middle of a field")
+        yield key >> 3, kind, data[place:end]
+        place = end
+
+
+def signed(number: int) -> int:
+    """A 64-bit number as a signed one."""
+    return number - (1 << 64) if number >> 63 else number

@@ -1,0 +1,10 @@
+"""`torch.fft`: discrete Fourier transforms."""
+
+from __future__ import annotations
+
+from ..ops.fourier import FOURIER
+from .missing import missing
+
+globals().update(FOURIER)
+__all__ = [*sorted(FOURIER)]
+__getattr__ = missing(__name__, __all__)
