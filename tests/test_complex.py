@@ -84,6 +84,11 @@ def test_parts_are_views() -> None:
     lazily.imag[0] += 1
     assert np.array_equal(lazily.numpy(), Z * 2 + np.array([[1j], [0]]))
     assert np.array_equal(torch.tensor(Z).mT.imag.numpy(), Z.T.imag)
+    assert x.imag[1:].stride() == (6, 2) and x.imag[1:].storage_offset() == 7
+    assert torch.view_as_real(x.mT).stride() == (2, 6, 1) and torch.view_as_complex(pairs).stride() == (1,)
+    assert np.array_equal(x.real.reshape(3, 2).numpy(), expected.real.reshape(3, 2))
+    with pytest.raises(ArgumentError, match="contiguous"):
+        torch.view_as_complex(torch.zeros(2, 3).mT)
 
 
 def test_parts_and_angles() -> None:

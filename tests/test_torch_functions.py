@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import duograph.torch as torch
-from duograph.graph.errors import ArgumentError
+from duograph.graph.errors import ArgumentError, ShapeError
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, 5))
@@ -135,3 +135,48 @@ def test_there_is_one_device_and_one_process() -> None:
     assert torch.accelerator.current_accelerator() is None
     assert not (torch.accelerator.is_available() or torch.distributed.is_available() or torch.jit.is_scripting())
     assert torch.jit.script(len) is len
+
+
+def test_a_device_as_a_context() -> None:
+    with torch.device("meta"):
+        layer = torch.nn.Linear(3, 4)
+        assert {str(t.device) for t in (layer.weight, torch.ones(2), torch.randn(2), torch.arange(3))} == {"meta"}
+        with torch.device("cpu"):
+            assert torch.ones(2).tolist() == [1, 1]
+        assert torch.zeros_like(torch.ones(2, device="cpu")).tolist() == [0, 0]
+    assert str(torch.get_default_device()) == str(torch.ones(1).device) == "cpu"
+
+
+def test_bits_as_another_dtype() -> None:
+    for name in ("int8", "uint16", "int32", "float32", "int64", "float64"):
+        x = np.random.default_rng(1).integers(0, 2**62, (2, 8)).view(name)
+        for other in ("uint8", "int16", "float16", "uint32", "float64"):
+            close(torch.tensor(x).view(dtype=getattr(torch, other)).view(torch.uint8), x.view(other).view(np.uint8))
+    with pytest.raises(ShapeError, match="multiple of 4"):
+        torch.ones(2, 6, dtype=torch.int8).view(torch.int32)
+    with pytest.raises(ShapeError, match="an axis"):
+        torch.tensor(1.0).view(torch.int8)
+
+
+def test_windows_powers_and_extremes() -> None:
+    n = np.arange(6)
+    close(torch.hann_window(6, dtype=torch.float64), 0.5 - 0.5 * np.cos(2 * np.pi * n / 6))
+    close(torch.hamming_window(6, False, 0.6, 0.3, dtype=torch.float64), 0.6 - 0.3 * np.cos(2 * np.pi * n / 5))
+    close(torch.bartlett_window(6, False, dtype=torch.float64), np.bartlett(6))
+    close(torch.blackman_window(6, False, dtype=torch.float64), np.blackman(6))
+    close(torch.kaiser_window(6, False, 5.0, dtype=torch.float64), np.kaiser(6, 5.0))
+    for increasing in (False, True):
+        close(torch.vander(torch.tensor([1, 2, 3]), 4, increasing), np.vander([1, 2, 3], 4, increasing))
+    index = torch.tensor([0, 0, 1])
+    start = torch.zeros(2, dtype=torch.int64)
+    assert start.scatter_reduce(0, index, torch.tensor([3, 2, 5]), "min", include_self=False).tolist() == [2, 5]
+    assert start.scatter_reduce(0, index, torch.tensor([3, 2, 5]), "max").tolist() == [3, 5]
+
+
+def test_norms_that_vectors_do_not_have() -> None:
+    for x, order, axes in ((X[0], "fro", None), (X[0], "nuc", 0), (X, "fro", 1), (X[None], 1, None), (X, 1, (0,) * 3)):
+        with pytest.raises(ArgumentError):
+            torch.linalg.norm(torch.tensor(x), order, axes)
+    close(torch.linalg.norm(torch.tensor(X), "nuc"), np.linalg.norm(X, "nuc"))
+    close(torch.linalg.norm(torch.tensor(X), 1, (1,)), np.linalg.norm(X, 1, 1))
+    close(torch.linalg.norm(torch.tensor(X[None])), np.linalg.norm(X))

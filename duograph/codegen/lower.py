@@ -11,8 +11,9 @@ from ..compiler.affine import inner_product
 from ..compiler.arrays import Array, Block, reshaped_strides
 from ..compiler.epilogue import NUMBER, TILE, Reach, reach
 from ..compiler.group import Group, Operation
+from ..compiler.kernels import CONTRACTIONS
 from ..compiler.nest import Builder, Nest
-from ..compiler.schedule import CONTRACTIONS, Schedule
+from ..compiler.schedule import Schedule
 from ..graph.node import Node
 from . import storage
 from .contract import (

@@ -19,18 +19,13 @@ from math import prod
 from typing import Any
 
 from ..graph.node import Graph, Node, Shape
-from . import attention, loop
+from . import attention, kernels, pieces
 from .affine import VIEWS, ZERO, Index, Split, inner_product, reshaped_index
 from .arrays import Array, Block, order_of, ordered_strides, packed, reshaped_strides, row_major
 from .attempt import Attempt
 from .epilogue import COLUMN, NUMBER, reach
 from .facts import Facts
 from .group import Group, Operation, Step
-from .layout import channels_last
-
-Strides = tuple[int, ...]
-
-CONTRACTIONS = frozenset(("matmul", "convolution", "convolution_input_gradient", "convolution_weight_gradient"))
 
 
 class Schedule(Facts):
@@ -76,13 +71,13 @@ class Schedule(Facts):
                 if self._may_wait(node):
                     self.waiting.add(node)
                 else:
-                    self._place(node)
+                    self.place(node)
             case "reduction":
                 self._place_reduction(node)
             case "pieces":
-                self._place_pieces(node)
+                pieces.place(self, node)
             case "kernel":
-                self._place_kernel(node)
+                kernels.place(self, node)
 
     def _may_wait(self, node: Node) -> bool:
         users = self.users[node]
@@ -124,7 +119,7 @@ class Schedule(Facts):
                 source = source.inputs[0]
             if self._bound.get(source) is block:
                 if source in self.waiting:
-                    self._place(source)
+                    self.place(source)
                 if self.array(source).block is not block:
                     self.copy(output, Array(block, output.dtype, output.shape, row_major(output.shape)))
             elif output.size:
@@ -181,13 +176,13 @@ class Schedule(Facts):
         """
         base = self.base(node)
         if base in self.waiting:
-            self._place(base)
+            self.place(base)
         found = self.view(node)
         if found is not None and (wanted is None or wanted(found)):
             return found
-        return self._copied(node, tuple(range(node.ndim)))
+        return self.copied(node, tuple(range(node.ndim)))
 
-    def _copied(self, node: Node, order: tuple[int, ...]) -> Array:
+    def copied(self, node: Node, order: tuple[int, ...]) -> Array:
         """A copy of a node in a given order; one for all who want it."""
         known = self.copies.get((node, order))
         if known is None:
@@ -204,7 +199,7 @@ class Schedule(Facts):
             return
         base = self.base(node)
         if base in self.waiting:
-            self._place(base)
+            self.place(base)
         home = self.home.get(base)
         if isinstance(home, Operation) and not behind and self._redirected(home, base, node, target):
             return
@@ -321,7 +316,7 @@ class Schedule(Facts):
                         return order_of(array.shape, array.strides)
         return tuple(range(node.ndim))
 
-    def _place(self, node: Node) -> None:
+    def place(self, node: Node) -> None:
         """Compute a pointwise node somewhere, and with it those it needs that have waited."""
         self.waiting.discard(node)
         if not node.size:
@@ -342,7 +337,7 @@ class Schedule(Facts):
         self._remove(group)
         for operand in list(self._operands_in_tree(node)):
             if operand in self.waiting:
-                self._place(operand)
+                self.place(operand)
         looked_up = node.inputs[:1] if node.op.name in ("take", "take_along") else ()
         for operand in node.inputs:
             if self.view(operand) is None and (operand not in self.inline or operand in looked_up):
@@ -368,7 +363,7 @@ class Schedule(Facts):
         if node.op.name == "reshape":
             self._make_readable(node)
         else:
-            copy = self._copied(node, tuple(range(node.ndim)))
+            copy = self.copied(node, tuple(range(node.ndim)))
             if node not in self._owned:  # what it looks at may have had to be copied first
                 self._own(node, copy)
 
@@ -377,7 +372,7 @@ class Schedule(Facts):
         (x,) = node.inputs
         inner = self.view(x)
         if inner is None or (node.op.name == "reshape" and not inner.contiguous):
-            inner = self._copied(x, tuple(range(x.ndim)))
+            inner = self.copied(x, tuple(range(x.ndim)))
         moved = inner.moved(node)
         assert moved is not None, f"{node!r} of a row-major array"
         self._own(node, moved)
@@ -480,7 +475,7 @@ class Schedule(Facts):
         index = group.maps.pop(x)
         if not self._reduce(group, node, index):
             if base in self.waiting:
-                self._place(base)
+                self.place(base)
             if self.view(x) is None:
                 self._materialise(x)
             self._remove(group)
@@ -522,128 +517,6 @@ class Schedule(Facts):
                 self.notes[node] = attempt.reason
             return fits
 
-    # Concatenations, and paddings between elements: pieces that are written to their places.
-
-    def _place_pieces(self, node: Node) -> None:
-        order = self.wanted.get(node)
-        if order is None:
-            arrays = [self.view(p) for p in node.inputs if self.base(p) in self.arrays]
-            first = next((a for a in arrays if a is not None), None)
-            order = tuple(range(node.ndim)) if first is None or first.contiguous else first.order
-        target = self.allocate(node, order)
-        self.arrays[node] = target
-        if node.op.name == "concatenate":
-            axis, start = node["axis"], 0
-            for piece in node.inputs:
-                offset = target.offset + start * target.strides[axis]
-                self.copy(piece, Array(target.block, node.dtype, piece.shape, target.strides, offset))
-                start += piece.shape[axis]
-        else:
-            self._place_spread(node, target)
-        self.home[node] = Step(self.end)
-
-    def _place_spread(self, node: Node, target: Array) -> None:
-        """A padding with elements between: fill, then write what is there. Negative edges cut elements off."""
-        from ..graph import language as lang
-
-        x, value = node.inputs
-        steps = [i + 1 for i in node["interior"]]
-        first, stop = [], []
-        for n, size, low, step in zip(x.shape, node.shape, node["low"], steps, strict=True):
-            begin = max(0, -(low // step))
-            first.append(begin)
-            stop.append(max(begin, min(n, (size - 1 - low) // step + 1)))
-        self.copy(lang.broadcast_to(value, node.shape), target)
-        part = lang.slice(x, first, stop)
-        self.adopt(part)
-        offset = target.offset + sum(
-            (low + begin * step) * stride
-            for low, begin, step, stride in zip(node["low"], first, steps, target.strides, strict=True)
-        )
-        strides = tuple(stride * step for stride, step in zip(target.strides, steps, strict=True))
-        self.copy(part, Array(target.block, node.dtype, part.shape, strides, offset), behind=True)
-
-    # Operations with kernels of their own.
-
-    def _place_kernel(self, node: Node) -> None:
-        name = node.op.name
-        if name in ("put", "put_along"):
-            self._place_writes(node)
-            return
-        if name == "scan":
-            loop.place(self, node)
-            return
-        if name in attention.NAMES:
-            attention.place(self, node)
-            return
-        operands, order = self._operands(node)
-        result = self.allocate(node, order, fixed=True)
-        position = self.end + 1
-        if name in CONTRACTIONS and node.size:
-            group = Group(position, root=node)
-            group.maps[node] = group.axes_for(node.shape, order)
-            self.add(Operation(position, node, operands, result, epilogue=group))
-            self.add(group)
-            self.home[node] = group
-            return
-        step = Operation(position, node, operands, result)
-        self.add(step)
-        self.home[node] = step
-        self.arrays[node] = result
-        if name == "window_max":  # the positions of the maxima, where they are wanted, are found on the way
-            for twin in self.users[node.inputs[0]]:
-                if twin.op.name == "window_argmax" and twin.attributes == node.attributes and twin not in self.home:
-                    step.also[twin] = self.arrays[twin] = self.allocate(twin, order, fixed=True)
-                    self.home[twin] = step
-
-    def _place_writes(self, node: Node) -> None:
-        """Writing at positions that are data: a copy of what is there, and then in place."""
-        x, indices, updates = node.inputs
-        operands = (self._contiguous(indices), self._contiguous(updates))
-        result = self.allocate(node, tuple(range(node.ndim)))
-        self.copy(x, result)
-        position = self.end + 1
-        self.home[node] = self.add(Operation(position, node, operands, result))
-        self.arrays[node] = result
-
-    def _operands(self, node: Node) -> tuple[tuple[Array, ...], tuple[int, ...]]:
-        """The operands of a kernel as it wants them, and the order of its result."""
-        name, ndim = node.op.name, node.ndim
-        plain = tuple(range(ndim))
-        if name == "matmul":
-            return tuple(self.in_memory(x, _matrix) for x in node.inputs), plain
-        if name.startswith("convolution"):
-            x, other = node.inputs
-            if name == "convolution_weight_gradient":
-                return (self._last_channels(x), self._last_channels(other)), plain
-            return (self._last_channels(x), self.in_memory(other, _filters)), channels_last(ndim)
-        if name.startswith("window"):
-            last = ndim - len(node["window"]) == 2 and (node in self.wanted or any(map(self._lies_last, node.inputs)))
-            if last:
-                return tuple(map(self._last_channels, node.inputs)), channels_last(ndim)
-        return tuple(self._contiguous(x) for x in node.inputs), plain
-
-    def _lies_last(self, node: Node) -> bool:
-        """Whether a node lies in memory channels last, and not row-major as well."""
-        base = self.base(node)
-        array = self.view(node) if base in self.arrays or base in self.home else None
-        if array is None or array.contiguous:
-            return False
-        return packed(array.shape, array.strides, channels_last(node.ndim))
-
-    def _contiguous(self, node: Node) -> Array:
-        return self.in_memory(node, lambda array: array.contiguous)
-
-    def _last_channels(self, node: Node) -> Array:
-        order = channels_last(node.ndim)
-        base = self.base(node)
-        if base in self.waiting:
-            self._place(base)
-        array = self.view(node)
-        if array is not None and packed(array.shape, array.strides, order):
-            return array
-        return self._copied(node, order)
-
 
 def _seen_from(base: Node, node: Node, target: Array) -> Array | None:
     """The place where a view is to be written, as an array of what it is a view of; None if it is no bijection."""
@@ -662,17 +535,3 @@ def _seen_from(base: Node, node: Node, target: Array) -> Array | None:
             return None
         node, target = x, Array(target.block, target.dtype, x.shape, found, target.offset)
     return target
-
-
-def _matrix(array: Array) -> bool:
-    """Whether a product can read its operand as it lies: at most two batch axes that do not join."""
-    *batch, _, _ = array.shape
-    if len(batch) <= 2:
-        return True
-    return reshaped_strides(tuple(batch), array.strides[:-2], (prod(batch),)) is not None
-
-
-def _filters(array: Array) -> bool:
-    """Whether a convolution can read its weight as it lies: evenly spaced taps."""
-    taps = array.shape[2:]
-    return reshaped_strides(taps, array.strides[2:], (prod(taps),)) is not None

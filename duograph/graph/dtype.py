@@ -48,6 +48,16 @@ class DType:
     def is_signed(self) -> bool:
         return self.signed
 
+    @property
+    def min(self) -> Any:
+        """The least finite number of this dtype, a real one."""
+        return _limits(self).min
+
+    @property
+    def max(self) -> Any:
+        """The greatest finite number of this dtype, a real one."""
+        return _limits(self).max
+
     def to_real(self) -> DType:
         """The dtype of the two parts of a complex number; a real dtype itself."""
         return _PARTS.get(self, self)
@@ -73,6 +83,11 @@ float64 = DType("float64", "float", np.float64)
 complex64 = DType("complex64", "complex", np.complex64)
 complex128 = DType("complex128", "complex", np.complex128)
 _PARTS = {complex64: float32, complex128: float64}
+
+
+def _limits(dtype: DType) -> Any:
+    return np.iinfo(dtype.numpy) if dtype.category == "int" else ml_dtypes.finfo(dtype.numpy)
+
 
 COMPLEX = (complex64, complex128)
 FLOATING = (float16, bfloat16, float32, float64)

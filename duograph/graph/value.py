@@ -21,7 +21,7 @@ class Number:
     order: Final = None  # of its axes in memory: it has none
     exports: Final = ()
 
-    def __init__(self, number: bool | int | float | complex, fixed: bool) -> None:
+    def __init__(self, number: Any, fixed: bool) -> None:
         self.number = number
         self.fixed = fixed
         self.simple = not fixed

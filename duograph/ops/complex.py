@@ -11,13 +11,14 @@ from typing import Any
 from ..graph import language as g
 from ..graph.composite import composite
 from ..graph.dtype import bool_
-from ..graph.errors import DTypeError, ShapeError
+from ..graph.errors import ArgumentError, DTypeError, ShapeError
 from ..graph.node import PRIMITIVES as P
 from ..graph.node import Node
 from ..tensor.core import Tensor, apply, cast, method, to_float
 from ..tensor.operators import update
 from ..tensor.views import view
 from .define import function, into
+from .layout import has_pairs
 from .manipulation import matrix_transpose, transpose
 
 
@@ -78,11 +79,19 @@ def view_as_real(input: Tensor) -> Tensor:
 
 @function()
 def view_as_complex(input: Tensor) -> Tensor:
-    """A view of `[*shape, 2]` as complex numbers. Raises DTypeError or ShapeError for what are no pairs of floats."""
+    """A view of `[*shape, 2]` as complex numbers.
+
+    Raises DTypeError or ShapeError for what are no pairs of floats, ArgumentError where they are not side by side.
+    """
     if not input.dtype.is_floating_point or input.dtype.is_half:
         raise DTypeError(f"view_as_complex: expected float32 or float64. Received: {input.dtype.name}")
     if not input.ndim or input.shape[-1] != 2:
         raise ShapeError(f"view_as_complex: expected a last axis of 2. Received: shape {tuple(input.shape)}")
+    if not has_pairs(input):
+        raise ArgumentError(
+            "view_as_complex: expected pairs whose parts lie side by side in memory: take .contiguous() first. "
+            f"Received: strides {input.stride()}"
+        )
     return view(input, ("as_complex", ()))
 
 

@@ -29,6 +29,12 @@ def layout(tensor: Tensor) -> tuple[tuple[int, ...], int]:
             repeated = zip(hops, shape, given["shape"][added:], strict=True)
             hops = (0,) * added + tuple(0 if own == 1 and wide != 1 else hop for hop, own, wide in repeated)
             shape = given["shape"]
+        elif name in ("real", "imag", "as_real"):  # elements of half the size
+            hops, offset = tuple(2 * hop for hop in hops), 2 * offset + (name == "imag")
+            if name == "as_real":
+                hops, shape = (*hops, 1), (*shape, 2)
+        elif name == "as_complex":
+            hops, shape, offset = tuple(hop // 2 for hop in hops[:-1]), shape[:-1], offset // 2
         else:
             found = view_strides(shape, hops, given["shape"])
             assert found is not None, "a view is only made where the memory allows it"
@@ -75,6 +81,12 @@ def view_strides(shape: Sequence[int], hops: Sequence[int], new: Sequence[int]) 
 def is_viewable(tensor: Tensor, shape: Sequence[int]) -> bool:
     """Whether the memory of `tensor` reads as `shape` without a copy."""
     return not tensor._path or view_strides(tensor._value.shape, layout(tensor)[0], shape) is not None
+
+
+def has_pairs(tensor: Tensor) -> bool:
+    """Whether the memory of `[*shape, 2]` reads as complex numbers without a copy."""
+    hops, offset = layout(tensor)
+    return hops[-1] == 1 and not any(hop % 2 for hop in hops[:-1]) and offset % 2 == 0
 
 
 @method

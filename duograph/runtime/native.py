@@ -40,6 +40,8 @@ SMALL = 20_000
 """Bytes and operations of a wave that one thread does sooner than it would wake others."""
 
 
+PROCESSORS = os.cpu_count() or 1
+
 LARGEST_SPARE = 16 << 20
 """Bytes up to which a plan keeps the memory of an output for its next run: gradients come and go with each step, and
 new pages from the system cost more than the step's writing to them."""
@@ -86,7 +88,8 @@ class Native:
         self._donations = [
             (k, j)
             for k, j in waves.donations(self.waves)
-            if (graph.outputs[k].shape, graph.outputs[k].dtype) == (graph.inputs[j].shape, graph.inputs[j].dtype)
+            if graph.inputs[j].shape  # single numbers have no memory that is worth it
+            and (graph.outputs[k].shape, graph.outputs[k].dtype) == (graph.inputs[j].shape, graph.inputs[j].dtype)
         ]
         self.arena = waves.plan_memory(self.waves)
         if checking:
@@ -251,13 +254,8 @@ class Native:
         if self._complex_numbers:
             leaves = self._with_pairs(leaves)
         bases[: len(self._array_places)] = [leaves[k].address for k in self._array_places]
-        numbers = [leaves[k] for k in self._number_places]
-        if self._packable and all(type(number) is Number for number in numbers):
-            self._pack(self._numbers, 0, *[number.number for number in numbers])
-            for base, address in self._own_addresses:
-                bases[base] = address
-        else:
-            self._mixed(leaves)
+        if self._number_places:
+            self._put_numbers(leaves)
         outputs: list[Any] = [None] * len(self._output_shapes)
         known = holders + 2  # the loop's variable and the argument of `getrefcount`
         for k, j in self._donations:
@@ -267,9 +265,7 @@ class Native:
                 if array.base is None and getrefcount(array) == 3:
                     outputs[k] = leaf
                     leaf.touched()
-        for k, output in enumerate(outputs):
-            if output is None:
-                outputs[k] = self._fresh(k)
+        outputs = [self._fresh(k) if output is None else output for k, output in enumerate(outputs)]
         bases[self._output_base : self._arena_base] = [output.address for output in outputs]
         arena = _arenas.take(self._arena_size() if self.scratch else self.arena)
         try:
@@ -319,7 +315,7 @@ class Native:
     def _arena_size(self) -> int:
         """The arena's bytes, with memory for the threads: as many as there may be before the run ends, if somebody sets
         their number meanwhile. What nobody touches takes no memory."""
-        threads = max(pool.get_num_threads(), os.cpu_count() or 1)
+        threads = max(pool.get_num_threads(), PROCESSORS)
         return self._scratch_place + Scratch.size(self.scratch, threads)
 
     def _fresh(self, k: int) -> Buffer:
@@ -351,17 +347,22 @@ class Native:
                 found[k] = Buffer(np.asarray(found[k].number, self.graph.inputs[k].dtype.numpy))
         return found
 
-    def _mixed(self, leaves: Sequence[Any]) -> None:
-        """Single numbers of which some are in memory."""
-        for (base, address), k in zip(self._own_addresses, self._number_places, strict=True):
-            leaf = leaves[k]
+    def _put_numbers(self, leaves: Sequence[Any]) -> None:
+        """Write the single numbers to where kernels read them. Some may be in memory already."""
+        bases, numbers = self._bases, [leaves[k] for k in self._number_places]
+        if self._packable and list(map(type, numbers)).count(Number) == len(numbers):
+            self._pack(self._numbers, 0, *[number.number for number in numbers])
+            for base, address in self._own_addresses:
+                bases[base] = address
+            return
+        for (base, address), leaf, k in zip(self._own_addresses, numbers, self._number_places, strict=True):
             if type(leaf) is Number:
                 dtype = self.simple.inputs[k].dtype.numpy
                 place = address - ctypes.addressof(self._numbers)
                 np.frombuffer(memoryview(self._numbers), dtype, 1, place)[0] = leaf.number
-                self._bases[base] = address
+                bases[base] = address
             else:
-                self._bases[base] = leaf.address
+                bases[base] = leaf.address
 
     def _refused(self, leaves: Sequence[Any]) -> None:
         """Kernels refused the data: the interpreter says which and why, with the user's line."""

@@ -41,7 +41,6 @@ _ALTERNATIVES = {
     "compat": "TensorFlow 1 graphs are not built: write the program with tf.Variable and tf.GradientTape",
     "lite": "TensorFlow Lite files are not written: save the model with model.save('model.keras')",
     "saved_model": "use model.save('model.keras') and tf.keras.models.load_model",
-    "train": "use model.save_weights and load_weights",
 }
 
 _missing = missing(__name__, globals(), _ALTERNATIVES)

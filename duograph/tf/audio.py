@@ -52,7 +52,7 @@ def encode_wav(audio: Any, sample_rate: Any, name: str | None = None) -> StringT
         file.setnchannels(samples.shape[1])
         file.setsampwidth(2)
         file.setframerate(int(sample_rate))
-        file.writeframes(np.clip(np.rint(samples * 32767), -32768, 32767).astype("<i2").tobytes())
+        file.writeframes(np.clip(np.rint(samples * 32768), -32768, 32767).astype("<i2").tobytes())
     return StringTensor(buffer.getvalue())
 
 

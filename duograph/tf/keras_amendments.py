@@ -94,10 +94,11 @@ def _random(module: ModuleType) -> None:
         with around_loops():
             return draw(seed)
 
-    def torch_seed_generator(seed: Any) -> keras_random.SeededGenerator | None:
-        if module.get_device() == "meta":
-            return None
+    def generator(seed: Any) -> keras_random.SeededGenerator:
         return keras_random.SeededGenerator(*module.draw_seed(seed))
+
+    def torch_seed_generator(seed: Any) -> keras_random.SeededGenerator | None:
+        return None if module.get_device() == "meta" else generator(seed)
 
     def drawn(shape: Any, dtype: Any, draw: Callable[[Callable[[Any], Tensor]], Tensor]) -> Any:
         """What `draw` gives when it is told how to make parameters of the shape; where there is no content, none."""
@@ -107,12 +108,10 @@ def _random(module: ModuleType) -> None:
         return draw(lambda p: module.torch.broadcast_to(module.convert_to_tensor(p, "float32"), shape)).to(found)
 
     def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> Any:
-        return drawn(shape, dtype, lambda wide: keras_random.gamma_numbers(wide(alpha), torch_seed_generator(seed)))
+        return drawn(shape, dtype, lambda wide: keras_random.gamma_numbers(wide(alpha), generator(seed)))
 
     def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> Any:
-        return drawn(
-            shape, dtype, lambda wide: keras_random.beta_numbers(wide(alpha), wide(beta), torch_seed_generator(seed))
-        )
+        return drawn(shape, dtype, lambda wide: keras_random.beta_numbers(wide(alpha), wide(beta), generator(seed)))
 
     def binomial(shape: Any, counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None) -> Any:
         return drawn(

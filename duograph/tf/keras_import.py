@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import builtins
 import importlib
-import importlib.metadata
 import importlib.util
 import os
 import sys
@@ -78,6 +77,8 @@ def _loaded() -> bool:
 
 
 def _check() -> None:
+    from importlib import metadata  # slow to import, and not needed for `import duograph.tf`
+
     other = sys.modules.get("keras")
     if other is not None:
         backend = getattr(sys.modules.get("keras.src.backend.config"), "_BACKEND", "another backend")
@@ -88,8 +89,8 @@ def _check() -> None:
         )
     low, high = (".".join(map(str, v)) for v in VERSIONS)
     try:
-        version = importlib.metadata.version("keras")
-    except importlib.metadata.PackageNotFoundError:
+        version = metadata.version("keras")
+    except metadata.PackageNotFoundError:
         raise ImportError(
             f"duograph.tf.keras is the keras package on Duograph's engine: pip install 'keras>={low},<{high}'"
         ) from None

@@ -1,4 +1,4 @@
-"""`tf.linalg`: products, norms, diagonals. Decompositions and solvers are not built yet."""
+"""`tf.linalg`: products, norms, diagonals; decompositions and solvers are in `factors`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import duograph.torch as torch
 
+from .errors import report
 from .math import axes, l2_normalize, operands
 from .missing import missing
 from .tensors import Tensor, convert_to_tensor, eye
@@ -113,4 +114,7 @@ def trace(x: Any, name: str | None = None) -> Tensor:
     return diag_part(x).sum(-1)
 
 
-__getattr__ = missing(__name__, globals())
+report(globals(), __all__)
+from .factors import *  # after what it builds on
+
+__getattr__ = missing(__name__, globals(), {"LinearOperator": "build the matrix and use tf.linalg.matmul and solve"})

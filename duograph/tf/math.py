@@ -74,8 +74,16 @@ _BINARY = {
     "not_equal": torch.ne,
     "pow": torch.pow,
     "subtract": torch.sub,
-    "truediv": torch.true_divide,
+    "truediv": lambda x, y: true_quotient(x, y),
 }
+
+
+def true_quotient(x: Tensor, y: Tensor) -> Tensor:
+    """x / y; integers become floats that hold them: float64 from 32 bits on, float32 below."""
+    if x.dtype.category == "int":
+        wide = dtypes.float64 if x.dtype.itemsize >= 4 else dtypes.float32
+        x, y = x.to(wide), y.to(wide)
+    return torch.true_divide(x, y)
 
 
 def operands(function: str, x: Any, y: Any) -> tuple[Tensor, Tensor]:
@@ -125,7 +133,7 @@ globals().update({name: _binary(name, function) for name, function in _BINARY.it
 
 def divide(x: Any, y: Any, name: str | None = None) -> Tensor:
     """x / y, elementwise."""
-    return torch.true_divide(*operands("divide", x, y))
+    return true_quotient(*operands("divide", x, y))
 
 
 def divide_no_nan(x: Any, y: Any, name: str | None = None) -> Tensor:
@@ -373,7 +381,7 @@ def softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> Tens
 
 
 _PUBLIC = [name for name, found in globals().items() if getattr(found, "__module__", "") == __name__ and name[0] != "_"]
-report(globals(), [name for name in _PUBLIC if name not in ("operands", "axes")])
+report(globals(), [name for name in _PUBLIC if name not in ("operands", "axes", "true_quotient")])
 from .segments import *  # these two are made of what stands above
 from .special import *
 

@@ -9,7 +9,7 @@ import duograph.torch as torch
 from duograph.torch.nn import functional as F
 
 from . import dtypes
-from .errors import InvalidArgumentError
+from .errors import InvalidArgumentError, report
 from .math import operands, reduce_mean
 from .missing import missing
 from .tensors import Tensor, convert_to_tensor
@@ -321,4 +321,10 @@ def space_to_depth(input: Any, block_size: int, data_format: str = "NHWC", name:
     return y.movedim(1, -1) if last else y
 
 
-__getattr__ = missing(__name__, globals())
+_PUBLIC = [name for name, found in globals().items() if getattr(found, "__module__", "") == __name__ and name[0] != "_"]
+report(globals(), _PUBLIC)
+from .math import in_top_k, l2_normalize, top_k, zero_fraction
+from .networks import *  # after what it builds on
+from .partition import space_to_batch
+
+__getattr__ = missing(__name__, globals(), {"ctc_beam_search_decoder": "use tf.nn.ctc_greedy_decoder"})

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import dtypes
 from .array import stack
-from .errors import InvalidArgumentError
+from .errors import DataLossError, InvalidArgumentError
 from .example import Example, Feature, SequenceExample
 from .sparse import SparseTensor
 from .tensors import _sizes, convert_to_tensor
@@ -109,7 +109,10 @@ def parse_single_example(
 
     Raises InvalidArgumentError for a missing feature without a default value and for other dtypes or sizes.
     """
-    own = Example.FromString(serialized).features.feature
+    try:
+        own = Example.FromString(serialized).features.feature
+    except DataLossError as error:
+        raise InvalidArgumentError(f"parse_single_example expected a serialised Example: {error}") from error
     return {key: _one(own, key, spec) for key, spec in features.items()}
 
 

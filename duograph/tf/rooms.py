@@ -4,7 +4,7 @@ from __future__ import annotations
 
 ROOMS = {
     "audio", "bitwise", "config", "data", "debugging", "distribute", "image", "io", "lookup", "ragged", "sets", "signal",
-    "sparse", "strings", "summary",
+    "sparse", "strings", "summary", "train",
 }  # fmt: skip
 """Modules of TensorFlow's that are modules here."""
 
@@ -19,8 +19,11 @@ HOMES = {
     **dict.fromkeys("Assert assert_equal assert_greater assert_less assert_rank".split(), "debugging"),
     **dict.fromkeys("RaggedTensor".split(), "ragged"),
     **dict.fromkeys("IndexedSlices SparseTensor edit_distance".split(), "sparse"),
+    **dict.fromkeys(["TensorShape"], "shapes"),
     **dict.fromkeys("as_string".split(), "strings"),
     **dict.fromkeys("device".split(), "config"),
+    **dict.fromkeys("executing_eagerly init_scope".split(), "eager"),
+    **dict.fromkeys("eig eigvals".split(), "factors"),
     **dict.fromkeys("get_logger print py_function numpy_function timestamp".split(), "host"),
 }
 """The module that a top-level name is in."""

@@ -126,7 +126,7 @@ def cumulative_logsumexp(
     x = convert_to_tensor(x)
     forward = torch.flip(x, (axis,)) if reverse else x
     if exclusive:
-        least = torch.full_like(forward.narrow(axis, 0, 1), torch.finfo(x.dtype).min)
+        least = torch.full_like(forward.narrow(axis, 0, 1), float("-inf"))
         forward = torch.cat([least, forward.narrow(axis, 0, x.shape[axis] - 1)], dim=axis)
     sums = torch.logcumsumexp(forward, dim=axis)
     return torch.flip(sums, (axis,)) if reverse else sums

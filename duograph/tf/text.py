@@ -12,8 +12,13 @@ import duograph.torch as torch
 from duograph.tensor.core import Size
 
 from .dtypes import string
+from .errors import InvalidArgumentError
 
 Tensor = torch.Tensor
+
+
+class TextError(InvalidArgumentError, AttributeError):
+    """Strings where numbers were expected."""
 
 
 class StringTensor:
@@ -84,6 +89,12 @@ class StringTensor:
 
     __hash__ = object.__hash__
 
+    def __getattr__(self, name: str) -> Any:
+        raise TextError(
+            f"strings have no {name!r}: a tensor of strings is host data, which cannot enter a computation. Turn it into "
+            "numbers first, with tf.strings.to_number, tf.lookup or tf.keras.layers.TextVectorization"
+        )
+
     def __repr__(self) -> str:
         return f"<tf.Tensor: shape={tuple(self.shape)}, dtype=string, numpy={self.numpy()!r}>"
 
@@ -92,7 +103,8 @@ class StringTensor:
 
 
 def as_bytes(content: Any) -> np.ndarray:
-    """Strings, bytes, arrays or nested lists of them as an array of bytes objects. Raises TypeError for others."""
+    """Strings, bytes, arrays or nested lists of them as an array of bytes objects. Raises InvalidArgumentError for
+    others."""
     if isinstance(content, StringTensor):
         return content._content
     array = np.empty((), object)
@@ -105,7 +117,7 @@ def as_bytes(content: Any) -> np.ndarray:
         if isinstance(item, np.ndarray) and not item.ndim:
             item = item[()]
         if not isinstance(item, str | bytes):
-            raise TypeError(f"a string tensor expected strings. Received: {type(item).__name__}")
+            raise InvalidArgumentError(f"a string tensor expected strings. Received: {type(item).__name__}")
         encoded[place] = item.encode() if isinstance(item, str) else bytes(item)
     return encoded
 

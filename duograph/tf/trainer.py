@@ -182,7 +182,7 @@ class TorchTrainer(base_trainer.Trainer):
             class_weight=class_weight,
             steps_per_execution=self.steps_per_execution,
         )
-        self._symbolic_build(iterator=batches)
+        self._build_before_loop(batches)
         batches.reset()
         callbacks = self._callbacks(callbacks, batches, verbose, epochs=epochs, add_history=True)
         on_batch = _BatchCalls(callbacks, "train")
@@ -244,7 +244,7 @@ class TorchTrainer(base_trainer.Trainer):
                 shuffle=False,
                 steps_per_execution=self.steps_per_execution,
             )
-        self._symbolic_build(iterator=batches)
+        self._build_before_loop(batches)
         batches.reset()
         callbacks = self._callbacks(callbacks, batches, verbose)
         on_batch = _BatchCalls(callbacks, "test")
@@ -328,6 +328,13 @@ class TorchTrainer(base_trainer.Trainer):
         return logs if return_dict else self._flatten_metrics_in_order(logs)
 
     # -- parts of the loops --------------------------------------------------------------------------------------------
+    def _build_before_loop(self, batches: EpochIterator) -> None:
+        """Build what is not built yet. A model without `call` has a training step of its own, which uses its parts."""
+        from keras import Model
+
+        if type(self).call is not Model.call:  # type: ignore[attr-defined]
+            self._symbolic_build(iterator=batches)
+
     @staticmethod
     def _capped(epochs: int) -> int:
         limit = config.max_epochs()

@@ -19,7 +19,7 @@ department = layers.Dense(num_departments, name="department")(x)
 model = keras.Model(inputs=[title, body, tags], outputs={"priority": priority, "department": department})
 start_from(model)
 model.compile(
-    optimizer=keras.optimizers.RMSprop(1e-3),
+    optimizer=keras.optimizers.SGD(0.05, momentum=0.9),
     loss={
         "priority": keras.losses.BinaryCrossentropy(from_logits=True),
         "department": keras.losses.CategoricalCrossentropy(from_logits=True),

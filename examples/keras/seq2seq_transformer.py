@@ -67,7 +67,7 @@ reverse = sentences[:, ::-1]
 begin = np.concatenate([np.ones((640, 1), "int64"), reverse[:, :-1]], 1)
 data = tf.data.Dataset.from_tensor_slices(({"source": sentences, "target": begin}, reverse)).batch(32)
 transformer.compile(
-    keras.optimizers.Adam(3e-3, beta_2=0.98, clipnorm=1.0),
+    keras.optimizers.SGD(0.03, momentum=0.9, nesterov=True),
     loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0),
 )
 transformer.fit(data, epochs=1, verbose=0, callbacks=[Losses()])

@@ -37,6 +37,6 @@ model = Sequential(
     ]
 )
 start_from(model)
-model.compile(loss=losses.BinaryCrossentropy(from_logits=True), optimizer=tf.keras.optimizers.Adam(1e-2))
+model.compile(loss=losses.BinaryCrossentropy(from_logits=True), optimizer=tf.keras.optimizers.SGD(0.1, momentum=0.9))
 model.fit(dataset, epochs=1, shuffle=False, verbose=0, callbacks=[Losses()])
 print(f"the same again: {model.evaluate(dataset, verbose=0):.4f}")

@@ -41,7 +41,8 @@ PATIENCE = 400
 """Seconds for one case; after that its process is ended."""
 OPTIONS = [
     "-q", "--no-header", "--tb=line", "--assert=plain", "--show-capture=no", "-rN", "--noconftest",
-    "-p", "no:cacheprovider", "-W", "ignore", "-c", os.devnull, "-o", "python_files=*_test.py", "--continue-on-collection-errors",
+    "-p", "no:cacheprovider", "-W", "ignore", "-c", os.devnull, "-o", "python_files=*_test.py",
+    "--continue-on-collection-errors",
 ]  # fmt: skip
 
 
@@ -220,7 +221,7 @@ def compare(ours: Outcomes, torch_files: dict[str, Any]) -> tuple[int, int, Outc
     worse: Outcomes = {}
     for file in sorted({name.partition("::")[0] for name in ours} & torch_files.keys()):
         table = torch_files[file]
-        not_on_torch = {f"{file}::{case}" for case in table["not"]}
+        not_on_torch = {f"{file}::{case}" if case else file for case in table["not"]}
         here = {name: o for name, o in ours.items() if name.partition("::")[0] == file and name not in not_on_torch}
         on_torch += table["passed"]
         kept += sum(outcome.kind == "passed" for outcome in here.values())

@@ -1,0 +1,332 @@
+"""Graphs, and tensors that stand for calls yet to be made."""
+
+from __future__ import annotations
+
+import operator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+import duograph.torch as torch
+
+from ..engine import recording_apart
+from ..errors import OperatorNotAllowedInGraphError
+from ..structure import flatten
+from ..text import StringTensor
+
+
+class Graph:
+    """Calls, variables and collections that belong together."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, int] = {}
+        self._scopes: list[str] = []
+        self._by_name: dict[str, GraphTensor] = {}
+        self.collections: dict[str, list[Any]] = {}
+        self.seed: int | None = None
+        self.finalized = False
+
+    @contextmanager
+    def as_default(self) -> Iterator[Graph]:
+        """Functions called inside are not computed: they become calls of this graph."""
+        with _entered(self):
+            yield self
+
+    def unique_name(self, name: str) -> str:
+        """The name within the present scope, numbered if it is taken."""
+        whole = "/".join([*self._scopes, name])
+        count = self._names.get(whole, 0)
+        self._names[whole] = count + 1
+        return whole if count == 0 else f"{whole}_{count}"
+
+    @contextmanager
+    def name_scope(self, name: str | None) -> Iterator[str]:
+        """Names inside begin with this one."""
+        if not name:
+            yield ""
+            return
+        self._scopes.append(self.unique_name(name).split("/")[-1])
+        try:
+            yield "/".join(self._scopes) + "/"
+        finally:
+            self._scopes.pop()
+
+    def add_to_collection(self, name: str, value: Any) -> None:
+        self.collections.setdefault(name, []).append(value)
+
+    def get_collection(self, name: str, scope: str | None = None) -> list[Any]:
+        """What was added under this name, in names that begin with `scope`."""
+        found = self.collections.get(name, [])
+        return [v for v in found if scope is None or getattr(v, "name", "").startswith(scope)]
+
+    def get_collection_ref(self, name: str) -> list[Any]:
+        return self.collections.setdefault(name, [])
+
+    def get_tensor_by_name(self, name: str) -> GraphTensor:
+        """Raises KeyError for a name that is not in the graph."""
+        if name not in self._by_name:
+            raise KeyError(f"The name {name!r} refers to a Tensor which does not exist in the graph.")
+        return self._by_name[name]
+
+    def get_operation_by_name(self, name: str) -> GraphTensor:
+        return self.get_tensor_by_name(f"{name}:0")
+
+    def get_operations(self) -> list[GraphTensor]:
+        return list(self._by_name.values())
+
+    def finalize(self) -> None:
+        """Refuse further calls."""
+        self.finalized = True
+
+    def control_dependencies(self, control_inputs: Any) -> Any:
+        """As `tf.control_dependencies`."""
+        return control_dependencies(control_inputs)
+
+    def as_graph_def(self, *_: Any, **__: Any) -> Any:
+        raise NotImplementedError("GraphDef files are not written: save variables with tf.compat.v1.train.Saver")
+
+
+class _State(threading.local):
+    def __init__(self) -> None:
+        self.graphs: list[Graph] = []
+        self.dependencies: list[GraphTensor] = []
+        self.running = 0
+
+
+_state = _State()
+_base = Graph()
+_always = False  # after disable_eager_execution
+
+
+def set_always(wanted: bool) -> None:
+    """Whether functions are recorded in a graph where no graph was entered."""
+    global _always
+    _always = wanted
+
+
+def reset_default_graph() -> None:
+    global _base
+    _base = Graph()
+
+
+def get_default_graph() -> Graph:
+    """The graph entered last, or that of the program."""
+    return _state.graphs[-1] if _state.graphs else _base
+
+
+def is_building() -> bool:
+    """Whether functions called now become calls of a graph."""
+    return not _state.running and (bool(_state.graphs) or _always)
+
+
+@contextmanager
+def _entered(graph: Graph) -> Iterator[None]:
+    _state.graphs.append(graph)
+    try:
+        yield
+    finally:
+        _state.graphs.remove(graph)
+
+
+building = _entered
+
+
+@contextmanager
+def running() -> Iterator[None]:
+    """Functions called inside are called: a session runs."""
+    _state.running += 1
+    try:
+        yield
+    finally:
+        _state.running -= 1
+
+
+@contextmanager
+def control_dependencies(control_inputs: Any) -> Iterator[None]:
+    """What is called inside runs after these operations."""
+    before = _state.dependencies
+    given = [] if control_inputs is None else [c for c in flatten(control_inputs) if isinstance(c, GraphTensor)]
+    _state.dependencies = [] if control_inputs is None else before + given
+    try:
+        yield
+    finally:
+        _state.dependencies = before
+
+
+class GraphTensor:
+    """A call yet to be made. `function` gets the arguments with other such tensors replaced by their values.
+
+    Shape and dtype are found when they are asked for: the call is recorded on tensors of two sizes in the place of each
+    size that is not known, and not computed.
+    """
+
+    is_stateful = False
+    """Whether the call changes variables: it is then made after all that can be made before."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+        name: str | None = None,
+        spec: tuple[Any, Any] | None = None,
+    ) -> None:
+        self.graph = get_default_graph()
+        if self.graph.finalized:
+            raise RuntimeError("Graph is finalized and cannot be modified.")
+        self.function, self.args, self.kwargs = function, args, kwargs or {}
+        self.control_inputs = list(_state.dependencies)
+        label = name or getattr(function, "__name__", "op").strip("_")
+        self.name = self.graph.unique_name(label) + ":0"
+        self.graph._by_name[self.name] = self
+        self._spec = spec
+
+    # -- what it is ----------------------------------------------------------------------------------------------------
+    @property
+    def op(self) -> GraphTensor:
+        return self
+
+    @property
+    def shape(self) -> Any:
+        from ..compat.v1.shapes import TensorShape
+
+        return TensorShape(self._described()[0])
+
+    def get_shape(self) -> Any:
+        """The shape; sizes that are not known are None."""
+        return self.shape
+
+    @property
+    def dtype(self) -> Any:
+        return self._described()[1]
+
+    def set_shape(self, shape: Any) -> None:
+        """State what is known of the shape."""
+        self._spec = tuple(shape), self.dtype
+
+    def _described(self) -> tuple[Any, Any]:
+        if self._spec is None:
+            with running(), recording_apart(), torch.no_grad():
+                first, second = (sample(self, size, {}) for size in (2, 3))
+            if not hasattr(first, "shape"):
+                self._spec = None, None
+            elif len(first.shape) != len(second.shape):
+                self._spec = None, first.dtype
+            else:
+                sizes = zip(first.shape, second.shape, strict=True)
+                self._spec = tuple(a if a == b else None for a, b in sizes), first.dtype
+        return self._spec  # type: ignore[return-value]
+
+    def inputs(self) -> list[GraphTensor]:
+        """The tensors among the arguments."""
+        return [a for a in _leaves((self.args, self.kwargs)) if isinstance(a, GraphTensor)]
+
+    def call(self, session: Any, value_of: Callable[[GraphTensor], Any]) -> Any:
+        """Make the call in a session."""
+        args, kwargs = replaced((self.args, self.kwargs), value_of)
+        return self.function(*args, **kwargs)
+
+    def eval(self, feed_dict: Any = None, session: Any = None) -> Any:
+        """The value in a session, or in the default one."""
+        from .session import needed_session
+
+        return needed_session(session).run(self, feed_dict)
+
+    def run(self, feed_dict: Any = None, session: Any = None) -> None:
+        """Make the call in a session, or in the default one."""
+        self.eval(feed_dict, session)
+
+    def __repr__(self) -> str:
+        return f"<tf.Tensor {self.name!r} shape={self.shape} dtype={getattr(self.dtype, 'name', None)}>"
+
+    def __bool__(self) -> bool:
+        raise OperatorNotAllowedInGraphError(
+            "a tensor of a graph has no value before Session.run: use tf.cond in place of `if`"
+        )
+
+    def __iter__(self) -> Iterator[Any]:
+        size = self.shape.as_list()[0]
+        if size is None:
+            raise OperatorNotAllowedInGraphError("iterating over a tensor of a graph needs a known first size")
+        return (self[i] for i in range(size))
+
+    def __getitem__(self, key: Any) -> GraphTensor:
+        return GraphTensor(operator.getitem, (self, key), name="strided_slice")
+
+    __hash__ = object.__hash__
+
+
+def _operator(name: str) -> Any:
+    function = getattr(operator, name)
+
+    def method(self: GraphTensor, *others: Any) -> GraphTensor:
+        return GraphTensor(function, (self, *others), name=name.strip("_"))
+
+    return method
+
+
+def _reflected(name: str) -> Any:
+    function = getattr(operator, name)
+
+    def reversed_operator(a: Any, b: Any) -> Any:
+        return function(b, a)
+
+    def method(self: GraphTensor, other: Any) -> GraphTensor:
+        return GraphTensor(reversed_operator, (self, other), name=name)
+
+    return method
+
+
+for _name in "add sub mul truediv floordiv mod pow matmul".split():
+    setattr(GraphTensor, f"__{_name}__", _operator(_name))
+    setattr(GraphTensor, f"__r{_name}__", _reflected(_name))
+for _name in "and_ or_ xor".split():
+    setattr(GraphTensor, f"__{_name.strip('_')}__", _operator(_name))
+for _name in "lt le gt ge neg abs invert".split():
+    setattr(GraphTensor, f"__{_name}__", _operator(_name))
+
+
+def _leaves(structure: Any) -> Iterator[Any]:
+    if isinstance(structure, dict):
+        for part in structure.values():
+            yield from _leaves(part)
+    elif isinstance(structure, tuple | list):
+        for part in structure:
+            yield from _leaves(part)
+    elif isinstance(structure, slice):
+        yield from (structure.start, structure.stop, structure.step)
+    else:
+        yield structure
+
+
+def replaced(structure: Any, value_of: Callable[[GraphTensor], Any]) -> Any:
+    """`structure` with the values of its graph tensors, also of those in slices."""
+    if isinstance(structure, GraphTensor):
+        return value_of(structure)
+    if isinstance(structure, dict):
+        return {key: replaced(part, value_of) for key, part in structure.items()}
+    if isinstance(structure, tuple | list):
+        parts = [replaced(part, value_of) for part in structure]
+        return type(structure)(*parts) if hasattr(structure, "_fields") else type(structure)(parts)
+    if isinstance(structure, slice):
+        return slice(*(replaced(x, value_of) for x in (structure.start, structure.stop, structure.step)))
+    return structure
+
+
+def sample(tensor: GraphTensor, size: int, known: dict[int, Any]) -> Any:
+    """A tensor of the shape and dtype of `tensor`, with `size` for each size that is not known."""
+    if id(tensor) not in known:
+        if tensor._spec is None:
+            made = tensor.call(None, lambda t: sample(t, size, known))
+        else:
+            shape, dtype = tensor._spec
+            sizes = [size if n is None else n for n in shape or ()]
+            if dtype is not None and dtype.name == "string":
+                made = StringTensor(np.full(sizes, b"", object))
+            else:
+                made = None if dtype is None else torch.ones(sizes, dtype=dtype)
+        known[id(tensor)] = made
+    return known[id(tensor)]
