@@ -213,7 +213,12 @@ def test_errors() -> None:
 
 @pytest.mark.parametrize(
     ("name", "instead"),
-    [("data", "DataLoader"), ("Session", "read the result"), ("reduce_meen", "reduce_mean"), ("lite", "not built")],
+    [
+        ("saved_model", "load_model"),
+        ("Session", "read the result"),
+        ("reduce_meen", "reduce_mean"),
+        ("lite", "not written"),
+    ],
 )
 def test_what_is_not_built_says_so(name: str, instead: str) -> None:
     with pytest.raises(AttributeError, match=f"tf has no '{name}'.*not built here.*{instead}"):

@@ -66,6 +66,7 @@ def _operation(machine: Machine, step: Operation) -> list[Launch | Host]:
     found = launches(plan, roles, step.node)
     if found:
         found[-1].operations = _products(step.node) or _visits(step.node)
+        found[-1].nodes = (step.node, *step.also)
     return list(found)
 
 

@@ -59,13 +59,12 @@ def scaled_dot_product_attention(
         leads[1:] = [(*lead[:-1], 1) for lead in leads[1:]]
     lead = broadcast_shapes(*leads)
     heads = lead[-1] if lead else 1
-    result = g.attention(
-        _four_axes(query, lead, heads),
-        *(_four_axes(x, lead, x.shape[-3] if shared else heads) for x in (key, value)),
-        None if mask is None else _mask_of_four_axes(mask, (*lead, query.shape[-2], key.shape[-2]), query),
-        is_causal=is_causal,
-        scale=_factor(query, scale),
-    )
+    wide_key, wide_value = (_four_axes(x, lead, x.shape[-3] if shared else heads) for x in (key, value))
+    if mask is not None:
+        mask = _mask_of_four_axes(mask, (*lead, query.shape[-2], key.shape[-2]), query)
+    factor = _factor(query, scale)
+    query = _four_axes(query, lead, heads)
+    result = g.attention(query, wide_key, wide_value, mask, scale=factor, is_causal=is_causal)
     return g.reshape(result, (*lead, *result.shape[-2:]))
 
 

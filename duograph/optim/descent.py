@@ -20,6 +20,7 @@ class SGD(Optimizer):
     """Gradient descent, with momentum if it is not 0 (Polyak 1964; Nesterov's form after Sutskever et al. 2013)."""
 
     counters = ()
+    takes_complex = True
 
     def __init__(
         self, params: Any = None, lr: Any = 1e-3, momentum: float = 0, dampening: float = 0, weight_decay: Any = 0,

@@ -19,6 +19,8 @@ class LBFGS(Optimizer):
     several times. One group of parameters only.
     """
 
+    takes_complex = False
+
     def __init__(
         self, params: Any = None, lr: Any = 1, max_iter: int = 20, max_eval: int | None = None,
         tolerance_grad: float = 1e-7, tolerance_change: float = 1e-9, history_size: int = 100,

@@ -13,7 +13,7 @@ from typing import Any
 from ..autograd import RemovableHandle, enable_grad, no_grad
 from ..functional.update import Rule
 from ..graph.dtype import float32
-from ..graph.errors import ArgumentError, NotSupported
+from ..graph.errors import ArgumentError, DTypeError, NotSupported
 from ..graph.node import Attributes
 from ..graph.trace import boundary, local, scalar
 from ..nn.module import clear_grad
@@ -33,6 +33,9 @@ class Optimizer:
 
     counters: tuple[str, ...] = ("step",)
     """State that is one number: the same for all parameters that are updated together."""
+
+    takes_complex = False
+    """Whether the rule is right for complex parameters as it stands: it is linear, or a `step` of a subclass's own."""
 
     def __init__(self, params: Any, defaults: Group) -> None:
         self.defaults = defaults
@@ -58,6 +61,7 @@ class Optimizer:
         super().__init_subclass__(**keywords)
         if "step" in vars(cls):
             cls.step = _bounded(vars(cls)["step"])  # type: ignore[method-assign]
+            cls.takes_complex = vars(cls).get("takes_complex", True)
 
     # -- what a subclass defines ---------------------------------------------------------------------------------------
     def rule(self, group: Group, counted: dict[str, float]) -> tuple[Rule, tuple[Any, ...], Attributes]:
@@ -191,6 +195,11 @@ class Optimizer:
                 raise TypeError(f"{what}: expected tensors as parameters. Received: {type(parameter).__name__}")
             if not parameter.is_leaf:
                 raise ArgumentError(f"{what}: expected leaf tensors. Received: the result of an operation")
+            if parameter.dtype.is_complex and not self.takes_complex:
+                raise DTypeError(
+                    f"{what}: expected real parameters: keep torch.view_as_real of them as the parameter, and take "
+                    f"view_as_complex of that; SGD takes complex ones. Received: {parameter.dtype.name}"
+                )
         if len({id(p) for p in given}) < len(given):
             raise ArgumentError(f"{what}: a parameter appears twice in the group")
         present = {id(p) for other in self.param_groups for p in other["params"]}

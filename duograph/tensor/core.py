@@ -21,13 +21,22 @@ from .device import CPU, META, Device
 
 
 class Size(tuple[int, ...]):
-    """A shape, with `numel()`."""
+    """A shape, with PyTorch's `numel()` and TensorFlow's `rank` and `as_list()`."""
 
     __slots__ = ()
 
     def numel(self) -> int:
         """Number of elements."""
         return math.prod(self)
+
+    @property
+    def rank(self) -> int:
+        """Number of axes."""
+        return len(self)
+
+    def as_list(self) -> list[int]:
+        """The sizes."""
+        return list(self)
 
     def __repr__(self) -> str:
         return f"torch.Size({list(self)})"

@@ -37,8 +37,7 @@ _FROM_MATH = """
 globals().update({name: getattr(math, name) for name in _FROM_MATH.split()})
 
 _ALTERNATIVES = {
-    "Session": "operations run as they stand: call them and read the result",
-    "compat": "TensorFlow 1 graphs are not built: write the program with tf.Variable and tf.GradientTape",
+    "Session": "graphs are in tf.compat.v1: use tf.compat.v1.Session",
     "lite": "TensorFlow Lite files are not written: save the model with model.save('model.keras')",
     "saved_model": "use model.save('model.keras') and tf.keras.models.load_model",
 }

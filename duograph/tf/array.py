@@ -11,7 +11,7 @@ from . import dtypes
 from .errors import InvalidArgumentError, report
 from .math import axes
 from .tensors import Tensor, _sizes, convert_to_tensor
-from .text import rearranging
+from .text import StringTensor, rearranging
 
 __all__ = [
     "argsort",
@@ -296,10 +296,14 @@ def searchsorted(
     return found.to(dtypes.as_dtype(out_type))
 
 
-def unique(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> tuple[Tensor, Tensor]:
+def unique(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> tuple[Any, Tensor]:
     """The different values of a one-dimensional tensor in the order of their first occurrence, and for each element the
     index of its value."""
     x = convert_to_tensor(x)
+    if isinstance(x, StringTensor):
+        number = {key: place for place, key in enumerate(dict.fromkeys(x.numpy().tolist()))}
+        places = [number[key] for key in x.numpy().tolist()]
+        return convert_to_tensor(list(number), dtypes.string), convert_to_tensor(places, out_idx)
     values, inverse = torch.unique(x, return_inverse=True)
     first = torch.where(
         inverse.unsqueeze(0) == torch.arange(values.shape[0]).unsqueeze(1),

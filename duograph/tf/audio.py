@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import wave
-from typing import NamedTuple, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,9 @@ class DecodeWav(NamedTuple):
     sample_rate: Tensor
 
 
-def decode_wav(contents: Any, desired_channels: int = -1, desired_samples: int = -1, name: str | None = None) -> DecodeWav:
+def decode_wav(
+    contents: Any, desired_channels: int = -1, desired_samples: int = -1, name: str | None = None
+) -> DecodeWav:
     """The content of a WAV file of 16 bits; with `desired_samples` cut, or filled up with zeros.
 
     Raises InvalidArgumentError for other files.

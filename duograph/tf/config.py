@@ -122,7 +122,7 @@ def functions_run_eagerly() -> bool:
     return function.functions_run_eagerly()  # type: ignore[attr-defined]
 
 
-class threading:  # noqa: N801
+class threading:
     """How many threads compute."""
 
     @staticmethod
@@ -144,7 +144,7 @@ class threading:  # noqa: N801
         """Plans run one after the other; operations inside a plan share the threads."""
 
 
-class optimizer:  # noqa: N801
+class optimizer:
     """Choices about the compiler. Every step that is seen again is compiled, whatever is chosen."""
 
     _jit: Any = ""

@@ -30,13 +30,17 @@ def _shown(x: Any) -> str:
 def _comparison(name: str, compare: Callable[..., Any], sign: str) -> Callable[..., None]:
     label = name
 
-    def check(x: Any, y: Any, message: str | None = None, summarize: int | None = None, name: str | None = None) -> None:
+    def check(
+        x: Any, y: Any, message: str | None = None, summarize: int | None = None, name: str | None = None
+    ) -> None:
         if not isinstance(x, Tensor | StringTensor) and isinstance(y, Tensor):
             x = convert_to_tensor(x, y.dtype)
         x = convert_to_tensor(x)
         y = y if isinstance(y, Tensor | StringTensor) else convert_to_tensor(y, x.dtype)
         if not bool(torch.all(compare(x, y))):
-            raise InvalidArgumentError(f"{message or ''} {label}: x {sign} y does not hold. x: {_shown(x)}, y: {_shown(y)}")
+            raise InvalidArgumentError(
+                f"{message or ''} {label}: x {sign} y does not hold. x: {_shown(x)}, y: {_shown(y)}"
+            )
 
     check.__name__ = check.__qualname__ = name
     check.__doc__ = f"Raises InvalidArgumentError unless x {sign} y for all elements."
@@ -70,16 +74,22 @@ assert_non_negative = _bound("assert_non_negative", lambda x: x >= 0, ">=")
 assert_non_positive = _bound("assert_non_positive", lambda x: x <= 0, "<=")
 
 
-def Assert(condition: Any, data: Any, summarize: int | None = None, name: str | None = None) -> None:  # noqa: N802
+def Assert(condition: Any, data: Any, summarize: int | None = None, name: str | None = None) -> None:
     """Raises InvalidArgumentError, with `data`, where the condition is false."""
     if not bool(torch.all(convert_to_tensor(condition).to(dtypes.bool))):
         raise InvalidArgumentError(f"the asserted condition is false. Data: {data}")
 
 
 def assert_near(
-    x: Any, y: Any, rtol: Any = None, atol: Any = None, message: str | None = None, summarize: Any = None, name: Any = None
+    x: Any,
+    y: Any,
+    rtol: Any = None,
+    atol: Any = None,
+    message: str | None = None,
+    summarize: Any = None,
+    name: Any = None,
 ) -> None:
-    """Raises InvalidArgumentError unless |x - y| <= atol + rtol |y|; both are 10 times the dtype's epsilon by default."""
+    """Raises InvalidArgumentError unless |x - y| <= atol + rtol |y|; both 10 epsilons of the dtype by default."""
     x, y = math.operands("debugging.assert_near", x, y)
     epsilon = 10 * torch.finfo(x.dtype).eps
     rtol, atol = (epsilon if t is None else t for t in (rtol, atol))
@@ -143,7 +153,9 @@ def assert_type(tensor: Any, tf_type: Any, message: str | None = None, name: str
 
 def assert_same_float_dtype(tensors: Any = None, dtype: Any = None) -> Any:
     """The dtype that all have, float32 of none. Raises ValueError where they differ or are no floats."""
-    found = {convert_to_tensor(t).dtype for t in tensors or ()} | ({dtypes.as_dtype(dtype)} if dtype is not None else set())
+    found = {convert_to_tensor(t).dtype for t in tensors or ()} | (
+        {dtypes.as_dtype(dtype)} if dtype is not None else set()
+    )
     if len(found) > 1 or any(not d.is_floating_point for d in found):
         raise ValueError(f"expected one floating point dtype. Received: {', '.join(sorted(d.name for d in found))}")
     return found.pop() if found else dtypes.float32
@@ -176,7 +188,9 @@ def assert_shapes(
                 continue
             expected = int(symbol) if str(symbol).isdigit() else known.setdefault(symbol, size)
             if size != expected:
-                raise ValueError(f"{message or ''} expected size {expected} for {symbol!r} in {wanted}. Received: {size}")
+                raise ValueError(
+                    f"{message or ''} expected size {expected} for {symbol!r} in {wanted}. Received: {size}"
+                )
 
 
 def is_numeric_tensor(tensor: Any) -> bool:
@@ -205,5 +219,7 @@ def is_traceback_filtering_enabled() -> bool:
 
 
 __getattr__ = missing(
-    __name__, globals(), {"enable_check_numerics": "use duograph.debug, which finds the first operation that gives a NaN"}
+    __name__,
+    globals(),
+    {"enable_check_numerics": "use duograph.debug, which finds the first operation that gives a NaN"},
 )

@@ -147,6 +147,14 @@ def reported(function: Callable[..., Any]) -> Callable[..., Any]:
             raise
         except (ArgumentError, AxisError, DTypeError, LinearAlgebraError, ShapeError) as error:
             raise InvalidArgumentError(str(error)) from error
+        except TypeError as error:
+            from .text import TextError, is_text
+
+            if any(is_text(a) for a in args):
+                raise TextError(
+                    f"{function.__name__}: strings are host data, which cannot enter a computation"
+                ) from error
+            raise
 
     return reporting
 

@@ -19,11 +19,11 @@ __all__ = [
 class _Message:
     """What messages have in common: comparison, text, and the two directions of the wire format."""
 
-    def SerializeToString(self, deterministic: bool = True) -> bytes:  # noqa: N802
+    def SerializeToString(self, deterministic: bool = True) -> bytes:
         """The message as bytes."""
         raise NotImplementedError
 
-    def ParseFromString(self, serialized: Any) -> int:  # noqa: N802
+    def ParseFromString(self, serialized: Any) -> int:
         """Take the content of `serialized`; gives its length. Raises DataLossError for what is no such message."""
         from .text import as_bytes
 
@@ -32,7 +32,7 @@ class _Message:
         return len(data)
 
     @classmethod
-    def FromString(cls, serialized: Any) -> Any:  # noqa: N802
+    def FromString(cls, serialized: Any) -> Any:
         """The message that `serialized` holds."""
         made = cls()
         made.ParseFromString(serialized)
@@ -144,11 +144,11 @@ class Feature(_Message):
             return self._lists[name]
         raise AttributeError(f"Feature has no attribute {name!r}")
 
-    def WhichOneof(self, oneof_group: str) -> str | None:  # noqa: N802
+    def WhichOneof(self, oneof_group: str) -> str | None:
         """The name of the list that is there."""
         return self._kind or next((k for k, v in self._lists.items() if v.value), None)
 
-    def HasField(self, field_name: str) -> bool:  # noqa: N802
+    def HasField(self, field_name: str) -> bool:
         """Whether that list is there."""
         return self.WhichOneof("kind") == field_name
 
@@ -165,7 +165,9 @@ class Feature(_Message):
 
 
 def _map(entries: dict[str, Any]) -> bytes:
-    return b"".join(field(1, field(1, key.encode()) + field(2, entries[key].SerializeToString())) for key in sorted(entries))
+    return b"".join(
+        field(1, field(1, key.encode()) + field(2, entries[key].SerializeToString())) for key in sorted(entries)
+    )
 
 
 def _read_map(data: bytes, kind: type[Any]) -> dict[str, Any]:

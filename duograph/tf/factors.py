@@ -76,7 +76,9 @@ def solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None = None)
     return torch.linalg.solve(a.transpose(-1, -2) if adjoint else a, b)
 
 
-def triangular_solve(matrix: Any, rhs: Any, lower: bool = True, adjoint: bool = False, name: str | None = None) -> Tensor:
+def triangular_solve(
+    matrix: Any, rhs: Any, lower: bool = True, adjoint: bool = False, name: str | None = None
+) -> Tensor:
     """The X with matrix X = rhs, of whose matrix one triangle counts."""
     a, b = operands("linalg.triangular_solve", matrix, rhs)
     a = torch.tril(a) if lower else torch.triu(a)

@@ -90,7 +90,9 @@ class Generator:
         self._used += 1
         return self._key, self._used
 
-    def normal(self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, name: Any = None) -> Tensor:
+    def normal(
+        self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, name: Any = None
+    ) -> Tensor:
         """Numbers from the normal distribution."""
         return random.stateless_normal(shape, self._seed(), mean, stddev, dtype)
 

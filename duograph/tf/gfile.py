@@ -35,7 +35,7 @@ def _found(function: Callable[..., Any], *paths: str) -> Any:
         raise NotFoundError(f"{paths[0]}: there is no such file or directory") from error
 
 
-def GFile(name: Any, mode: str = "r") -> Any:  # noqa: N802
+def GFile(name: Any, mode: str = "r") -> Any:
     """A file object, as `open` gives. Raises NotFoundError where there is no such file."""
     return _found(lambda path: open(path, mode, encoding=None if "b" in mode else "utf-8"), local(name))
 

@@ -1,4 +1,4 @@
-"""What happens on the host: printing, functions of arrays, the clock and the log."""
+"""What happens on the host: printing, the clock and the log."""
 
 from __future__ import annotations
 
@@ -6,21 +6,17 @@ import builtins
 import logging
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 from . import dtypes
 from .strings import shortened
-from .structure import flatten, is_nested, map_structure
+from .structure import is_nested, map_structure
 from .tensors import Tensor, convert_to_tensor, is_tensor
-from .text import StringTensor
 
-__all__ = ["get_logger", "numpy_function", "print", "py_function", "timestamp"]
+__all__ = ["get_logger", "print", "timestamp"]
 
 
-def print(  # noqa: A001
+def print(
     *inputs: Any,
     output_stream: Any = sys.stderr,
     summarize: int = 3,
@@ -52,38 +48,6 @@ class _Shown(str):
 
     __slots__ = ()
     __repr__ = str.__str__
-
-
-def numpy_function(func: Callable[..., Any], inp: Any, Tout: Any, stateful: bool = True, name: str | None = None) -> Any:  # noqa: N803
-    """`func` of the arrays of tensors, its results as tensors of the dtypes `Tout`. No gradient flows through it."""
-    arrays = [convert_to_tensor(x).numpy() for x in inp]
-    return _results(func(*arrays), Tout, exact=True)
-
-
-def py_function(func: Callable[..., Any], inp: Any, Tout: Any, name: str | None = None) -> Any:  # noqa: N803
-    """`func` of tensors, run as plain Python; its results as tensors of the dtypes `Tout`. Gradients flow."""
-    return _results(func(*(x if hasattr(x, "with_flat_values") else convert_to_tensor(x) for x in inp)), Tout)
-
-
-def _results(made: Any, wanted: Any, exact: bool = False) -> Any:
-    """Results of the given dtypes. Raises InvalidArgumentError for another dtype if `exact`, else converts."""
-    from .errors import InvalidArgumentError
-
-    if not isinstance(wanted, list | tuple):
-        if made is None:
-            raise InvalidArgumentError("the function expected to return a value. Received: None")
-        dtype = dtypes.as_dtype(getattr(wanted, "dtype", wanted))
-        if exact and isinstance(made, np.ndarray | np.generic) and dtype is not dtypes.string and made.dtype != dtype.numpy:
-            raise InvalidArgumentError(f"the function expected to return {dtype.name}. Received: {made.dtype}")
-        if isinstance(made, Tensor):
-            return made if made.dtype is dtype else made.to(dtype)
-        return made if isinstance(made, StringTensor) else convert_to_tensor(made, dtype)
-    if not wanted:
-        return []
-    found = flatten(made)
-    if len(found) != len(wanted):
-        raise InvalidArgumentError(f"the function expected to return {len(wanted)} values. Received: {len(found)}")
-    return [_results(value, dtype, exact) for value, dtype in zip(found, wanted, strict=True)]
 
 
 def timestamp(name: str | None = None) -> Tensor:

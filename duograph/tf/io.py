@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import csv
 import gzip
-import io as _io
 import os
 import zlib
 from typing import Any
@@ -19,7 +18,7 @@ from .errors import InvalidArgumentError, NotFoundError
 from .image.codec import *
 from .missing import missing
 from .parsing import *
-from .records import TFRecordOptions, TFRecordWriter
+from .records import *
 from .tensors import Tensor, convert_to_tensor
 from .text import StringTensor, as_bytes
 from .wire import field, fields, read_varint
@@ -50,7 +49,9 @@ def matching_files(pattern: Any, name: str | None = None) -> StringTensor:
     return StringTensor(np.array(found, object))
 
 
-def decode_raw(input_bytes: Any, out_type: Any, little_endian: bool = True, fixed_length: Any = None, name: Any = None) -> Tensor:
+def decode_raw(
+    input_bytes: Any, out_type: Any, little_endian: bool = True, fixed_length: Any = None, name: Any = None
+) -> Tensor:
     """The bytes of each string as numbers, along a new last axis. Raises InvalidArgumentError for other lengths."""
     content, dtype = as_bytes(input_bytes), dtypes.as_dtype(out_type)
     order = dtype.numpy.newbyteorder("<" if little_endian else ">") if dtype.numpy.kind in "iufc" else dtype.numpy
@@ -71,7 +72,9 @@ def decode_base64(input: Any, name: str | None = None) -> StringTensor:
 
 def encode_base64(input: Any, pad: bool = False, name: str | None = None) -> StringTensor:
     """Each string in web-safe base 64."""
-    return _each(lambda item: base64.urlsafe_b64encode(item) if pad else base64.urlsafe_b64encode(item).rstrip(b"="), input)
+    return _each(
+        lambda item: base64.urlsafe_b64encode(item) if pad else base64.urlsafe_b64encode(item).rstrip(b"="), input
+    )
 
 
 def _each(function: Any, input: Any) -> StringTensor:
@@ -105,10 +108,10 @@ def decode_csv(
     default.
     """
     content = as_bytes(records)
-    quoting = csv.QUOTE_MINIMAL if use_quote_delim else csv.QUOTE_NONE
+    quoting: Any = csv.QUOTE_MINIMAL if use_quote_delim else csv.QUOTE_NONE
     rows = [next(csv.reader([line.decode()], delimiter=field_delim, quoting=quoting)) for line in content.ravel()]
     places = range(len(record_defaults)) if select_cols is None else list(select_cols)
-    columns = []
+    columns: list[Any] = []
     for place, default in zip(places, record_defaults, strict=True):
         if isinstance(default, dtypes.DType | type(dtypes.string)):
             dtype, filler = default, None
@@ -156,7 +159,9 @@ def serialize_tensor(tensor: Any, name: str | None = None) -> StringTensor:
     if isinstance(x, StringTensor):
         content = b"".join(field(8, item) for item in x._content.ravel())
         return StringTensor(field(1, 7) + field(2, sizes) + content)
-    return StringTensor(field(1, _NUMBERS[x.dtype.name]) + field(2, sizes) + field(4, np.ascontiguousarray(x.numpy()).tobytes()))
+    return StringTensor(
+        field(1, _NUMBERS[x.dtype.name]) + field(2, sizes) + field(4, np.ascontiguousarray(x.numpy()).tobytes())
+    )
 
 
 def parse_tensor(serialized: Any, out_type: Any, name: str | None = None) -> Any:
@@ -178,7 +183,9 @@ def parse_tensor(serialized: Any, out_type: Any, name: str | None = None) -> Any
         elif number == 8:
             strings.append(value)
         else:
-            raise InvalidArgumentError("parse_tensor reads tensors written as raw bytes, as serialize_tensor writes them")
+            raise InvalidArgumentError(
+                "parse_tensor reads tensors written as raw bytes, as serialize_tensor writes them"
+            )
     if kind != (7 if dtype is dtypes.string else _NUMBERS[dtype.name]):
         raise InvalidArgumentError(f"parse_tensor expected a tensor of {dtype.name}. Received: one of another dtype")
     if dtype is dtypes.string:

@@ -115,6 +115,6 @@ def trace(x: Any, name: str | None = None) -> Tensor:
 
 
 report(globals(), __all__)
-from .factors import *  # after what it builds on
+from .factors import *  # noqa: E402 after what it builds on
 
 __getattr__ = missing(__name__, globals(), {"LinearOperator": "build the matrix and use tf.linalg.matmul and solve"})

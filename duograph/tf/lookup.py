@@ -33,12 +33,20 @@ def _tensor(content: Any, dtype: Any) -> Any:
 class KeyValueTensorInitializer:
     """Keys and values, given as vectors."""
 
-    def __init__(self, keys: Any, values: Any, key_dtype: Any = None, value_dtype: Any = None, name: Any = None) -> None:
+    def __init__(
+        self, keys: Any, values: Any, key_dtype: Any = None, value_dtype: Any = None, name: Any = None
+    ) -> None:
         self.keys, self.values = _tensor(keys, key_dtype), _tensor(values, value_dtype)
         if self.keys.shape != self.values.shape:
             raise InvalidArgumentError(
                 f"expected as many keys as values. Received: {tuple(self.keys.shape)} and {tuple(self.values.shape)}"
             )
+
+    def initialize(self, table: _Table) -> None:
+        """Fill a table. Raises FailedPreconditionError where one key is given two values."""
+        for key, value in zip(_keys(self.keys), _keys(self.values), strict=True):
+            if (there := table._content.setdefault(key, value)) != value:
+                raise FailedPreconditionError(f"key {key!r} is given two values: {there!r} and {value!r}")
 
     @property
     def key_dtype(self) -> Any:
@@ -74,7 +82,12 @@ class TextFileInitializer(KeyValueTensorInitializer):
             texts = lines if index == TextFileIndex.WHOLE_LINE else [line.split(delimiter)[index] for line in lines]
             return texts if dtypes.as_dtype(dtype) is dtypes.string else np.array(texts, dtypes.as_dtype(dtype).numpy)
 
-        super().__init__(column(key_index, key_dtype, 0), column(value_index, value_dtype, value_index_offset), key_dtype, value_dtype)
+        super().__init__(
+            column(key_index, key_dtype, 0),
+            column(value_index, value_dtype, value_index_offset),
+            key_dtype,
+            value_dtype,
+        )
 
 
 class _Table:
@@ -104,6 +117,19 @@ class _Table:
         """The number of entries."""
         return convert_to_tensor(len(self._content), dtypes.int64)
 
+    def export(self, name: str | None = None) -> tuple[Any, Any]:
+        """All keys and values."""
+        keys = np.empty(len(self._content), object)
+        keys[:] = list(self._content)
+        values = np.empty((len(self._content), *self._default_shape()), object)
+        for place, value in enumerate(self._content.values()):
+            values[place] = value
+        return _as(keys, self.key_dtype), _as(values, self.value_dtype)
+
+    def _default_shape(self) -> tuple[int, ...]:
+        """The shape of one value."""
+        return ()
+
     def __getitem__(self, keys: Any) -> Any:
         return self.lookup(keys)
 
@@ -125,11 +151,11 @@ class StaticHashTable(_Table):
     Raises FailedPreconditionError where one key is given two values.
     """
 
-    def __init__(self, initializer: Any, default_value: Any, name: str | None = None, experimental_is_anonymous: bool = False) -> None:
+    def __init__(
+        self, initializer: Any, default_value: Any, name: str | None = None, experimental_is_anonymous: bool = False
+    ) -> None:
         super().__init__(initializer.key_dtype, initializer.value_dtype, name)
-        for key, value in zip(_keys(initializer.keys), _keys(initializer.values), strict=True):
-            if self._content.setdefault(key, value) != value:
-                raise FailedPreconditionError(f"key {key!r} is given two values: {self._content[key]!r} and {value!r}")
+        initializer.initialize(self)
         self.default_value = np.asarray(convert_to_tensor(default_value, self.value_dtype).numpy(), object)[()]
 
     def lookup(self, keys: Any, name: str | None = None) -> Any:
@@ -157,7 +183,7 @@ class StaticVocabularyTable(_Table):
         super().__init__(key_dtype, dtypes.int64, name)
         self._buckets = int(num_oov_buckets)
         if initializer is not None:
-            self._content = dict(zip(_keys(initializer.keys), _keys(initializer.values), strict=True))
+            initializer.initialize(self)
 
     def lookup(self, keys: Any, name: str | None = None) -> Any:
         """The number of each key."""
@@ -179,7 +205,9 @@ class StaticVocabularyTable(_Table):
 class MutableHashTable(_Table):
     """Values by key, which may change."""
 
-    def __init__(self, key_dtype: Any, value_dtype: Any, default_value: Any, name: str = "MutableHashTable", **_: Any) -> None:
+    def __init__(
+        self, key_dtype: Any, value_dtype: Any, default_value: Any, name: str = "MutableHashTable", **_: Any
+    ) -> None:
         super().__init__(key_dtype, value_dtype, name)
         self._default = np.asarray(convert_to_tensor(default_value, self.value_dtype).numpy(), object)
         self._default = self._default[()] if not self._default.ndim else self._default
@@ -188,12 +216,16 @@ class MutableHashTable(_Table):
         """Set the values of keys."""
         asked = np.asarray(self._asked(keys).numpy(), object).ravel().tolist()
         values = convert_to_tensor(values, None if isinstance(values, Tensor | StringTensor) else self.value_dtype)
-        self._content.update(zip(asked, list(np.asarray(values.numpy(), object).reshape(len(asked), *self._default_shape())), strict=True))
+        self._content.update(
+            zip(
+                asked, list(np.asarray(values.numpy(), object).reshape(len(asked), *self._default_shape())), strict=True
+            )
+        )
 
     def _default_shape(self) -> tuple[int, ...]:
         return np.shape(self._default)
 
-    def lookup(self, keys: Any, dynamic_default_values: Any = None, name: str | None = None) -> Any:
+    def lookup(self, keys: Any, name: str | None = None) -> Any:
         """The value of each key."""
         asked = np.asarray(self._asked(keys).numpy(), object)
         rows = [self._content.get(key, self._default) for key in asked.ravel().tolist()]
@@ -207,17 +239,8 @@ class MutableHashTable(_Table):
         for key in np.asarray(self._asked(keys).numpy(), object).ravel().tolist():
             self._content.pop(key, None)
 
-    def export(self, name: str | None = None) -> tuple[Any, Any]:
-        """All keys and values."""
-        keys = np.empty(len(self._content), object)
-        keys[:] = list(self._content)
-        values = np.empty((len(self._content), *self._default_shape()), object)
-        for place, value in enumerate(self._content.values()):
-            values[place] = value
-        return _as(keys, self.key_dtype), _as(values, self.value_dtype)
 
-
-class experimental:  # noqa: N801
+class experimental:
     """`tf.lookup.experimental`."""
 
     MutableHashTable = MutableHashTable
@@ -226,7 +249,9 @@ class experimental:  # noqa: N801
 class DenseHashTable(MutableHashTable):
     """As `MutableHashTable`; the keys reserved for empty and deleted places are not needed here."""
 
-    def __init__(self, key_dtype: Any, value_dtype: Any, default_value: Any, empty_key: Any, deleted_key: Any, **_: Any) -> None:
+    def __init__(
+        self, key_dtype: Any, value_dtype: Any, default_value: Any, empty_key: Any, deleted_key: Any, **_: Any
+    ) -> None:
         super().__init__(key_dtype, value_dtype, default_value)
 
 

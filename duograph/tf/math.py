@@ -382,7 +382,7 @@ def softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> Tens
 
 _PUBLIC = [name for name, found in globals().items() if getattr(found, "__module__", "") == __name__ and name[0] != "_"]
 report(globals(), [name for name in _PUBLIC if name not in ("operands", "axes", "true_quotient")])
-from .segments import *  # these two are made of what stands above
-from .special import *
+from .segments import *  # noqa: E402 these two are made of what stands above
+from .special import *  # noqa: E402
 
 __getattr__ = missing(__name__, globals())

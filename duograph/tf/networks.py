@@ -9,15 +9,17 @@ from duograph.torch.nn import functional as F
 
 from . import dtypes
 from .errors import InvalidArgumentError, report
-from .math import operands
+from .math import in_top_k, l2_normalize, operands, top_k, zero_fraction
 from .nn import _channels_first, _convolve, _margins, _pool, _spatial, depthwise_conv2d
+from .partition import space_to_batch
 from .tensors import Tensor, _sizes, convert_to_tensor
 
 __all__ = [
     "atrous_conv2d", "avg_pool1d", "avg_pool3d", "compute_average_loss", "conv1d_transpose", "conv2d_transpose",
-    "conv3d_transpose", "conv_transpose", "convolution", "crelu", "ctc_greedy_decoder", "ctc_loss",
-    "local_response_normalization", "log_poisson_loss", "lrn", "max_pool1d", "max_pool3d", "normalize_moments", "pool",
-    "scale_regularization_loss", "separable_conv2d", "weighted_cross_entropy_with_logits", "weighted_moments",
+    "conv3d_transpose", "conv_transpose", "convolution", "crelu", "ctc_greedy_decoder", "ctc_loss", "in_top_k",
+    "l2_normalize", "local_response_normalization", "log_poisson_loss", "lrn", "max_pool1d", "max_pool3d",
+    "normalize_moments", "pool", "scale_regularization_loss", "separable_conv2d", "space_to_batch", "top_k",
+    "weighted_cross_entropy_with_logits", "weighted_moments", "zero_fraction",
 ]  # fmt: skip
 
 
@@ -44,7 +46,14 @@ def separable_conv2d(
 
 
 def _transposed(
-    n: int, input: Any, filters: Any, output_shape: Any, strides: Any, padding: Any, data_format: str | None, dilations: Any
+    n: int,
+    input: Any,
+    filters: Any,
+    output_shape: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str | None,
+    dilations: Any,
 ) -> Tensor:
     """The gradient of a convolution with respect to its input: filters (..., out, in)."""
     x, w = operands(f"nn.conv{n}d_transpose", input, filters)
@@ -60,7 +69,9 @@ def _transposed(
         margins = _margins(wanted, w.shape[:n], strides, dilations) if same else [(0, 0)] * n
     else:
         margins = [tuple(p) for p in padding][1:-1] if last else [tuple(p) for p in padding][2:]
-    beyond = [(-before, before + size - have) for (before, _), size, have in zip(margins, wanted, full.shape[2:], strict=True)]
+    beyond = [
+        (-before, before + size - have) for (before, _), size, have in zip(margins, wanted, full.shape[2:], strict=True)
+    ]
     y = F.pad(full, [m for pair in reversed(beyond) for m in pair])
     return y.movedim(1, -1) if last else y
 
@@ -85,7 +96,7 @@ def conv3d_transpose(
     input: Any, filters: Any, output_shape: Any, strides: Any, padding: Any = "SAME", data_format: str = "NDHWC",
     dilations: Any = None, name: str | None = None,
 ) -> Tensor:  # fmt: skip
-    """Transposed convolution of (batch, depth, height, width, channels) with filters (depth, height, width, out, in)."""
+    """Transposed convolution of (batch, depth, height, width, channels); filters (depth, height, width, out, in)."""
     return _transposed(3, input, filters, output_shape, strides, padding, data_format, dilations)
 
 
@@ -98,22 +109,30 @@ def conv_transpose(
     return _transposed(n, input, filters, output_shape, strides, padding, data_format, dilations)
 
 
-def max_pool1d(input: Any, ksize: Any, strides: Any, padding: Any, data_format: str = "NWC", name: Any = None) -> Tensor:
+def max_pool1d(
+    input: Any, ksize: Any, strides: Any, padding: Any, data_format: str = "NWC", name: Any = None
+) -> Tensor:
     """The largest value of each window of (batch, width, channels)."""
     return _pool(1, "max", input, ksize, strides, padding, data_format)
 
 
-def max_pool3d(input: Any, ksize: Any, strides: Any, padding: Any, data_format: str = "NDHWC", name: Any = None) -> Tensor:
+def max_pool3d(
+    input: Any, ksize: Any, strides: Any, padding: Any, data_format: str = "NDHWC", name: Any = None
+) -> Tensor:
     """The largest value of each window of (batch, depth, height, width, channels)."""
     return _pool(3, "max", input, ksize, strides, padding, data_format)
 
 
-def avg_pool1d(input: Any, ksize: Any, strides: Any, padding: Any, data_format: str = "NWC", name: Any = None) -> Tensor:
+def avg_pool1d(
+    input: Any, ksize: Any, strides: Any, padding: Any, data_format: str = "NWC", name: Any = None
+) -> Tensor:
     """The mean of each window of (batch, width, channels)."""
     return _pool(1, "average", input, ksize, strides, padding, data_format)
 
 
-def avg_pool3d(input: Any, ksize: Any, strides: Any, padding: Any, data_format: str = "NDHWC", name: Any = None) -> Tensor:
+def avg_pool3d(
+    input: Any, ksize: Any, strides: Any, padding: Any, data_format: str = "NDHWC", name: Any = None
+) -> Tensor:
     """The mean of each window of (batch, depth, height, width, channels)."""
     return _pool(3, "average", input, ksize, strides, padding, data_format)
 
@@ -122,7 +141,10 @@ def pool(
     input: Any, window_shape: Any, pooling_type: str, strides: Any = None, padding: str = "VALID",
     data_format: str | None = None, dilations: Any = None, name: str | None = None,
 ) -> Tensor:  # fmt: skip
-    """"MAX" or "AVG" of each window, over one, two or three spatial axes. Raises InvalidArgumentError for dilations."""
+    """The largest value ("MAX") or mean ("AVG") of each window, over one, two or three spatial axes.
+
+    Raises InvalidArgumentError for dilations.
+    """
     if dilations is not None and any(d != 1 for d in _sizes(dilations)):
         raise InvalidArgumentError("tf.nn.pool with dilations is not built: pick elements with tf.strided_slice first")
     kind = {"MAX": "max", "AVG": "average"}.get(pooling_type)
@@ -254,4 +276,4 @@ def ctc_greedy_decoder(
 
 
 lrn = local_response_normalization
-report(globals(), __all__)
+report(globals(), [name for name in __all__ if globals()[name].__module__ == __name__])

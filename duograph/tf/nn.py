@@ -323,8 +323,6 @@ def space_to_depth(input: Any, block_size: int, data_format: str = "NHWC", name:
 
 _PUBLIC = [name for name, found in globals().items() if getattr(found, "__module__", "") == __name__ and name[0] != "_"]
 report(globals(), _PUBLIC)
-from .math import in_top_k, l2_normalize, top_k, zero_fraction
-from .networks import *  # after what it builds on
-from .partition import space_to_batch
+from .networks import *  # noqa: E402 after what it builds on
 
 __getattr__ = missing(__name__, globals(), {"ctc_beam_search_decoder": "use tf.nn.ctc_greedy_decoder"})

@@ -98,7 +98,9 @@ def _one(features: dict[str, Feature], key: str, spec: Any) -> Any:
         default = convert_to_tensor(spec.default_value, dtype).numpy()
         return _tensor(np.broadcast_to(default, shape).ravel().tolist(), dtype, shape)
     if len(values) != size:
-        raise InvalidArgumentError(f"feature {key!r}: expected {size} values, of shape {shape}. Received: {len(values)}")
+        raise InvalidArgumentError(
+            f"feature {key!r}: expected {size} values, of shape {shape}. Received: {len(values)}"
+        )
     return _tensor(values, dtype, shape)
 
 
@@ -133,7 +135,9 @@ def parse_example(
             lengths = [len(p.values) for p in parts]
             places = [(row, place) for row, n in enumerate(lengths) for place in range(n)]
             values = _joined([p.values for p in parts])
-            made[key] = SparseTensor(np.array(places, np.int64).reshape(-1, 2), values, [len(parts), max(lengths, default=0)])
+            made[key] = SparseTensor(
+                np.array(places, np.int64).reshape(-1, 2), values, [len(parts), max(lengths, default=0)]
+            )
         elif isinstance(spec, RaggedFeature):
             made[key] = RaggedTensor.from_row_lengths(_joined(parts), [len(p) for p in parts])
         elif isinstance(spec, FixedLenSequenceFeature):

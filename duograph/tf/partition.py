@@ -65,9 +65,11 @@ def bitcast(input: Any, type: Any, name: str | None = None) -> Tensor:
     if array.dtype.itemsize < dtype.itemsize:
         return torch.tensor(np.ascontiguousarray(array).view(dtype)[..., 0])
     widened = array[..., None] if array.dtype.itemsize > dtype.itemsize else array
-    return torch.tensor(np.ascontiguousarray(widened).view(dtype).reshape(widened.shape[: array.ndim] + (-1,) * (
-        widened.ndim - array.ndim
-    )))
+    return torch.tensor(
+        np.ascontiguousarray(widened)
+        .view(dtype)
+        .reshape(widened.shape[: array.ndim] + (-1,) * (widened.ndim - array.ndim))
+    )
 
 
 def unique_with_counts(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> tuple[Tensor, Tensor, Tensor]:

@@ -39,18 +39,24 @@ class RaggedTensor:
 
     # -- making one ----------------------------------------------------------------------------------------------------
     @classmethod
-    def from_row_splits(cls, values: Any, row_splits: Any, name: str | None = None, validate: bool = True) -> RaggedTensor:
+    def from_row_splits(
+        cls, values: Any, row_splits: Any, name: str | None = None, validate: bool = True
+    ) -> RaggedTensor:
         """Row i is values[row_splits[i]:row_splits[i + 1]]."""
         return cls(values, row_splits)
 
     @classmethod
-    def from_row_lengths(cls, values: Any, row_lengths: Any, name: str | None = None, validate: bool = True) -> RaggedTensor:
+    def from_row_lengths(
+        cls, values: Any, row_lengths: Any, name: str | None = None, validate: bool = True
+    ) -> RaggedTensor:
         """Rows of the given lengths, one after the other."""
         lengths = convert_to_tensor(row_lengths).numpy().astype(np.int64)
         return cls(values, np.concatenate([[0], np.cumsum(lengths)]))
 
     @classmethod
-    def from_row_starts(cls, values: Any, row_starts: Any, name: str | None = None, validate: bool = True) -> RaggedTensor:
+    def from_row_starts(
+        cls, values: Any, row_starts: Any, name: str | None = None, validate: bool = True
+    ) -> RaggedTensor:
         """Rows that begin at the given places."""
         values = values if isinstance(values, RaggedTensor) else convert_to_tensor(values)
         return cls(values, np.append(convert_to_tensor(row_starts).numpy().astype(np.int64), len(values)))
@@ -74,8 +80,8 @@ class RaggedTensor:
         if lengths is not None:
             counts = np.minimum(convert_to_tensor(lengths).numpy(), width)
         elif padding is not None:
-            other = np.asarray(x.numpy() != np.asarray(convert_to_tensor(padding).numpy())).reshape(rows, width, -1)
-            filled = other.any(-1)
+            other: Any = np.asarray(x.numpy() != np.asarray(convert_to_tensor(padding).numpy()))
+            filled = other.reshape(rows, width, -1).any(-1)
             counts = np.where(filled.any(1), width - np.argmax(filled[:, ::-1], 1), 0)
         else:
             counts = np.full(rows, width)
@@ -224,10 +230,14 @@ class RaggedTensor:
             return _joined(picked, self)
         if isinstance(rest[0], slice):
             return _joined([row[tuple(rest)] for row in picked], self)
-        return stack([row[tuple(rest)] for row in picked]) if isinstance(self._values, RaggedTensor) else (
-            torch.stack([row[tuple(rest)] for row in picked])
-            if not is_text(self._values)
-            else StringTensor([row[tuple(rest)] for row in picked])
+        return (
+            stack([row[tuple(rest)] for row in picked])
+            if isinstance(self._values, RaggedTensor)
+            else (
+                torch.stack([row[tuple(rest)] for row in picked])
+                if not is_text(self._values)
+                else StringTensor([row[tuple(rest)] for row in picked])
+            )
         )
 
     def __repr__(self) -> str:
@@ -273,7 +283,7 @@ class RaggedTensor:
         return self._with(lambda a, b: a < b, other)
 
 
-def range_of(index: int, length: int) -> int:
+def range_of(index: Any, length: int) -> int:
     """An index counted from the front. Raises IndexError outside."""
     if not -length <= index < length:
         raise IndexError(f"row {index} is out of range for {length} rows")
@@ -323,7 +333,7 @@ def _built(rows: list[Any], rank: int, dtype: Any) -> Any:
         if dtype is None and not rows:
             dtype = dtypes.float32
         if dtypes.string is (None if dtype is None else dtypes.as_dtype(dtype)):
-            return StringTensor(np.empty(0, object) if not rows else rows)
+            return StringTensor(rows or np.empty(0, object))
         return convert_to_tensor(rows, dtype)
     flat = [item for row in rows for item in row]
     return RaggedTensor.from_row_lengths(_built(flat, rank - 1, dtype), np.array([len(row) for row in rows], np.int64))
@@ -339,14 +349,20 @@ def map_flat_values(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Ragged
     return first.with_flat_values(op(*map(flat, args), **{k: flat(v) for k, v in kwargs.items()}))
 
 
-def range(  # noqa: A001
-    starts: Any, limits: Any = None, deltas: Any = 1, dtype: Any = None, name: str | None = None,
+def range(
+    starts: Any,
+    limits: Any = None,
+    deltas: Any = 1,
+    dtype: Any = None,
+    name: str | None = None,
     row_splits_dtype: Any = dtypes.int64,
 ) -> RaggedTensor:
     """A row start, start + delta, ... up to but without limit, for each of them."""
     if limits is None:
         starts, limits = 0, starts
-    begin, end, step = np.broadcast_arrays(*(np.atleast_1d(convert_to_tensor(x).numpy()) for x in (starts, limits, deltas)))
+    begin, end, step = np.broadcast_arrays(
+        *(np.atleast_1d(convert_to_tensor(x).numpy()) for x in (starts, limits, deltas))
+    )
     return constant([np.arange(b, e, s).tolist() for b, e, s in zip(begin, end, step, strict=True)], dtype, 1)
 
 

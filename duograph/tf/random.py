@@ -105,9 +105,7 @@ def gamma(
     return convert_to_tensor(drawn.astype(dtypes.as_dtype(dtype).numpy))
 
 
-def poisson(
-    shape: Any, lam: Any, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None
-) -> Tensor:
+def poisson(shape: Any, lam: Any, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None) -> Tensor:
     """Numbers from the Poisson distribution of mean `lam`: of shape `shape` + lam.shape."""
     lam = convert_to_tensor(lam).numpy()
     drawn = _on_host(seed).poisson(lam, (*_sizes(shape), *lam.shape))
@@ -181,9 +179,7 @@ def stateless_gamma(
     return convert_to_tensor(drawn.astype(dtypes.as_dtype(dtype).numpy))
 
 
-def stateless_poisson(
-    shape: Any, seed: Any, lam: Any, dtype: Any = dtypes.int32, name: str | None = None
-) -> Tensor:
+def stateless_poisson(shape: Any, seed: Any, lam: Any, dtype: Any = dtypes.int32, name: str | None = None) -> Tensor:
     """Numbers from the Poisson distribution, of shape `shape`, the same for the same `seed`, a pair of integers."""
     drawn = _on_host(keyed(seed)).poisson(convert_to_tensor(lam).numpy(), _sizes(shape))
     return convert_to_tensor(drawn.astype(dtypes.as_dtype(dtype).numpy))
@@ -196,7 +192,15 @@ def stateless_shuffle(value: Any, seed: Any, name: str | None = None) -> Tensor:
 
 def __getattr__(name: str) -> Any:
     """Generators with a state load when they are asked for."""
-    if name in ("Algorithm", "Generator", "create_rng_state", "get_global_generator", "set_global_generator", "fold_in", "split"):
+    if name in (
+        "Algorithm",
+        "Generator",
+        "create_rng_state",
+        "get_global_generator",
+        "set_global_generator",
+        "fold_in",
+        "split",
+    ):
         return getattr(importlib.import_module("duograph.tf.generator"), name)
     if name == "experimental":
         return sys.modules[__name__]

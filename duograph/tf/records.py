@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import struct
 import zlib
@@ -12,7 +13,7 @@ from typing import Any
 from .errors import DataLossError, NotFoundError
 from .text import as_bytes
 
-__all__ = ["TFRecordOptions", "TFRecordWriter", "read_records"]
+__all__ = ["TFRecordOptions", "TFRecordWriter"]
 
 _POLYNOMIAL = 0x82F63B78
 _TABLE = []
@@ -86,15 +87,13 @@ class TFRecordWriter:
 
 
 def read_records(path: str | os.PathLike[str], compression_type: str | None = None) -> Iterator[bytes]:
-    """The records of a file. Raises NotFoundError without one, and DataLossError where a length or checksum is wrong."""
+    """The records of a file. Raises NotFoundError without one, and DataLossError for a wrong length or checksum."""
     try:
         with open(path, "rb") as raw:
             if compression_type == "ZLIB":
-                import io
-
                 stream: Any = io.BytesIO(zlib.decompress(raw.read()))
             else:
-                stream = gzip.open(raw) if compression_type == "GZIP" else raw
+                stream = gzip.GzipFile(fileobj=raw) if compression_type == "GZIP" else raw
             place = 0
             while head := stream.read(12):
                 if len(head) < 12 or head[8:] != _masked(head[:8]):

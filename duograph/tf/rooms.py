@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 ROOMS = {
-    "audio", "bitwise", "config", "data", "debugging", "distribute", "image", "io", "lookup", "ragged", "sets", "signal",
-    "sparse", "strings", "summary", "train",
+    "audio", "autograph", "bitwise", "compat", "config", "data", "debugging", "distribute", "image", "io", "lookup",
+    "ragged", "sets", "signal", "sparse", "strings", "summary", "train",
 }  # fmt: skip
 """Modules of TensorFlow's that are modules here."""
 
@@ -14,17 +14,22 @@ _PARTITION = """
     space_to_batch_nd strided_slice tensor_scatter_nd_max tensor_scatter_nd_min tensor_scatter_nd_sub unique_with_counts
     unravel_index
 """
+_MODULE = """
+    Module TensorArray VariableAggregation VariableSynchronization foldr group name_scope recompute_grad vectorized_map
+"""
 HOMES = {
+    **dict.fromkeys(_MODULE.split(), "module"),
+    **dict.fromkeys(["Graph", "control_dependencies"], "graph"),
     **dict.fromkeys(_PARTITION.split(), "partition"),
-    **dict.fromkeys("Assert assert_equal assert_greater assert_less assert_rank".split(), "debugging"),
-    **dict.fromkeys("RaggedTensor".split(), "ragged"),
-    **dict.fromkeys("IndexedSlices SparseTensor edit_distance".split(), "sparse"),
+    **dict.fromkeys(["Assert", "assert_equal", "assert_greater", "assert_less", "assert_rank"], "debugging"),
+    **dict.fromkeys(["RaggedTensor"], "ragged"),
+    **dict.fromkeys(["IndexedSlices", "SparseTensor", "edit_distance"], "sparse"),
     **dict.fromkeys(["TensorShape"], "shapes"),
-    **dict.fromkeys("as_string".split(), "strings"),
-    **dict.fromkeys("device".split(), "config"),
-    **dict.fromkeys("executing_eagerly init_scope".split(), "eager"),
-    **dict.fromkeys("eig eigvals".split(), "factors"),
-    **dict.fromkeys("get_logger print py_function numpy_function timestamp".split(), "host"),
+    **dict.fromkeys(["as_string"], "strings"),
+    **dict.fromkeys(["device"], "config"),
+    **dict.fromkeys(["executing_eagerly", "init_scope"], "eager"),
+    **dict.fromkeys(["eig", "eigvals"], "factors"),
+    **dict.fromkeys(["get_logger", "print", "timestamp"], "host"),
 }
 """The module that a top-level name is in."""
 

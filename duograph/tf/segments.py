@@ -28,7 +28,7 @@ def unsorted_segment_prod(data: Any, segment_ids: Any, num_segments: int, name: 
     return _scattered(data, segment_ids, num_segments, "prod", 1)
 
 
-def _scattered(data: Any, segment_ids: Any, num_segments: int, reduction: str, empty: int | None) -> Tensor:
+def _scattered(data: Any, segment_ids: Any, num_segments: int, reduction: str, empty: Any) -> Tensor:
     data, ids = convert_to_tensor(data), convert_to_tensor(segment_ids).to(dtypes.int64)
     rest = data.shape[ids.ndim :]
     if empty is None:

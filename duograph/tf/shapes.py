@@ -13,6 +13,7 @@ class TensorShape:
     """Sizes, None for those that are unknown; None for a shape of which nothing is known."""
 
     def __init__(self, dims: Any = None) -> None:
+        self._sizes: tuple[int | None, ...] | None
         if isinstance(dims, TensorShape):
             self._sizes = dims._sizes
         elif dims is None:

@@ -37,15 +37,19 @@ def _transform(kind: str, axes: int, name: str) -> Callable[..., Tensor]:
 
     made = real if kind in ("rfft", "irfft") else plain
     made.__name__ = made.__qualname__ = name
-    made.__doc__ = f"The transform {kind} over the last {axes} axes." if axes > 1 else f"The transform {kind} over the last axis."
+    made.__doc__ = (
+        f"The transform {kind} over the last {axes} axes." if axes > 1 else f"The transform {kind} over the last axis."
+    )
     return made
 
 
-globals().update({
-    f"{kind}{suffix}": _transform(kind, axes, f"{kind}{suffix}")
-    for kind in _TRANSFORMS
-    for axes, suffix in ((1, ""), (2, "2d"), (3, "3d"))
-})
+globals().update(
+    {
+        f"{kind}{suffix}": _transform(kind, axes, f"{kind}{suffix}")
+        for kind in _TRANSFORMS
+        for axes, suffix in ((1, ""), (2, "2d"), (3, "3d"))
+    }
+)
 
 
 def _over_axes(kind: str) -> Callable[..., Tensor]:
@@ -85,17 +89,23 @@ def _raised_cosine(length: Any, periodic: bool, dtype: Any, a: float, b: float) 
     return torch.tensor(a - b * np.cos(2 * np.pi * np.arange(n) / period), dtype=dtypes.as_dtype(dtype))
 
 
-def hann_window(window_length: Any, periodic: bool = True, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
+def hann_window(
+    window_length: Any, periodic: bool = True, dtype: Any = dtypes.float32, name: str | None = None
+) -> Tensor:
     """Hann's window: periodic, or symmetric."""
     return _raised_cosine(window_length, periodic, dtype, 0.5, 0.5)
 
 
-def hamming_window(window_length: Any, periodic: bool = True, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
+def hamming_window(
+    window_length: Any, periodic: bool = True, dtype: Any = dtypes.float32, name: str | None = None
+) -> Tensor:
     """Hamming's window: periodic, or symmetric."""
     return _raised_cosine(window_length, periodic, dtype, 0.54, 0.46)
 
 
-def kaiser_window(window_length: Any, beta: float = 12.0, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
+def kaiser_window(
+    window_length: Any, beta: float = 12.0, dtype: Any = dtypes.float32, name: str | None = None
+) -> Tensor:
     """Kaiser's window."""
     return torch.tensor(np.kaiser(int(window_length), beta), dtype=dtypes.as_dtype(dtype))
 
@@ -177,7 +187,12 @@ def stft(
 
 
 def inverse_stft(
-    stfts: Any, frame_length: Any, frame_step: Any, fft_length: Any = None, window_fn: Any = hann_window, name: str | None = None
+    stfts: Any,
+    frame_length: Any,
+    frame_step: Any,
+    fft_length: Any = None,
+    window_fn: Any = hann_window,
+    name: str | None = None,
 ) -> Tensor:
     """The signal of (..., pieces, frequencies): pieces are transformed back, windowed and added up."""
     x, length = convert_to_tensor(stfts), int(frame_length)
@@ -194,7 +209,9 @@ def _power_of_two(length: int) -> int:
     return 1 << max(length - 1, 0).bit_length()
 
 
-def inverse_stft_window_fn(frame_step: Any, forward_window_fn: Any = hann_window, name: str | None = None) -> Callable[..., Tensor]:
+def inverse_stft_window_fn(
+    frame_step: Any, forward_window_fn: Any = hann_window, name: str | None = None
+) -> Callable[..., Tensor]:
     """The window with which `inverse_stft` gives back what `stft` with `forward_window_fn` took apart."""
 
     def window(frame_length: Any, dtype: Any) -> Tensor:
@@ -209,18 +226,24 @@ def inverse_stft_window_fn(frame_step: Any, forward_window_fn: Any = hann_window
 
 
 # -- cosine transforms and mel scales ----------------------------------------------------------------------------------
-def dct(input: Any, type: int = 2, n: int | None = None, axis: int = -1, norm: str | None = None, name: str | None = None) -> Tensor:
+def dct(
+    input: Any, type: int = 2, n: int | None = None, axis: int = -1, norm: str | None = None, name: str | None = None
+) -> Tensor:
     """The discrete cosine transform of type 1, 2, 3 or 4 along the last axis, of the first `n` elements (or filled up
     with zeros); `norm="ortho"` makes it orthonormal. It is a product with the matrix of cosines."""
     x = convert_to_tensor(input)
     if axis != -1 or type not in (1, 2, 3, 4) or norm not in (None, "ortho") or (type == 1 and norm):
-        raise ValueError(f"dct expected axis -1, type 1 to 4 and norm None or 'ortho'. Received: {axis}, {type}, {norm!r}")
+        raise ValueError(
+            f"dct expected axis -1, type 1 to 4 and norm None or 'ortho'. Received: {axis}, {type}, {norm!r}"
+        )
     if n is not None:
         x = torch.nn.functional.pad(x, (0, max(n - x.shape[-1], 0)))[..., :n]
     return torch.matmul(x, torch.tensor(_cosines(x.shape[-1], type, norm == "ortho"), dtype=x.dtype))
 
 
-def idct(input: Any, type: int = 2, n: int | None = None, axis: int = -1, norm: str | None = None, name: str | None = None) -> Tensor:
+def idct(
+    input: Any, type: int = 2, n: int | None = None, axis: int = -1, norm: str | None = None, name: str | None = None
+) -> Tensor:
     """The transform that undoes `dct` of that type, up to a factor where it is not orthonormal."""
     return dct(input, {1: 1, 2: 3, 3: 2, 4: 4}.get(type, type), n, axis, norm)
 
@@ -284,4 +307,6 @@ def mfccs_from_log_mel_spectrograms(log_mel_spectrograms: Any, name: str | None 
     return dct(x) * (2.0 * x.shape[-1]) ** -0.5
 
 
-__getattr__ = missing(__name__, globals(), {"mdct": "use tf.signal.dct of type 4", "inverse_mdct": "use tf.signal.dct of type 4"})
+__getattr__ = missing(
+    __name__, globals(), {"mdct": "use tf.signal.dct of type 4", "inverse_mdct": "use tf.signal.dct of type 4"}
+)

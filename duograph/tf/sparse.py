@@ -58,7 +58,9 @@ class SparseTensor:
         return SparseTensor(self.indices, new_values, self.dense_shape)
 
     def __mul__(self, other: Any) -> SparseTensor:
-        dense = torch.broadcast_to(convert_to_tensor(other, None if isinstance(other, Tensor) else self.dtype), self.shape)
+        dense = torch.broadcast_to(
+            convert_to_tensor(other, None if isinstance(other, Tensor) else self.dtype), self.shape
+        )
         return self.with_values(self.values * dense[tuple(torch.unbind(self.indices, 1))])
 
     __rmul__ = __mul__
@@ -67,7 +69,9 @@ class SparseTensor:
         return self.with_values(-self.values)
 
     def __truediv__(self, other: Any) -> SparseTensor:
-        dense = torch.broadcast_to(convert_to_tensor(other, None if isinstance(other, Tensor) else self.dtype), self.shape)
+        dense = torch.broadcast_to(
+            convert_to_tensor(other, None if isinstance(other, Tensor) else self.dtype), self.shape
+        )
         return self.with_values(self.values / dense[tuple(torch.unbind(self.indices, 1))])
 
     def __repr__(self) -> str:
@@ -152,7 +156,9 @@ def add(a: Any, b: Any, threshold: Any = 0) -> Any:
     return SparseTensor(places[kept], values[kept.nonzero()[0]], a.dense_shape)
 
 
-def reduce_sum(sp_input: SparseTensor, axis: Any = None, keepdims: bool = False, output_is_sparse: bool = False, name: Any = None) -> Any:
+def reduce_sum(
+    sp_input: SparseTensor, axis: Any = None, keepdims: bool = False, output_is_sparse: bool = False, name: Any = None
+) -> Any:
     """The sums over `axis`, dense or sparse."""
     from .math import reduce_sum as total
 
@@ -160,7 +166,9 @@ def reduce_sum(sp_input: SparseTensor, axis: Any = None, keepdims: bool = False,
     return from_dense(made) if output_is_sparse else made
 
 
-def reduce_max(sp_input: SparseTensor, axis: Any = None, keepdims: bool = False, output_is_sparse: bool = False, name: Any = None) -> Any:
+def reduce_max(
+    sp_input: SparseTensor, axis: Any = None, keepdims: bool = False, output_is_sparse: bool = False, name: Any = None
+) -> Any:
     """The largest of the values that are there over `axis`; 0 where there is none."""
     from .math import reduce_max as largest
 
@@ -223,7 +231,7 @@ def concat(axis: int, sp_inputs: Any, expand_nonconcat_dims: bool = False, name:
     return reorder(SparseTensor(np.concatenate(places), joined([p.values for p in sp_inputs], 0), shape))
 
 
-def slice(sp_input: SparseTensor, start: Any, size: Any, name: str | None = None) -> SparseTensor:  # noqa: A001
+def slice(sp_input: SparseTensor, start: Any, size: Any, name: str | None = None) -> SparseTensor:
     """The box that begins at `start` and has sizes `size`."""
     begin, sizes = np.asarray(start, np.int64), np.asarray(size, np.int64)
     sizes = np.minimum(sizes, np.array(sp_input.shape) - begin)
@@ -244,7 +252,9 @@ def mask(a: IndexedSlices, mask_indices: Any, name: str | None = None) -> Indexe
     return IndexedSlices(a.values[kept], a.indices[kept], a.dense_shape)
 
 
-def eye(num_rows: int, num_columns: int | None = None, dtype: Any = dtypes.float32, name: str | None = None) -> SparseTensor:
+def eye(
+    num_rows: int, num_columns: int | None = None, dtype: Any = dtypes.float32, name: str | None = None
+) -> SparseTensor:
     """Ones on the diagonal."""
     columns = num_rows if num_columns is None else num_columns
     place = np.arange(min(num_rows, columns))
@@ -252,7 +262,9 @@ def eye(num_rows: int, num_columns: int | None = None, dtype: Any = dtypes.float
     return SparseTensor(np.stack([place, place], 1), ones, [num_rows, columns])
 
 
-def edit_distance(hypothesis: SparseTensor, truth: SparseTensor, normalize: bool = True, name: str | None = None) -> Tensor:
+def edit_distance(
+    hypothesis: SparseTensor, truth: SparseTensor, normalize: bool = True, name: str | None = None
+) -> Tensor:
     """Levenshtein's distance of the sequences along the last axes, over the length of the truth if `normalize`."""
     shape = tuple(int(n) for n in np.maximum(hypothesis.shape, truth.shape)[:-1])
 

@@ -107,7 +107,7 @@ def regex_full_match(input: Any, pattern: Any, name: str | None = None) -> Tenso
 
 def join(inputs: Any, separator: str = "", name: str | None = None) -> StringTensor:
     """Strings of tensors of one shape (or none: a single string) joined elementwise."""
-    parts = np.broadcast_arrays(*(as_bytes(x) for x in inputs))
+    parts: Any = np.broadcast_arrays(*(as_bytes(x) for x in inputs))
     made = np.empty(parts[0].shape, object)
     glue = separator.encode()
     for place in np.ndindex(made.shape):
@@ -147,9 +147,8 @@ def substr(input: Any, pos: Any, len: Any, unit: str = "BYTE", name: str | None 
 
     Raises InvalidArgumentError where the position lies outside the string.
     """
-    content, begins, counts = np.broadcast_arrays(
-        as_bytes(input), *(convert_to_tensor(x).numpy() for x in (pos, len))
-    )
+    content: Any
+    content, begins, counts = np.broadcast_arrays(as_bytes(input), *(convert_to_tensor(x).numpy() for x in (pos, len)))
     made = np.empty(content.shape, object)
     for place in np.ndindex(made.shape):
         item = content[place] if unit == "BYTE" else content[place].decode(errors="replace")
@@ -192,8 +191,10 @@ def as_string(
         return x
     if x.dtype.is_floating_point:
         kind = "e" if scientific else "g" if shortest else "f"
-        form = f"%{fill}{width if width > 0 else ''}.{precision}{kind}" if precision >= 0 else (
-            f"%{fill}{width if width > 0 else ''}{kind}"
+        form = (
+            f"%{fill}{width if width > 0 else ''}.{precision}{kind}"
+            if precision >= 0
+            else (f"%{fill}{width if width > 0 else ''}{kind}")
         )
     elif x.dtype is dtypes.bool:
         form = f"%{width if width > 0 else ''}s"
@@ -222,7 +223,7 @@ def shortened(tensor: Any, summarize: int = 3) -> str:
     """A tensor as text: the first and last `summarize` elements of each axis (-1: all)."""
     array = as_bytes(tensor) if isinstance(tensor, StringTensor) else np.asarray(tensor.numpy())
 
-    def show(part: np.ndarray) -> str:
+    def show(part: Any) -> str:
         if not part.ndim:
             item = part[()]
             return f'"{item.decode(errors="replace")}"' if isinstance(item, bytes) else str(item)
@@ -287,7 +288,9 @@ def bytes_split(input: Any, name: str | None = None) -> Any:
 
 def _text(item: bytes, encoding: str, errors: str, replacement: int = 65533) -> str:
     try:
-        return item.decode(encoding, errors="strict" if errors == "strict" else "replace" if errors == "replace" else "ignore")
+        return item.decode(
+            encoding, errors="strict" if errors == "strict" else "replace" if errors == "replace" else "ignore"
+        )
     except UnicodeDecodeError as error:
         raise InvalidArgumentError(f"{item!r} is not {encoding}: {error}") from error
 
@@ -310,10 +313,7 @@ def unicode_encode(
     input: Any, output_encoding: str, errors: str = "replace", replacement_char: int = 65533, name: str | None = None
 ) -> StringTensor:
     """Code points along the last axis as strings."""
-    if hasattr(input, "to_list"):
-        rows = input.to_list()
-    else:
-        rows = convert_to_tensor(input).tolist()
+    rows = input.to_list() if hasattr(input, "to_list") else convert_to_tensor(input).tolist()
 
     def encoded(part: list[Any]) -> Any:
         if part and isinstance(part[0], list):

@@ -6,6 +6,7 @@ import itertools
 import os
 import socket
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -43,6 +44,7 @@ class SummaryWriter:
             os.makedirs(directory, exist_ok=True)
             name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
             self._file = open(os.path.join(directory, name + filename_suffix), "wb")  # noqa: SIM115
+            weakref.finalize(self, self._file.close)
             self._event(field(3, b"brain.Event:2"))
             self.flush()
 
@@ -181,7 +183,9 @@ def scalar(name: str, data: Any, step: Any = None, description: str | None = Non
     return _record(name, lambda: _floats(np.asarray(value.to(dtypes.float32).numpy())), step, "scalars")
 
 
-def histogram(name: str, data: Any, step: Any = None, buckets: int | None = None, description: str | None = None) -> bool:
+def histogram(
+    name: str, data: Any, step: Any = None, buckets: int | None = None, description: str | None = None
+) -> bool:
     """Record how values are distributed: left edge, right edge and number of each bucket."""
 
     def make() -> bytes:
@@ -247,7 +251,7 @@ def write(tag: str, tensor: Any, step: Any = None, metadata: Any = None, name: s
     return _record(tag, make, step, "")
 
 
-class experimental:  # noqa: N801
+class experimental:
     """`tf.summary.experimental`."""
 
     @staticmethod

@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 
-def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, name: str | None = None) -> Tensor:
+def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, name: str | None = None) -> Any:
     """`value` (a tensor, variable, array, number or nested sequence) as a tensor.
 
     Python integers become int32 and floats float32, as in TensorFlow; arrays keep their dtype.
@@ -80,7 +80,7 @@ def _holds_tensors(value: Any) -> bool:
     return isinstance(value, Tensor) or hasattr(value, "__torch_function__")
 
 
-def constant(value: Any, dtype: Any = None, shape: Any = None, name: str = "Const") -> Tensor:
+def constant(value: Any, dtype: Any = None, shape: Any = None, name: str = "Const") -> Any:
     """A tensor of `value`; one number fills `shape`."""
     made = convert_to_tensor(np.asarray(value) if isinstance(value, Tensor) else value, dtype)
     if shape is None or isinstance(made, StringTensor):
@@ -95,8 +95,11 @@ def is_tensor(x: Any) -> bool:
 
 
 def cast(x: Any, dtype: Any, name: str | None = None) -> Tensor:
-    """`x` in another dtype."""
-    return convert_to_tensor(x).to(dtypes.as_dtype(dtype))
+    """`x` in another dtype. Strings stay strings: `tf.strings.to_number` reads numbers."""
+    if hasattr(x, "with_flat_values"):
+        return x.with_flat_values(cast(x.flat_values, dtype))
+    x, wanted = convert_to_tensor(x), dtypes.as_dtype(dtype)
+    return x if x.dtype is wanted else x.to(wanted)
 
 
 @rearranging
@@ -154,7 +157,7 @@ def _optional(dtype: Any) -> DType | None:
     return None if dtype is None else dtypes.as_dtype(dtype)
 
 
-def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
+def fill(dims: Any, value: Any, name: str | None = None) -> Any:
     """A tensor of shape `dims` of one value, of the value's dtype."""
     value = convert_to_tensor(value)
     if isinstance(value, StringTensor):

@@ -91,8 +91,8 @@ class StringTensor:
 
     def __getattr__(self, name: str) -> Any:
         raise TextError(
-            f"strings have no {name!r}: a tensor of strings is host data, which cannot enter a computation. Turn it into "
-            "numbers first, with tf.strings.to_number, tf.lookup or tf.keras.layers.TextVectorization"
+            f"strings have no {name!r}: a tensor of strings is host data, which cannot enter a computation. "
+            "Turn it into numbers first, with tf.strings.to_number, tf.lookup or tf.keras.layers.TextVectorization"
         )
 
     def __repr__(self) -> str:
@@ -102,7 +102,7 @@ class StringTensor:
         return f"tf.Tensor({self.numpy()!r}, shape={tuple(self.shape)}, dtype=string)"
 
 
-def as_bytes(content: Any) -> np.ndarray:
+def as_bytes(content: Any) -> Any:
     """Strings, bytes, arrays or nested lists of them as an array of bytes objects. Raises InvalidArgumentError for
     others."""
     if isinstance(content, StringTensor):

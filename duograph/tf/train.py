@@ -1,7 +1,8 @@
-"""`tf.train`: examples as messages."""
+"""`tf.train`: checkpoints, and examples as messages."""
 
 from __future__ import annotations
 
+from .checkpoints import *
 from .example import *
 from .missing import missing
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from .errors import InvalidArgumentError
 from .tensors import Tensor, _sizes, convert_to_tensor
 
 __all__ = ["Variable"]
+
+in_graph: Callable[[Any, Any], Any] | None = None
+"""What makes a variable of a graph from the arguments, or None where none is being built. Set by `tf.graph`."""
 
 
 class Variable(Tensor):
@@ -28,6 +32,10 @@ class Variable(Tensor):
     regularizer: Any = None
     overwrite_with_gradient = False
     _leaf = ReadableLeaf
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        made = None if in_graph is None or cls is not Variable else in_graph(args, kwargs)
+        return super().__new__(cls) if made is None else made
 
     def __init__(
         self,

@@ -13,13 +13,13 @@ images, test_images = images[..., None].astype("float32"), test_images[..., None
 def make_model(input_shape, num_classes):
     inputs = keras.Input(shape=input_shape)
     x = layers.Rescaling(2.0, offset=-1.0)(inputs)
-    x = layers.Conv2D(16, 3, padding="same")(x)
+    x = layers.Conv2D(16, 3, padding="same", use_bias=False)(x)
     x = layers.BatchNormalization()(x)
     x = layers.Activation("relu")(x)
     previous = x
     for size in (24, 32):
         x = layers.Activation("relu")(x)
-        x = layers.SeparableConv2D(size, 3, padding="same")(x)
+        x = layers.SeparableConv2D(size, 3, padding="same", use_bias=False)(x)
         x = layers.BatchNormalization()(x)
         x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
         residual = layers.Conv2D(size, 1, strides=2, padding="same")(previous)

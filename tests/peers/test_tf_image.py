@@ -27,7 +27,7 @@ def add(label: str, case: Any) -> None:
     CASES[label] = case
 
 
-for m in "bilinear nearest bicubic area lanczos3 lanczos5 gaussian mitchellcubic".split():
+for m in ["bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic"]:
     for aa in (False, True):
         for size in ((3, 4), (15, 11), (7, 5)):
             add(
@@ -41,14 +41,19 @@ add("crop or pad", lambda tf: tf.image.resize_with_crop_or_pad(tf.constant(IMAGE
 for a in ["float32", "uint8", "uint16", "int16"]:
     add(f"cid {a}", lambda tf, a=a: tf.image.convert_image_dtype(U, a))
     add(f"cidf {a}", lambda tf, a=a: tf.image.convert_image_dtype(IMAGE, a, saturate=True))
-for n in "flip_left_right flip_up_down transpose rot90 rgb_to_grayscale rgb_to_hsv hsv_to_rgb rgb_to_yiq rgb_to_yuv yuv_to_rgb yiq_to_rgb per_image_standardization image_gradients sobel_edges total_variation".split():
+for n in [
+    "flip_left_right", "flip_up_down", "transpose", "rot90", "rgb_to_grayscale", "rgb_to_hsv", "hsv_to_rgb",
+    "rgb_to_yiq", "rgb_to_yuv", "yuv_to_rgb", "yiq_to_rgb", "per_image_standardization", "image_gradients",
+    "sobel_edges", "total_variation",
+]:  # fmt: skip
     add(n, lambda tf, n=n: getattr(tf.image, n)(tf.constant(IMAGE)))
 add("gray u8", lambda tf: tf.image.rgb_to_grayscale(U))
 add("pis u8", lambda tf: tf.image.per_image_standardization(U))
 add("gray2", lambda tf: tf.image.grayscale_to_rgb(tf.constant(IMAGE[..., :1])))
-for n, v in dict(
-    adjust_brightness=0.1, adjust_contrast=1.7, adjust_gamma=0.5, adjust_hue=0.2, adjust_saturation=1.4
-).items():
+ADJUSTMENTS = {
+    "adjust_brightness": 0.1, "adjust_contrast": 1.7, "adjust_gamma": 0.5, "adjust_hue": 0.2, "adjust_saturation": 1.4,
+}  # fmt: skip
+for n, v in ADJUSTMENTS.items():
     add(n, lambda tf, n=n, v=v: getattr(tf.image, n)(tf.constant(IMAGE), v))
     add(n + " u8", lambda tf, n=n, v=v: getattr(tf.image, n)(U, v))
 for f in (0.5, 0.3, 0.87):

@@ -21,7 +21,7 @@ def add(label: str, case: Any) -> None:
 
 
 X = RNG.normal(size=(2, 64)).astype("f")
-for n in "rfft dct".split():
+for n in ["rfft", "dct"]:
     add(n, lambda tf, n=n: getattr(tf.signal, n)(X))
 add("fft", lambda tf: tf.signal.fft(tf.cast(X, "complex64")))
 add("fft2d", lambda tf: tf.signal.fft2d(tf.cast(X, "complex64")))
@@ -36,7 +36,7 @@ add(
     "istft",
     lambda tf: tf.signal.inverse_stft(tf.signal.stft(X, 20, 5), 20, 5, window_fn=tf.signal.inverse_stft_window_fn(5)),
 )
-for w in "hann_window hamming_window kaiser_window vorbis_window".split():
+for w in ["hann_window", "hamming_window", "kaiser_window", "vorbis_window"]:
     for n in (1, 7, 8):
         add(w + str(n), lambda tf, w=w, n=n: getattr(tf.signal, w)(n))
 add("hs", lambda tf: tf.signal.hann_window(8, periodic=False))

@@ -97,7 +97,7 @@ def _weights(query: np.ndarray, key: np.ndarray, masks: Sequence[np.ndarray], ca
     for mask in masks:
         scores = np.where(mask, scores, -np.inf) if mask.dtype == bool else scores + mask
     if causal:
-        scores = np.where(np.tri(*shape[2:], dtype=bool), scores, -np.inf)
+        scores = np.where(np.tri(*shape[2:]) > 0, scores, -np.inf)
     peak = np.max(scores, -1, initial=-np.inf, keepdims=True)
     if masks:
         peak = np.where(peak == -np.inf, 0, peak)

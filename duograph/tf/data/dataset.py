@@ -210,7 +210,9 @@ class Dataset:
         return generated(generator, output_types, output_shapes, args, output_signature)
 
     @staticmethod
-    def list_files(file_pattern: Any, shuffle: bool | None = None, seed: int | None = None, name: Any = None) -> Dataset:
+    def list_files(
+        file_pattern: Any, shuffle: bool | None = None, seed: int | None = None, name: Any = None
+    ) -> Dataset:
         """The names of the files that match a pattern (or any of several), in random order unless `shuffle` is False.
 
         Raises InvalidArgumentError where none does.

@@ -196,7 +196,9 @@ def spec_of(element: Element) -> Any:
 def with_axis(spec: Any, size: int | None) -> Any:
     """Specs with one more axis in front."""
     return map_leaves(
-        lambda s: TensorSpec(None if s.shape is None else (size, *s.shape), s.dtype) if isinstance(s, TensorSpec) else s,
+        lambda s: (
+            TensorSpec(None if s.shape is None else (size, *s.shape), s.dtype) if isinstance(s, TensorSpec) else s
+        ),
         spec,
     )
 
@@ -204,5 +206,6 @@ def with_axis(spec: Any, size: int | None) -> Any:
 def without_axis(spec: Any) -> Any:
     """Specs without their first axis."""
     return map_leaves(
-        lambda s: TensorSpec(None if s.shape is None else s.shape[1:], s.dtype) if isinstance(s, TensorSpec) else s, spec
+        lambda s: TensorSpec(None if s.shape is None else s.shape[1:], s.dtype) if isinstance(s, TensorSpec) else s,
+        spec,
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from duograph.checkpoint.atomic import replace_file
 
 from ..errors import DataLossError, NotFoundError
 from .dataset import Dataset
@@ -80,9 +81,8 @@ def _write(path: Path, elements: list[Any]) -> None:
 
 def _replace(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+    with replace_file(path) as file:
         file.write(content)
-    os.replace(file.name, path)
 
 
 def _read(path: Path) -> list[Any]:

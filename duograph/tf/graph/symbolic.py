@@ -191,7 +191,7 @@ class GraphTensor:
 
     @property
     def shape(self) -> Any:
-        from ..compat.v1.shapes import TensorShape
+        from ..shapes import TensorShape
 
         return TensorShape(self._described()[0])
 
@@ -248,6 +248,10 @@ class GraphTensor:
         )
 
     def __iter__(self) -> Iterator[Any]:
+        with running(), recording_apart(), torch.no_grad():
+            made = sample(self, 2, {})
+        if isinstance(made, tuple | list):
+            return iter([self[i] for i in range(len(made))])
         size = self.shape.as_list()[0]
         if size is None:
             raise OperatorNotAllowedInGraphError("iterating over a tensor of a graph needs a known first size")
@@ -280,12 +284,12 @@ def _reflected(name: str) -> Any:
     return method
 
 
-for _name in "add sub mul truediv floordiv mod pow matmul".split():
+for _name in ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"]:
     setattr(GraphTensor, f"__{_name}__", _operator(_name))
     setattr(GraphTensor, f"__r{_name}__", _reflected(_name))
-for _name in "and_ or_ xor".split():
+for _name in ["and_", "or_", "xor"]:
     setattr(GraphTensor, f"__{_name.strip('_')}__", _operator(_name))
-for _name in "lt le gt ge neg abs invert".split():
+for _name in ["lt", "le", "gt", "ge", "neg", "abs", "invert"]:
     setattr(GraphTensor, f"__{_name}__", _operator(_name))
 
 

@@ -70,10 +70,14 @@ class GraphVariable(GraphTensor):
         """An operation that replaces the content; its value is the new content."""
         return Assign(self, value, name or "assign")
 
-    def assign_add(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
+    def assign_add(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
         return Assign(self, delta, name or "assign_add", 1)
 
-    def assign_sub(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
+    def assign_sub(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
         return Assign(self, delta, name or "assign_sub", -1)
 
     def load(self, value: Any, session: Any = None) -> None:

@@ -51,7 +51,7 @@ def _suppress(
     waiting = [(float(s), i) for i, s in enumerate(scores) if s > score_threshold]
     chosen: list[int] = []
     kept: list[float] = []
-    current = dict((i, s) for s, i in waiting)
+    current = {i: s for s, i in waiting}
     seen: dict[int, int] = dict.fromkeys(current, 0)  # how many chosen boxes each waiting one has been compared with
     while current and len(chosen) < most:
         best = max(current, key=lambda i: (current[i], -i))
@@ -186,9 +186,7 @@ def combined_non_max_suppression(
         found = []
         for label in range(classes):
             own = every[image, :, label if every.shape[2] > 1 else 0]
-            chosen, kept = _suppress(
-                _by_overlap(own), chances[image, :, label], most, iou_threshold, score_threshold
-            )
+            chosen, kept = _suppress(_by_overlap(own), chances[image, :, label], most, iou_threshold, score_threshold)
             found += [(score, label, own[i]) for i, score in zip(chosen, kept, strict=True)]
         found.sort(key=lambda item: -item[0])
         valid[image] = len(found[:total])

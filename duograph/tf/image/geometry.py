@@ -46,7 +46,8 @@ def rot90(image: Any, k: Any = 1, name: str | None = None) -> Tensor:
 def crop_to_bounding_box(
     image: Any, offset_height: Any, offset_width: Any, target_height: Any, target_width: Any
 ) -> Tensor:
-    """The box of the given size whose upper left corner is at the offsets. Raises ValueError where it sticks out."""
+    """The box of the given size whose upper left corner is at the offsets. Raises
+    InvalidArgumentError where it sticks out."""
     x = _image(image, "crop_to_bounding_box")
     top, left, height, width = (int(n) for n in (offset_height, offset_width, target_height, target_width))
     if min(top, left) < 0 or min(height, width) < 1 or top + height > x.shape[-3] or left + width > x.shape[-2]:
@@ -60,7 +61,8 @@ def crop_to_bounding_box(
 def pad_to_bounding_box(
     image: Any, offset_height: Any, offset_width: Any, target_height: Any, target_width: Any
 ) -> Tensor:
-    """The image in a larger one of zeros, its upper left corner at the offsets. Raises ValueError where it sticks out."""
+    """The image in a larger one of zeros, its upper left corner at the offsets. Raises
+    InvalidArgumentError where it sticks out."""
     x = _image(image, "pad_to_bounding_box")
     top, left, height, width = (int(n) for n in (offset_height, offset_width, target_height, target_width))
     bottom, right = height - top - int(x.shape[-3]), width - left - int(x.shape[-2])

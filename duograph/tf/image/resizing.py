@@ -42,15 +42,15 @@ def _lanczos(x: np.ndarray, radius: float) -> np.ndarray:
     return np.where(x < radius, np.sinc(x) * np.sinc(x / radius), 0.0)
 
 
-_KERNELS: dict[str, tuple[float, Callable[[np.ndarray], np.ndarray]]] = {
-    "bilinear": (1.0, lambda x: np.maximum(1 - x, 0.0)),
-    "bicubic": (2.0, lambda x: _cubic(x, 0.0, 0.5)),
-    "mitchellcubic": (2.0, lambda x: _cubic(x, 1 / 3, 1 / 3)),
-    "lanczos3": (3.0, lambda x: _lanczos(x, 3.0)),
-    "lanczos5": (5.0, lambda x: _lanczos(x, 5.0)),
-    "gaussian": (1.5, lambda x: np.where(x < 1.5, np.exp(-(x**2) / (2 * 0.5**2)), 0.0)),
+_KERNELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "bilinear": lambda x: np.maximum(1 - x, 0.0),
+    "bicubic": lambda x: _cubic(x, 0.0, 0.5),
+    "mitchellcubic": lambda x: _cubic(x, 1 / 3, 1 / 3),
+    "lanczos3": lambda x: _lanczos(x, 3.0),
+    "lanczos5": lambda x: _lanczos(x, 5.0),
+    "gaussian": lambda x: np.where(x < 1.5, np.exp(-(x**2) / (2 * 0.5**2)), 0.0),
 }
-"""For each method the radius of its filter and the filter at a distance >= 0."""
+"""The filter of each method at a distance >= 0."""
 
 
 @functools.lru_cache(maxsize=256)
@@ -63,7 +63,7 @@ def _weights(method: str, size: int, new: int, antialias: bool) -> np.ndarray:
         overlap = np.minimum(edges[1:, None], old + 1) - np.maximum(edges[:-1, None], old)
         weights = np.maximum(overlap, 0.0)
     else:
-        radius, kernel = _KERNELS[method]
+        kernel = _KERNELS[method]
         stretch = max(scale, 1.0) if antialias else 1.0
         centres = (np.arange(new) + 0.5) * scale
         if method == "bicubic" and not antialias:  # TensorFlow reads this filter from a table of 1024 steps

@@ -1,0 +1,304 @@
+"""`tf.train` of TensorFlow 1: optimisers, a step counter, and saving."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import duograph.torch as torch
+from duograph.checkpoint.safetensors import load_file, save_file
+from duograph.graph.errors import ArgumentError
+
+from ...errors import DataLossError, NotFoundError
+from ...graph import GraphTensor, GraphVariable, get_default_graph
+from ...graph.dispatch import deferring
+from ...graph.gradients import gradients
+from ...graph.symbolic import replaced
+from ...graph.variables import GLOBAL, TRAINABLE
+
+__all__ = [
+    "AdagradOptimizer", "AdamOptimizer", "GradientDescentOptimizer", "MomentumOptimizer", "Optimizer",
+    "RMSPropOptimizer", "Saver", "create_global_step", "exponential_decay", "get_global_step",
+    "get_or_create_global_step", "latest_checkpoint",
+]  # fmt: skip
+
+
+def get_global_step(graph: Any = None) -> Any:
+    """The step counter of the graph, or None."""
+    found = (graph or get_default_graph()).get_collection("global_step")
+    return found[0] if found else None
+
+
+def create_global_step(graph: Any = None) -> Any:
+    """A step counter, which `minimize(global_step=...)` raises."""
+    made = GraphVariable(np.int64(0), trainable=False, name="global_step", dtype="int64")
+    get_default_graph().add_to_collection("global_step", made)
+    return made
+
+
+def get_or_create_global_step(graph: Any = None) -> Any:
+    return get_global_step(graph) or create_global_step(graph)
+
+
+@deferring
+def exponential_decay(
+    learning_rate: Any, global_step: Any, decay_steps: Any, decay_rate: Any, staircase: bool = False, name: Any = None
+) -> Any:
+    """learning_rate · decay_rate ^ (global_step / decay_steps), the exponent rounded down with `staircase`."""
+    exponent = torch.as_tensor(global_step).to(torch.float32) / decay_steps
+    exponent = torch.floor(exponent) if staircase else exponent
+    return learning_rate * torch.pow(torch.tensor(float(decay_rate)), exponent)
+
+
+class Optimizer:
+    """Changes variables by gradients. Its own state is in variables of the graph, one per variable and slot."""
+
+    slots: tuple[str, ...] = ()
+    name = "Optimizer"
+
+    def __init__(self, learning_rate: Any, name: str | None = None) -> None:
+        self._rate = learning_rate
+        self.name = name or self.name
+
+    def minimize(
+        self, loss: Any, global_step: Any = None, var_list: Any = None, grad_loss: Any = None, name: Any = None, **_: Any
+    ) -> GraphTensor:
+        """An operation that makes one step. Raises ValueError where no variable has a gradient."""
+        pairs = self.compute_gradients(loss, var_list, grad_loss=grad_loss)
+        if all(g is None for g, _v in pairs):
+            raise ValueError(f"No gradients provided for any variable: {[v.name for _g, v in pairs]}")
+        return self.apply_gradients(pairs, global_step, name)
+
+    def compute_gradients(
+        self, loss: Any, var_list: Any = None, gate_gradients: Any = 1, aggregation_method: Any = None,
+        colocate_gradients_with_ops: bool = False, grad_loss: Any = None,
+    ) -> list[tuple[Any, Any]]:  # fmt: skip
+        """Pairs of gradients and variables."""
+        if callable(loss):
+            raise TypeError("minimize expected a tensor of a graph. Received: a function")
+        variables = list(var_list or get_default_graph().get_collection(TRAINABLE))
+        return list(zip(gradients(loss, variables, grad_loss), variables, strict=True))
+
+    def apply_gradients(self, grads_and_vars: Any, global_step: Any = None, name: Any = None) -> GraphTensor:
+        """An operation that changes each variable by its gradient, and counts `global_step` up."""
+        pairs = [(g, v) for g, v in grads_and_vars if g is not None]
+        if not pairs:
+            raise ValueError("No gradients provided for any variable.")
+        state = {
+            v: [self._slot(v, slot) for slot in self.slots] for _g, v in pairs
+        }
+        return _Step(self, pairs, state, self._shared(), global_step, name or self.name)
+
+    def _slot(self, variable: GraphVariable, slot: str) -> GraphVariable:
+        shape, dtype = variable._described()
+        initial = np.full(shape, self._initial(slot), dtype.numpy)
+        label = f"{variable.name[:-2]}/{self.name}" + ("" if slot == self.slots[0] else f"_{self.slots.index(slot)}")
+        return GraphVariable(initial, trainable=False, name=label, dtype=dtype)
+
+    def _initial(self, slot: str) -> float:
+        return 0.0
+
+    def _shared(self) -> list[GraphVariable]:
+        """State of all variables together."""
+        return []
+
+    def update(self, variable: Any, gradient: Any, rate: Any, slots: list[Any], shared: list[Any]) -> list[Any]:
+        """The new content of a variable, and of its slots."""
+        raise NotImplementedError
+
+    def advance(self, shared: list[Any]) -> list[Any]:
+        """The new shared state."""
+        return shared
+
+
+class _Step(GraphTensor):
+    """One step of an optimiser: all gradients are there before the first variable changes."""
+
+    is_stateful = True
+    is_operation = True
+
+    def __init__(self, optimizer: Optimizer, pairs: Any, state: Any, shared: Any, counter: Any, name: str) -> None:
+        self.optimizer, self.state, self.shared, self.counter = optimizer, state, shared, counter
+        self.variables = [v for _g, v in pairs]
+        super().__init__(_stepped, ([g for g, _v in pairs], optimizer._rate), name=name, spec=(None, None))
+
+    def call(self, session: Any, value_of: Any) -> Any:
+        given, rate = replaced(self.args, value_of)
+        shared = [session.content(s).detach() for s in self.shared]
+        changes = []
+        with torch.no_grad():
+            for gradient, variable in zip(given, self.variables, strict=True):
+                slots = self.state[variable]
+                contents = [session.content(s).detach() for s in slots]
+                old = session.content(variable).detach()
+                new = self.optimizer.update(old, gradient.detach(), rate, contents, shared)
+                changes += zip([variable, *slots], new, strict=True)
+            changes += zip(self.shared, self.optimizer.advance(shared), strict=True)
+            if self.counter is not None:
+                changes.append((self.counter, session.content(self.counter) + 1))
+            for variable, value in changes:
+                session.set_content(variable, value)
+
+
+def _stepped() -> Any:
+    raise AssertionError("a step is made by a session")
+
+
+class GradientDescentOptimizer(Optimizer):
+    """variable - rate · gradient."""
+
+    name = "GradientDescent"
+
+    def __init__(self, learning_rate: Any, use_locking: bool = False, name: str | None = None) -> None:
+        super().__init__(learning_rate, name)
+
+    def update(self, variable: Any, gradient: Any, rate: Any, slots: Any, shared: Any) -> list[Any]:
+        return [variable - rate * gradient]
+
+
+class MomentumOptimizer(Optimizer):
+    """The gradients add up in a velocity that fades by `momentum`."""
+
+    slots = ("momentum",)
+    name = "Momentum"
+
+    def __init__(
+        self, learning_rate: Any, momentum: Any, use_locking: bool = False, name: str | None = None,
+        use_nesterov: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(learning_rate, name)
+        self._momentum, self._nesterov = momentum, use_nesterov
+
+    def update(self, variable: Any, gradient: Any, rate: Any, slots: Any, shared: Any) -> list[Any]:
+        velocity = self._momentum * slots[0] + gradient
+        step = gradient + self._momentum * velocity if self._nesterov else velocity
+        return [variable - rate * step, velocity]
+
+
+class AdagradOptimizer(Optimizer):
+    """Each element's rate falls with the sum of its squared gradients."""
+
+    slots = ("accumulator",)
+    name = "Adagrad"
+
+    def __init__(
+        self, learning_rate: Any, initial_accumulator_value: float = 0.1, use_locking: bool = False,
+        name: str | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(learning_rate, name)
+        self._begin = initial_accumulator_value
+
+    def _initial(self, slot: str) -> float:
+        return self._begin
+
+    def update(self, variable: Any, gradient: Any, rate: Any, slots: Any, shared: Any) -> list[Any]:
+        total = slots[0] + gradient**2
+        return [variable - rate * gradient * torch.rsqrt(total), total]
+
+
+class RMSPropOptimizer(Optimizer):
+    """Gradients divided by the root of the running mean of their squares, and then momentum."""
+
+    slots = ("rms", "momentum", "mean")
+    name = "RMSProp"
+
+    def __init__(
+        self, learning_rate: Any, decay: float = 0.9, momentum: float = 0.0, epsilon: float = 1e-10,
+        use_locking: bool = False, centered: bool = False, name: str | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(learning_rate, name)
+        self._decay, self._momentum, self._epsilon, self._centered = decay, momentum, epsilon, centered
+
+    def _initial(self, slot: str) -> float:
+        return 1.0 if slot == "rms" else 0.0
+
+    def update(self, variable: Any, gradient: Any, rate: Any, slots: Any, shared: Any) -> list[Any]:
+        square = self._decay * slots[0] + (1 - self._decay) * gradient**2
+        mean = self._decay * slots[2] + (1 - self._decay) * gradient if self._centered else slots[2]
+        spread = square - mean**2 if self._centered else square
+        step = self._momentum * slots[1] + rate * gradient * torch.rsqrt(spread + self._epsilon)
+        return [variable - step, square, step, mean]
+
+
+class AdamOptimizer(Optimizer):
+    """Adam. `epsilon` is added to the root before the correction of the bias, as in TensorFlow 1."""
+
+    slots = ("m", "v")
+    name = "Adam"
+
+    def __init__(
+        self, learning_rate: Any = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08,
+        use_locking: bool = False, name: str | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(learning_rate, name)
+        self._beta1, self._beta2, self._epsilon = beta1, beta2, epsilon
+
+    def _shared(self) -> list[GraphVariable]:
+        return [
+            GraphVariable(np.float32(beta), trainable=False, name=f"beta{k}_power")
+            for k, beta in ((1, self._beta1), (2, self._beta2))
+        ]
+
+    def update(self, variable: Any, gradient: Any, rate: Any, slots: Any, shared: Any) -> list[Any]:
+        m = self._beta1 * slots[0] + (1 - self._beta1) * gradient
+        v = self._beta2 * slots[1] + (1 - self._beta2) * gradient**2
+        corrected = rate * torch.sqrt(1 - shared[1]) / (1 - shared[0])
+        return [variable - corrected.to(variable.dtype) * m / (torch.sqrt(v) + self._epsilon), m, v]
+
+    def advance(self, shared: list[Any]) -> list[Any]:
+        return [shared[0] * self._beta1, shared[1] * self._beta2]
+
+
+class Saver:
+    """Saves the variables of a session in safetensors files and reads them again. The files are not TensorFlow's."""
+
+    def __init__(self, var_list: Any = None, max_to_keep: int | None = 5, **_: Any) -> None:
+        variables = var_list if var_list is not None else get_default_graph().get_collection(GLOBAL)
+        named = variables if isinstance(variables, dict) else {v.name.removesuffix(":0"): v for v in variables}
+        if not named:
+            raise ValueError("No variables to save")
+        self._variables: dict[str, GraphVariable] = dict(named)
+        self._keep = max_to_keep
+        self.last_checkpoints: list[str] = []
+
+    def save(self, sess: Any, save_path: str, global_step: Any = None, **_: Any) -> str:
+        """Write a file. Returns the name to restore it by: the path, and `-step` where a step is given."""
+        step = sess.run(global_step) if isinstance(global_step, GraphTensor) else global_step
+        prefix = os.fspath(save_path) + ("" if step is None else f"-{int(step)}")
+        Path(prefix).parent.mkdir(parents=True, exist_ok=True)
+        save_file({name: sess.content(v).detach() for name, v in self._variables.items()}, f"{prefix}.safetensors")
+        self.last_checkpoints = [p for p in self.last_checkpoints if p != prefix] + [prefix]
+        while self._keep and len(self.last_checkpoints) > self._keep:
+            Path(self.last_checkpoints.pop(0) + ".safetensors").unlink(missing_ok=True)
+        index = {"latest": Path(prefix).name, "all": [Path(p).name for p in self.last_checkpoints]}
+        Path(prefix).with_name("checkpoint").write_text(json.dumps(index))
+        return prefix
+
+    def restore(self, sess: Any, save_path: str) -> None:
+        """Give the variables the content of a file. Raises NotFoundError and DataLossError."""
+        try:
+            found = load_file(f"{save_path}.safetensors")
+        except FileNotFoundError as error:
+            raise NotFoundError(f"{save_path}: there is no such checkpoint") from error
+        except ArgumentError as error:
+            raise DataLossError(str(error)) from error
+        for name, variable in self._variables.items():
+            if name not in found:
+                raise NotFoundError(f"Key {name} not found in checkpoint {save_path}")
+            if variable._described()[0] != tuple(found[name].shape):
+                raise ValueError(f"{name} has another shape in {save_path}: {tuple(found[name].shape)}")
+        for name, variable in self._variables.items():
+            sess.set_content(variable, found[name])
+
+
+def latest_checkpoint(checkpoint_dir: Any, latest_filename: str = "checkpoint") -> str | None:
+    """The name of the file saved last in a folder, or None."""
+    try:
+        index = json.loads((Path(checkpoint_dir) / latest_filename).read_text())
+        return str(Path(checkpoint_dir) / Path(str(index["latest"])).name)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

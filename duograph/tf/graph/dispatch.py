@@ -1,0 +1,166 @@
+"""Functions of the face that become calls of a graph where one is being built."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from ..structure import flatten
+from .symbolic import GraphTensor, is_building, replaced
+from .variables import GraphVariable
+
+_ROOMS = ("duograph.tf", "duograph.tf.math", "duograph.tf.nn", "duograph.tf.linalg", "duograph.tf.random")
+_NOT_OPERATIONS = set(
+    "function allow_on_keras install uninstall is_tensor set_seed missing cond while_loop case switch_case map_fn scan "
+    "foldl foldr custom_gradient is_nested flatten map_structure pack_sequence_as as_dtype vectorized_map "
+    "recompute_grad".split()
+)
+
+
+def deferring(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, which becomes a call of the graph where one is being built."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if is_building() or any(isinstance(x, GraphTensor) for x in flatten((args, kwargs))):
+            name = kwargs.pop("name", None)
+            return GraphTensor(function, args, kwargs, name=name)
+        return function(*args, **kwargs)
+
+    call.__duograph_deferring__ = True  # type: ignore[attr-defined]
+    return call
+
+
+@functools.cache
+def install() -> None:
+    """From now on the functions of `tf`, `tf.math`, `tf.nn`, ... look whether a graph is being built."""
+    from .. import control, variable
+
+    for room in map(importlib.import_module, _ROOMS):
+        for name, function in list(vars(room).items()):
+            if (
+                isinstance(function, FunctionType)
+                and not name.startswith("_")
+                and name not in _NOT_OPERATIONS
+                and function.__module__.startswith("duograph.")
+                and not hasattr(function, "__duograph_deferring__")
+            ):
+                setattr(room, name, deferring(function))
+    face = importlib.import_module("duograph.tf")
+    for name, graph_form in (("cond", cond), ("while_loop", while_loop)):
+        setattr(face, name, _either(getattr(control, name), graph_form))
+    variable.in_graph = lambda args, kwargs: GraphVariable(*args, **kwargs) if is_building() else None
+
+
+def _either(eager: Callable[..., Any], graph_form: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(eager)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if is_building() or any(isinstance(x, GraphTensor) for x in flatten((args, kwargs))):
+            return graph_form(*args, **kwargs)
+        return eager(*args, **kwargs)
+
+    return call
+
+
+class Cond(GraphTensor):
+    """The result of one of two branches. Only what the branch taken needs is computed."""
+
+    def __init__(self, pred: Any, branches: tuple[Any, Any], name: str | None) -> None:
+        super().__init__(_cond, (pred, *branches), name=name or "cond")
+
+    def call(self, session: Any, value_of: Any) -> Any:
+        pred, if_true, if_false = self.args
+        taken = if_true if session is None or bool(replaced(pred, value_of)) else if_false
+        return replaced(taken, value_of)
+
+
+def _cond() -> Any:
+    raise AssertionError("a branch is chosen by a session")
+
+
+def cond(
+    pred: Any, true_fn: Any = None, false_fn: Any = None, strict: bool = False, name: str | None = None, **_: Any
+) -> Any:
+    """`tf.cond` in a graph."""
+    return Cond(pred, (true_fn(), false_fn()), name)
+
+
+class While(GraphTensor):
+    """The loop variables after the last turn."""
+
+    def __init__(self, variables: list[Any], condition: Any, body: Any, limit: Any, name: str | None) -> None:
+        self.variables = [GraphTensor(_cond, (), name="loop_variable", spec=_spec(v)) for v in variables]
+        self.condition = condition(*self.variables)
+        result = body(*self.variables)
+        self.results = list(result) if isinstance(result, tuple | list) else [result]
+        inner = self._inside()
+        outside = [i for t in inner for i in t.inputs() if i not in inner and i not in self.variables]
+        super().__init__(_cond, (variables, outside, limit), name=name or "while")
+        self._inner = inner
+
+    def _inside(self) -> set[GraphTensor]:
+        """The tensors of the condition and the body that a turn computes anew: those that depend on the variables."""
+        found: set[GraphTensor] = set()
+        known: dict[GraphTensor, bool] = {v: True for v in self.variables}
+
+        def visit(tensor: GraphTensor) -> bool:
+            if tensor not in known:
+                known[tensor] = any([visit(i) for i in tensor.inputs() + tensor.control_inputs])
+                if known[tensor] or tensor.is_stateful:
+                    known[tensor] = True
+                    found.add(tensor)
+            return known[tensor]
+
+        for tensor in (self.condition, *self.results):
+            if isinstance(tensor, GraphTensor):
+                visit(tensor)
+        return found
+
+    def call(self, session: Any, value_of: Any) -> Any:
+        values = replaced(self.args[0], value_of)
+        if session is None:
+            return values
+        limit = replaced(self.args[2], value_of)
+        turns = 0
+        while limit is None or turns < int(limit):
+            made = dict(zip(self.variables, values, strict=True))
+
+            def inner(tensor: GraphTensor, made: dict[GraphTensor, Any] = made) -> Any:
+                if tensor in made:
+                    return made[tensor]
+                if tensor not in self._inner:
+                    return value_of(tensor)
+                made[tensor] = tensor.call(session, inner)
+                return made[tensor]
+
+            if not bool(replaced(self.condition, inner)):
+                break
+            values = [replaced(r, inner) for r in self.results]
+            turns += 1
+        return values
+
+
+def _spec(value: Any) -> Any:
+    if isinstance(value, GraphTensor):
+        return value._described()
+    from ..tensors import convert_to_tensor
+
+    made = convert_to_tensor(value)
+    return tuple(made.shape), made.dtype
+
+
+def while_loop(
+    cond: Any, body: Any, loop_vars: Any, shape_invariants: Any = None, maximum_iterations: Any = None,
+    name: str | None = None, **_: Any,
+) -> Any:  # fmt: skip
+    """`tf.while_loop` in a graph."""
+    loop = While(list(loop_vars), cond, body, maximum_iterations, name)
+    parts = [GraphTensor(_part, (loop, k), name="exit", spec=v._spec) for k, v in enumerate(loop.variables)]
+    return parts[0] if len(parts) == 1 else parts
+
+
+def _part(parts: Any, place: int) -> Any:
+    return parts[place]
