@@ -28,6 +28,7 @@ from duograph.codegen.lower import Host, Loop, Step
 from duograph.codegen.plan import Failure, Kernel, Scratch
 from duograph.codegen.repeat import launches_of
 from duograph.compiler.arrays import ALIGNMENT, Array, Block, ordered_strides
+from duograph.compiler.complex import legalise
 from duograph.compiler.schedule import Schedule
 from duograph.compiler.simplify import simplify
 from duograph.graph.dtype import BY_NUMPY
@@ -171,15 +172,18 @@ class Program:
 
     def _bind(self, job: Job) -> _Bound:
         """Compile the graph to launches and write their tables: what `Native` does, with places for addresses."""
-        simple = simplify(job.graph)
+        simple = simplify(legalise(job.graph))
         inputs = []
         laid_out: list[bytes] = []
         for position, node in enumerate(simple.inputs):
-            order = (job.orders[position] if job.orders else None) or tuple(range(node.ndim))
+            given_order = job.orders[position] if job.orders else None
+            axes = tuple(range(node.ndim))
+            order = axes if given_order is None else (*given_order, *axes[len(given_order) :])
             inputs.append(
                 Array(Block(node.nbytes, "input", position), node.dtype, node.shape, ordered_strides(node.shape, order))
             )
-            laid_out.append(np.asarray(job.arrays[position]).transpose(order).tobytes())
+            array = np.asarray(job.arrays[position])
+            laid_out.append(array.transpose(order[: array.ndim]).tobytes())
         steps = lower.lower(self.machine, Schedule(simple, inputs, scalar.SUPPORTED))
         launches = list(launches_of(steps))
         assert not any(isinstance(step, Host) for step in steps), "the interpreter is not there to help"
@@ -253,7 +257,7 @@ class Program:
             memory.table(plan),
             errors,
             list(zip(given, laid_out, strict=True)),
-            [(place, o.shape, o.dtype.numpy) for place, o in zip(results, simple.outputs, strict=True)],
+            [(place, o.shape, o.dtype.numpy) for place, o in zip(results, job.graph.outputs, strict=True)],
         )
 
     def _write(self) -> None:

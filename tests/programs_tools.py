@@ -1,4 +1,4 @@
-"""Programs as users write them (`tests/programs/`), run in a process of their own, and what they print compared."""
+"""Programs as users write them (`examples/torch/`), run in a process of their own, and what they print compared."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
-PROGRAMS = sorted((ROOT / "tests" / "programs").glob("*.py"))
+PROGRAMS = sorted((ROOT / "examples" / "torch").glob("*.py"))
+LOSS = re.compile(r"(?i)loss\w*:? *(\d+\.\d+)")
 NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?|nan|inf")
 
 
@@ -26,7 +27,10 @@ def printed(program: Path, *by: str) -> str:
 
 
 def same(ours: str, theirs: str, tolerance: float = 1e-3) -> None:
-    """The same text, with numbers within a relative tolerance (1e-4 absolute, the last places that are printed)."""
+    """The same text, with numbers within a relative tolerance (1e-4 absolute, the last places that are printed), and
+    the first 20 losses within 1e-4 and the last place."""
     assert NUMBER.sub("#", ours) == NUMBER.sub("#", theirs)
     found = [[float(x) for x in NUMBER.findall(text)] for text in (ours, theirs)]
     np.testing.assert_allclose(*found, rtol=tolerance, atol=1e-4)
+    losses = [[float(x) for x in LOSS.findall(text)[:20]] for text in (ours, theirs)]
+    np.testing.assert_allclose(*losses, rtol=1e-4, atol=1e-6)

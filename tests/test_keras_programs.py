@@ -1,4 +1,4 @@
-"""Programs written for TensorFlow (`examples/keras/`) print what they printed when last compared with it (`tests/peers/`)."""
+"""The programs of `examples/keras/` print what TensorFlow printed when they were last compared with it."""
 
 from __future__ import annotations
 
@@ -32,15 +32,16 @@ def printed() -> dict[str, str]:
     programs = [str(PROGRAMS / f"{expected.stem}.py") for expected in EXPECTED]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(PROGRAMS)])}
     done = subprocess.run(
-        [sys.executable, "-c", RUN_ALL, *programs], env=environment, capture_output=True, text=True, timeout=400
+        [sys.executable, "-c", RUN_ALL, *programs],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     sections = [section.split("\n", 1) for section in done.stdout.split("== ")[1:]]
     return {Path(program).stem: text for program, text in sections}
-
-
-def test_every_program_has_what_is_expected() -> None:
-    assert {e.stem for e in EXPECTED} == {p.stem for p in PROGRAMS.glob("*.py")} - {"shared"}
 
 
 @pytest.mark.parametrize("expected", EXPECTED, ids=lambda path: path.stem)

@@ -31,7 +31,7 @@ class Parameter(Tensor):
         value = data._value
         if requires_grad and not value.dtype.differentiable:
             raise GradientError(
-                f"Parameter: only tensors of floating point or complex dtypes can require gradients; pass requires_grad=False. "
+                f"Parameter: only floating point and complex tensors can require gradients; pass requires_grad=False. "
                 f"Received: {value.dtype.name}"
             )
         self._value = alias(value, self._leaf(self) if requires_grad else None)

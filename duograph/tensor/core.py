@@ -228,7 +228,7 @@ class Tensor:
         if requires_grad:
             if not value.dtype.differentiable:
                 raise GradientError(
-                    f"only tensors of floating point or complex dtypes can require gradients. Received: {value.dtype.name}"
+                    f"only floating point and complex tensors can require gradients. Received: {value.dtype.name}"
                 )
             self._value = alias(value, self._leaf(self))
         else:

@@ -13,13 +13,14 @@ from .missing import missing
 __all__ = ["experimental", "set_verbosity", "to_graph", "trace"]
 
 
-class experimental:  # noqa: N801 - TensorFlow's module
+class experimental:
     """`tf.autograph.experimental`."""
 
     class Feature:
         """Parts of the rewriting: none is needed."""
 
-        ALL = AUTO_CONTROL_DEPS = ASSERT_STATEMENTS = BUILTIN_FUNCTIONS = EQUALITY_OPERATORS = LISTS = NAME_SCOPES = "ALL"
+        ALL = AUTO_CONTROL_DEPS = ASSERT_STATEMENTS = BUILTIN_FUNCTIONS = EQUALITY_OPERATORS = LISTS = "ALL"
+        NAME_SCOPES = "ALL"
 
     @staticmethod
     def do_not_convert(func: Callable[..., Any] | None = None) -> Any:

@@ -212,4 +212,3 @@ def load_checkpoint(ckpt_dir_or_file: Any) -> dict[str, Any]:
     """The contents of a checkpoint as arrays by name."""
     prefix = latest_checkpoint(ckpt_dir_or_file) if Path(ckpt_dir_or_file).is_dir() else ckpt_dir_or_file
     return {name: t.numpy() for name, t in _read(prefix).items()}
-

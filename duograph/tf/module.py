@@ -30,7 +30,7 @@ class VariableSynchronization:
     AUTO, NONE, ON_WRITE, ON_READ = "auto", "none", "on_write", "on_read"
 
 
-class name_scope:  # noqa: N801 - TensorFlow's name
+class name_scope:
     """A prefix of names, for those who ask for it; also a context manager."""
 
     def __init__(self, name: str) -> None:

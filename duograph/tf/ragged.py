@@ -12,6 +12,7 @@ import duograph.torch as torch
 from . import dtypes
 from .array import concat, gather
 from .missing import missing
+from .shapes import TensorShape
 from .tensors import Tensor, convert_to_tensor
 from .text import StringTensor, is_text
 
@@ -128,11 +129,11 @@ class RaggedTensor:
         return self._values.dtype
 
     @property
-    def shape(self) -> tuple[int | None, ...]:
+    def shape(self) -> TensorShape:
         """The shape, None for ragged axes."""
-        return (len(self), None, *self._values.shape[1:])
+        return TensorShape((len(self), None, *self._values.shape[1:]))
 
-    def get_shape(self) -> tuple[int | None, ...]:
+    def get_shape(self) -> TensorShape:
         """The shape, None for ragged axes."""
         return self.shape
 

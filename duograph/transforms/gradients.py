@@ -45,7 +45,7 @@ def _select(arguments: tuple[Any, ...], argnums: Argnums) -> tuple[tuple[Any, ..
     for t in tensors:
         if not isinstance(t, Tensor) or not t.dtype.differentiable:
             what = t.dtype.name if isinstance(t, Tensor) else type(t).__name__
-            raise GradientError(f"only tensors of floating point or complex dtypes can be differentiated by. Received: {what}")
+            raise GradientError(f"only floating point and complex tensors can be differentiated by. Received: {what}")
     return tuple(made), tensors
 
 

@@ -33,7 +33,7 @@ def train_step(x, y):
         logits = model(x, training=True)
         loss = loss_fn(y, logits) + sum(model.losses)
     gradients = tape.gradient(loss, model.trainable_weights)
-    optimizer.apply_gradients(zip(gradients, model.trainable_weights))
+    optimizer.apply_gradients(zip(gradients, model.trainable_weights, strict=True))
     train_metric.update_state(y, logits)
     return loss
 

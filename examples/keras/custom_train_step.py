@@ -22,7 +22,7 @@ class CustomModel(keras.Model):
             loss = tf.reduce_mean(per_sample * weights[:, 0])
         gradients = tape.gradient(loss, self.trainable_variables)
         gradients, norm = tf.clip_by_global_norm(gradients, 0.5)
-        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
         self.loss_tracker.update_state(loss)
         self.mae.update_state(y, predictions)
         return {"loss": self.loss_tracker.result(), "mae": self.mae.result(), "norm": norm}

@@ -1,10 +1,9 @@
 """Three inputs and two outputs in the functional API: the priority and the department of a support ticket."""
 
-import numpy as np
-from shared import Losses, start_from
-
 import keras
+import numpy as np
 from keras import layers
+from shared import Losses, start_from
 
 num_tags, num_words, num_departments = 12, 500, 4
 

@@ -60,12 +60,12 @@ class GAN(keras.Model):
         with tf.GradientTape() as tape:
             d_loss = self.loss_fn(labels, self.discriminator(combined))
         gradients = tape.gradient(d_loss, self.discriminator.trainable_weights)
-        self.d_optimizer.apply_gradients(zip(gradients, self.discriminator.trainable_weights))
+        self.d_optimizer.apply_gradients(zip(gradients, self.discriminator.trainable_weights, strict=True))
         with tf.GradientTape() as tape:
             predictions = self.discriminator(self.generator(noise, training=True))
             g_loss = self.loss_fn(tf.zeros_like(predictions), predictions)
         gradients = tape.gradient(g_loss, self.generator.trainable_weights)
-        self.g_optimizer.apply_gradients(zip(gradients, self.generator.trainable_weights))
+        self.g_optimizer.apply_gradients(zip(gradients, self.generator.trainable_weights, strict=True))
         self.d_loss_metric.update_state(d_loss)
         self.g_loss_metric.update_state(g_loss)
         return {"d_loss": self.d_loss_metric.result(), "g_loss": self.g_loss_metric.result()}

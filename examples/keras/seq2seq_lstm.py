@@ -31,9 +31,7 @@ decoder_dense = keras.layers.Dense(len(symbols), activation="softmax")
 model = keras.Model([encoder_inputs, decoder_inputs], decoder_dense(decoder_outputs))
 start_from(model)
 model.compile(optimizer=keras.optimizers.RMSprop(1e-2), loss="categorical_crossentropy", metrics=["accuracy"])
-model.fit(
-    [questions, decoder_input], decoder_target, batch_size=32, shuffle=False, verbose=0, callbacks=[Losses()]
-)
+model.fit([questions, decoder_input], decoder_target, batch_size=32, shuffle=False, verbose=0, callbacks=[Losses()])
 
 # To answer, the parts are put together anew: one symbol at a time, each from the one before it.
 encoder = keras.Model(encoder_inputs, [state_h, state_c])

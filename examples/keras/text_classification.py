@@ -6,8 +6,8 @@ from shared import Losses, start_from
 from tensorflow.keras import Sequential, layers, losses
 
 rng = np.random.default_rng(2)
-good, bad = "great lovely touching funny brilliant".split(), "dull awful boring weak tedious".split()
-plain = "the a film plot actor scene, music. It was and of This with story!".split()
+good, bad = ["great", "lovely", "touching", "funny", "brilliant"], ["dull", "awful", "boring", "weak", "tedious"]
+plain = ["the", "a", "film", "plot", "actor", "scene,", "music.", "It", "was", "and", "of", "This", "with", "story!"]
 
 
 def review(label):

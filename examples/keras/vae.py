@@ -59,8 +59,8 @@ class VAE(keras.Model):
             kl_loss = tf.reduce_mean(tf.reduce_sum(kl_loss, axis=1))
             total = reconstruction_loss + kl_loss
         gradients = tape.gradient(total, self.trainable_weights)
-        self.optimizer.apply_gradients(zip(gradients, self.trainable_weights))
-        for tracker, value in zip(self.trackers, (total, reconstruction_loss, kl_loss)):
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+        for tracker, value in zip(self.trackers, (total, reconstruction_loss, kl_loss), strict=True):
             tracker.update_state(value)
         return {m.name: m.result() for m in self.metrics}
 

@@ -101,9 +101,9 @@ target = torch.from_numpy(rng.randint(0, 5, size=(4, 6)))
 optimizer = torch.optim.Adam(
     [
         {"params": [p for n, p in model.named_parameters() if p.ndim > 1], "weight_decay": 1e-4},
-        {"params": [p for n, p in model.named_parameters() if p.ndim <= 1], "weight_decay": 0.0, "lr": 1e-3},
+        {"params": [p for n, p in model.named_parameters() if p.ndim <= 1], "weight_decay": 0.0, "lr": 1e-4},
     ],
-    lr=2e-3,
+    lr=2e-4,
 )
 for epoch in range(10):
     running = 0.0

@@ -93,7 +93,7 @@ for p in model.parameters():
     p.data += torch.from_numpy(rng.normal(0, 0.4, p.shape)).to(p.dtype)
 optimizer = torch.optim.Adam(model.parameters(), lr=0.02, weight_decay=5e-4)
 best, patience = float("inf"), 0
-for epoch in range(20):
+for epoch in range(40):
     model.train()
     optimizer.zero_grad()
     out = model(features, edge_index, edge_weight)
@@ -108,5 +108,5 @@ for epoch in range(20):
     patience = 0 if val < best else patience + 1
     best = min(best, val)
     print(f"epoch {epoch} loss {loss.item():.6f} val {val:.6f} accuracy {acc.item():.3f}")
-    if patience == 10:
+    if patience == 20:
         break

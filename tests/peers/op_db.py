@@ -1,10 +1,10 @@
 """PyTorch's own operator database, run through both frameworks: `python -m tests.peers.op_db [--names a,b]`.
 
 For every operator of `torch.testing._internal.common_methods_invocations.op_db` that exists here, its sample inputs go
-through PyTorch and through Duograph's PyTorch face. Values, dtypes and shapes must agree, and in float64 the gradients
-too: of a fixed weighted sum of all floating point outputs, for every input that asks for one. An operator passes if
-all its samples in all its dtypes do. What PyTorch itself refuses is not counted; operators that draw random numbers
-are compared in shape and dtype only.
+through PyTorch and through Duograph's PyTorch face. Values, dtypes and shapes must agree, and in float64 and complex128
+the gradients too: of a fixed weighted sum of all outputs that have them, for every input that asks for one. An operator
+passes if all its samples in all its dtypes do. What PyTorch itself refuses is not counted; operators that draw random
+numbers are compared in shape and dtype only.
 """
 
 from __future__ import annotations

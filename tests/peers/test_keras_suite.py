@@ -23,7 +23,7 @@ FAST = [
     "optimizers", "random", "saving/saving_api_test.py", "saving/serialization_lib_test.py",
     "trainers/compile_utils_test.py", "trainers/epoch_iterator_test.py", "tree",
 ]  # fmt: skip
-"""Files and folders of `keras/src`: a third of the cases, in some two minutes of one core."""
+"""Files and folders of `keras/src`: a third of the cases, in some ninety seconds of one core."""
 
 
 def test_the_tables_say_enough() -> None:

@@ -231,7 +231,7 @@ class Dataset:
         def iterate() -> Iterator[Any]:
             for parts in zip(*(d.iterate() for d in flat), strict=False):
                 rest = dict(zip(map(id, flat), parts, strict=True))
-                yield map_leaves(lambda d: rest[id(d)], given)
+                yield map_leaves(lambda d, rest=rest: rest[id(d)], given)
 
         if len({id(d) for d in flat}) < len(flat):  # one data set twice: two iterators of it
             return Dataset.zip(map_leaves(lambda d: d._same(iter, d._cardinality), given))

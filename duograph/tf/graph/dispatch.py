@@ -14,9 +14,31 @@ from .variables import GraphVariable
 
 _ROOMS = ("duograph.tf", "duograph.tf.math", "duograph.tf.nn", "duograph.tf.linalg", "duograph.tf.random")
 _NOT_OPERATIONS = set(
-    "function allow_on_keras install uninstall is_tensor set_seed missing cond while_loop case switch_case map_fn scan "
-    "foldl foldr custom_gradient is_nested flatten map_structure pack_sequence_as as_dtype vectorized_map "
-    "recompute_grad".split()
+    [
+        "function",
+        "allow_on_keras",
+        "install",
+        "uninstall",
+        "is_tensor",
+        "set_seed",
+        "missing",
+        "cond",
+        "while_loop",
+        "case",
+        "switch_case",
+        "map_fn",
+        "scan",
+        "foldl",
+        "foldr",
+        "custom_gradient",
+        "is_nested",
+        "flatten",
+        "map_structure",
+        "pack_sequence_as",
+        "as_dtype",
+        "vectorized_map",
+        "recompute_grad",
+    ]
 )
 
 
@@ -104,11 +126,11 @@ class While(GraphTensor):
     def _inside(self) -> set[GraphTensor]:
         """The tensors of the condition and the body that a turn computes anew: those that depend on the variables."""
         found: set[GraphTensor] = set()
-        known: dict[GraphTensor, bool] = {v: True for v in self.variables}
+        known: dict[GraphTensor, bool] = dict.fromkeys(self.variables, True)
 
         def visit(tensor: GraphTensor) -> bool:
             if tensor not in known:
-                known[tensor] = any([visit(i) for i in tensor.inputs() + tensor.control_inputs])
+                known[tensor] = any([visit(i) for i in tensor.inputs() + tensor.control_inputs])  # noqa: C419 - visits all
                 if known[tensor] or tensor.is_stateful:
                     known[tensor] = True
                     found.add(tensor)

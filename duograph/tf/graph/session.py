@@ -59,11 +59,12 @@ class Session:
     def set_content(self, variable: GraphVariable, value: Tensor) -> Variable:
         """Give a variable other content."""
         found = self._contents.get(variable)
-        if found is None:
+        if found is not None:
+            return found.assign(value)
+        with running():
             value = value if value.dtype is variable.dtype else value.to(variable.dtype)
             found = self._contents[variable] = Variable(value, trainable=variable.dtype.is_floating_point)
-            return found
-        return found.assign(value)
+        return found
 
     def has_content(self, variable: GraphVariable) -> bool:
         return variable in self._contents

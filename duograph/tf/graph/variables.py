@@ -9,7 +9,7 @@ import duograph.torch as torch
 from .. import dtypes
 from ..errors import FailedPreconditionError
 from ..tensors import convert_to_tensor
-from .symbolic import GraphTensor, get_default_graph, replaced
+from .symbolic import GraphTensor, get_default_graph, replaced, running
 
 GLOBAL, TRAINABLE, LOCAL = "variables", "trainable_variables", "local_variables"
 
@@ -84,7 +84,8 @@ class GraphVariable(GraphTensor):
         """Replace the content in a session at once."""
         from .session import needed_session
 
-        needed_session(session).set_content(self, convert_to_tensor(value, self.dtype))
+        with running():
+            needed_session(session).set_content(self, convert_to_tensor(value, self.dtype))
 
     __hash__ = object.__hash__
 

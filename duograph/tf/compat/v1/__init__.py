@@ -31,6 +31,7 @@ from ...graph.symbolic import reset_default_graph
 from ...graph.variables import GLOBAL, LOCAL, TRAINABLE, GraphVariable
 from . import layers, losses, nn, train
 from .operations import *
+from .operations import group
 from .scopes import AUTO_REUSE, get_variable, get_variable_scope, variable_scope
 
 dispatch.install()
@@ -184,7 +185,6 @@ def _named(name: Any = None, default_name: Any = None, values: Any = None) -> It
 
 name_scope = _named
 op_scope = _named
-
 
 
 def __getattr__(name: str) -> Any:

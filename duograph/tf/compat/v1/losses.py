@@ -104,14 +104,24 @@ def sigmoid_cross_entropy(
 
 
 def mean_squared_error(
-    labels: Any, predictions: Any, weights: Any = 1.0, scope: Any = None, loss_collection: str | None = "losses", **_: Any
+    labels: Any,
+    predictions: Any,
+    weights: Any = 1.0,
+    scope: Any = None,
+    loss_collection: str | None = "losses",
+    **_: Any,
 ) -> Any:
     """The mean of the squared differences."""
     return _collected(_squared_loss(labels, predictions, weights), loss_collection)
 
 
 def absolute_difference(
-    labels: Any, predictions: Any, weights: Any = 1.0, scope: Any = None, loss_collection: str | None = "losses", **_: Any
+    labels: Any,
+    predictions: Any,
+    weights: Any = 1.0,
+    scope: Any = None,
+    loss_collection: str | None = "losses",
+    **_: Any,
 ) -> Any:
     """The mean of the absolute differences."""
     return _collected(_absolute_loss(labels, predictions, weights), loss_collection)

@@ -45,7 +45,9 @@ reduce_prod, reduce_sum = map(_reduction, ("reduce_prod", "reduce_sum"))
 def _arg(name: str) -> Any:
     function = getattr(math, name)
 
-    def place(input: Any, axis: Any = None, name: str | None = None, dimension: Any = None, output_type: Any = None) -> Any:
+    def place(
+        input: Any, axis: Any = None, name: str | None = None, dimension: Any = None, output_type: Any = None
+    ) -> Any:
         axis = dimension if axis is None else axis
         found = function(input, axis=0 if axis is None else axis)
         return found if output_type is None else found.to(dtypes.as_dtype(output_type))
@@ -63,7 +65,9 @@ truncated_normal = deferring(random.truncated_normal)
 
 
 @deferring
-def matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, name: str | None = None, **_: Any) -> Any:
+def matmul(
+    a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, name: str | None = None, **_: Any
+) -> Any:
     """The product of matrices."""
     from ...linalg import matmul as product
 
@@ -102,7 +106,9 @@ to_int32, to_int64 = _to(dtypes.int32), _to(dtypes.int64)
 
 
 # -- operations that are run for what they do --------------------------------------------------------------------------
-def assign(ref: GraphVariable, value: Any, validate_shape: Any = None, use_locking: Any = None, name: Any = None) -> Any:
+def assign(
+    ref: GraphVariable, value: Any, validate_shape: Any = None, use_locking: Any = None, name: Any = None
+) -> Any:
     """An operation that replaces the content of a variable."""
     return ref.assign(value, name=name)
 
@@ -184,7 +190,9 @@ def random_normal_initializer(mean: Any = 0.0, stddev: Any = 1.0, seed: Any = No
     return _Initializer(lambda shape, d: random.normal(shape, mean, stddev, dtype=d, seed=seed), dtype)
 
 
-def truncated_normal_initializer(mean: Any = 0.0, stddev: Any = 1.0, seed: Any = None, dtype: Any = dtypes.float32) -> Any:
+def truncated_normal_initializer(
+    mean: Any = 0.0, stddev: Any = 1.0, seed: Any = None, dtype: Any = dtypes.float32
+) -> Any:
     return _Initializer(lambda shape, d: random.truncated_normal(shape, mean, stddev, dtype=d, seed=seed), dtype)
 
 
@@ -217,11 +225,10 @@ def glorot_normal_initializer(seed: Any = None, dtype: Any = dtypes.float32) -> 
     return variance_scaling_initializer(1.0, "fan_avg", "truncated_normal", seed, dtype)
 
 
-class initializers:  # noqa: N801 - TensorFlow's module
+class initializers:
     """Initialisers under their names in `tf.initializers`."""
 
     zeros, ones, constant = zeros_initializer, ones_initializer, constant_initializer
     random_normal, random_uniform = random_normal_initializer, random_uniform_initializer
     truncated_normal, variance_scaling = truncated_normal_initializer, variance_scaling_initializer
     glorot_uniform, glorot_normal = glorot_uniform_initializer, glorot_normal_initializer
-

@@ -65,7 +65,13 @@ class Optimizer:
         self.name = name or self.name
 
     def minimize(
-        self, loss: Any, global_step: Any = None, var_list: Any = None, grad_loss: Any = None, name: Any = None, **_: Any
+        self,
+        loss: Any,
+        global_step: Any = None,
+        var_list: Any = None,
+        grad_loss: Any = None,
+        name: Any = None,
+        **_: Any,
     ) -> GraphTensor:
         """An operation that makes one step. Raises ValueError where no variable has a gradient."""
         pairs = self.compute_gradients(loss, var_list, grad_loss=grad_loss)
@@ -88,9 +94,7 @@ class Optimizer:
         pairs = [(g, v) for g, v in grads_and_vars if g is not None]
         if not pairs:
             raise ValueError("No gradients provided for any variable.")
-        state = {
-            v: [self._slot(v, slot) for slot in self.slots] for _g, v in pairs
-        }
+        state = {v: [self._slot(v, slot) for slot in self.slots] for _g, v in pairs}
         return _Step(self, pairs, state, self._shared(), global_step, name or self.name)
 
     def _slot(self, variable: GraphVariable, slot: str) -> GraphVariable:
