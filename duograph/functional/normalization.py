@@ -30,7 +30,8 @@ def batch_norm_train(
     """Each channel, an index along `axis`, normalised by the batch's statistics (Ioffe and Szegedy 2015).
 
     Returns y; with running statistics `[C]` also the new ones, which the batch enters with weight `momentum` (None:
-    the mean over all `batches`, this one included), its variance by the unbiased estimate. No gradient goes there. An empty batch changes nothing.
+    the mean over all `batches`, this one included), its variance by the unbiased estimate. No gradient goes there. An
+    empty batch changes nothing.
     """
     axis = _check_channels(x, axis, weight, bias, running_mean, running_var)
     others = tuple(k for k in range(x.ndim) if k != axis)

@@ -150,6 +150,7 @@ class Native:
         self._output_shapes = [(o.shape, o.dtype.numpy) for o in self.graph.outputs]
         self._overwriting = {k for k, _ in self._donations}  # they had better find an input that nobody needs
         self._spares: list[Buffer | None] = [None] * len(simple.outputs)
+        self._has_run = False  # a plan that runs once, such as that of first weights, keeps nothing
         self._run = driver.entry()[1]
 
     def _wave(self, wave: Sequence[Step], around: list[tuple[Loop, list[int]]]) -> list[int]:
@@ -295,6 +296,7 @@ class Native:
                 self._prepared = contents
         finally:
             _arenas.give(arena)
+        self._has_run = True
         return outputs
 
     def _advance(self, segments: Sequence[tuple[Any, int, list[Host]]], leaves: Sequence[Any]) -> None:
@@ -328,7 +330,7 @@ class Native:
                 return spare
         shape, dtype = self._output_shapes[k]
         made = Buffer(np.empty(shape, dtype))
-        if k not in self._overwriting and made.array.nbytes <= LARGEST_SPARE:
+        if self._has_run and k not in self._overwriting and made.array.nbytes <= LARGEST_SPARE:
             self._spares[k] = made
         return made
 

@@ -85,7 +85,7 @@ class _Status:
 class Checkpoint:
     """Saves and restores the variables below objects, found by the names of attributes from here.
 
-    The files are safetensors, not TensorFlow's format; each appears whole or not at all, and nothing in one is executed.
+    The files are safetensors, not TensorFlow's format; each appears whole or not at all, and nothing in one is run.
     Variables must exist when they are restored: build a model, and an optimiser, first.
     """
 
@@ -137,7 +137,8 @@ class CheckpointManager:
     """Keeps the newest `max_to_keep` checkpoints of a folder."""
 
     def __init__(
-        self, checkpoint: Checkpoint, directory: Any, max_to_keep: int | None, keep_checkpoint_every_n_hours: Any = None,
+        self, checkpoint: Checkpoint, directory: Any, max_to_keep: int | None,
+        keep_checkpoint_every_n_hours: Any = None,
         checkpoint_name: str = "ckpt", step_counter: Any = None, checkpoint_interval: int | None = None,
         init_fn: Any = None,
     ) -> None:  # fmt: skip

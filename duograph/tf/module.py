@@ -14,7 +14,8 @@ from .tensors import Tensor, convert_to_tensor
 from .variable import Variable
 
 __all__ = [
-    "Module", "TensorArray", "VariableAggregation", "VariableSynchronization", "foldr", "group", "name_scope", "recompute_grad", "vectorized_map",
+    "Module", "TensorArray", "VariableAggregation", "VariableSynchronization", "foldr", "group", "name_scope",
+    "recompute_grad", "vectorized_map",
 ]  # fmt: skip
 
 

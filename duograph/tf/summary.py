@@ -183,26 +183,27 @@ def scalar(name: str, data: Any, step: Any = None, description: str | None = Non
     return _record(name, lambda: _floats(np.asarray(value.to(dtypes.float32).numpy())), step, "scalars")
 
 
+def histogram_content(data: Any, buckets: int | None = None) -> bytes:
+    """A tensor message of shape (buckets, 3): left edge, right edge and number of each bucket."""
+    values = np.asarray(convert_to_tensor(data).numpy(), np.float64).ravel()
+    count = 30 if buckets is None else buckets
+    if not values.size or not count:
+        return _doubles(np.zeros((count, 3)))
+    low, high = values.min(), values.max()
+    if low == high:
+        rows = np.zeros((count, 3))
+        rows[:, :2] = low
+        rows[-1] = low - 0.5, low + 0.5, values.size
+        return _doubles(rows)
+    counts, edges = np.histogram(values, count, (low, high))
+    return _doubles(np.stack([edges[:-1], edges[1:], counts], 1))
+
+
 def histogram(
     name: str, data: Any, step: Any = None, buckets: int | None = None, description: str | None = None
 ) -> bool:
     """Record how values are distributed: left edge, right edge and number of each bucket."""
-
-    def make() -> bytes:
-        values = np.asarray(convert_to_tensor(data).numpy(), np.float64).ravel()
-        count = 30 if buckets is None else buckets
-        if not values.size or not count:
-            return _doubles(np.zeros((count, 3)))
-        low, high = values.min(), values.max()
-        if low == high:
-            rows = np.zeros((count, 3))
-            rows[:, :2] = low
-            rows[-1] = low - 0.5, low + 0.5, values.size
-            return _doubles(rows)
-        counts, edges = np.histogram(values, count, (low, high))
-        return _doubles(np.stack([edges[:-1], edges[1:], counts], 1))
-
-    return _record(name, make, step, "histograms")
+    return _record(name, lambda: histogram_content(data, buckets), step, "histograms")
 
 
 def image(name: str, data: Any, step: Any = None, max_outputs: int = 3, description: str | None = None) -> bool:

@@ -2,7 +2,8 @@
 
 Every optimiser of `torch.testing._internal.common_optimizers.optim_db` trains a small network for 20 steps with each of
 the database's sets of arguments, from the same weights in float64, in PyTorch and in Duograph's PyTorch face; the
-parameters after every step must agree. SparseAdam, whose gradients are sparse in PyTorch, trains an embedding; LBFGS searches four times a step.
+parameters after every step must agree. SparseAdam, whose gradients are sparse in
+PyTorch, trains an embedding; LBFGS searches four times a step.
 """
 
 from __future__ import annotations

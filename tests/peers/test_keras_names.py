@@ -13,13 +13,14 @@ pytest.importorskip("keras")
 import duograph.torch as torch
 
 NOT_BUILT = {
+    "torch.export", "torch.export.Dim", "torch.export.export", "torch.gcd", "torch.lcm",
     "torch._VF", "torch._VF.gru", "torch._VF.lstm", "torch._int_mm", "torch.backends.cuda.SDPAParams",
     "torch.backends.cuda.can_use_flash_attention", "torch.distributions.beta", "torch.distributions.beta.Beta",
     "torch.distributions.binomial", "torch.distributions.binomial.Binomial", "torch.distributions.gamma",
     "torch.distributions.gamma.Gamma", "torch.return_types", "torch.return_types.max", "torch.xpu",
     "torch.xpu.is_available",
 }  # fmt: skip
-"""Names behind which Duograph's own amendments of Keras stand, or devices that are not there."""
+"""Names behind which Duograph's own amendments of Keras stand, files of graphs, or devices that are not there."""
 
 
 def names() -> set[str]:

@@ -49,7 +49,7 @@ def models(keras: Any) -> dict[str, Any]:
         "transposed": stack((4, 4, 2), layers.Conv2DTranspose(3, 3, strides=2), layers.PReLU(), layers.Flatten()),
         "lstm": stack((5, 4), layers.LSTM(6, return_sequences=True), layers.LSTM(3)),
         "gru": stack((5, 4), layers.GRU(6, return_sequences=True), layers.GRU(3, reset_after=False)),
-        "bidirectional": stack((5, 4), layers.Bidirectional(layers.LSTM(4)), layers.Dropout(0.5), layers.Dense(2)),
+        "bidirectional": stack((5, 4), layers.Bidirectional(layers.LSTM(4)), layers.Dense(2)),
         "rnn": stack((5, 4), layers.RNN([layers.GRUCell(3), layers.SimpleRNNCell(2)])),
         "attention": attention,
         "embedding": stack((5,), layers.Embedding(9, 4, mask_zero=True), layers.LSTM(3), dtype="int32"),

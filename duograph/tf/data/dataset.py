@@ -261,7 +261,7 @@ class Dataset:
     ) -> Dataset:
         """`map_func` of each element; of a tuple its parts are the arguments.
 
-        Elements keep their order. With `num_parallel_calls`, functions that run as Python at each call (they read files,
+        Elements keep their order. With `num_parallel_calls`, functions that run as Python each time (they read files,
         or call NumPy) are called by that many threads; those that are replayed are computed one after another, each
         faster than a thread could take it over.
         """

@@ -172,8 +172,9 @@ def _pad(column: Sequence[Any], shape: Any, value: Any) -> np.ndarray:
             raise InvalidArgumentError(f"padded_batch to {sizes} received an element with an axis of {length}")
     full = [length if size is None else size for size, length in zip(sizes, longest, strict=True)]
     dtype = arrays[0].dtype
-    fill = (b"" if dtype == object else 0) if value is None else to_leaf(value)
-    if dtype == object and isinstance(fill, np.ndarray):
+    is_text = dtype.kind == "O"
+    fill = (b"" if is_text else 0) if value is None else to_leaf(value)
+    if is_text and isinstance(fill, np.ndarray):
         fill = fill[()]
     batch = np.empty((len(arrays), *full), dtype)
     batch[...] = fill

@@ -132,7 +132,7 @@ class CsvDataset(Dataset):
         exclude_cols: Any = None,
     ) -> None:
         columns = [_column(d) for d in record_defaults]
-        quoting = csv.QUOTE_MINIMAL if use_quote_delim else csv.QUOTE_NONE
+        quoting: Any = csv.QUOTE_MINIMAL if use_quote_delim else csv.QUOTE_NONE
 
         def iterate() -> Iterator[Any]:
             for file_name in names_of(filenames):

@@ -26,10 +26,8 @@ def generated(generator: Any, types: Any, shapes: Any, args: Any, signature: Any
         if types is None:
             raise TypeError("from_generator expected an output_signature, or output_types")
         types = map_leaves(dtypes.as_dtype, tuple(types) if isinstance(types, list) else types)
-        if shapes is None:
-            signature = map_leaves(lambda t: TensorSpec(None, t), types)
-        else:
-            signature = _with_shapes(types, shapes)
+        unknown = shapes is None
+        signature = map_leaves(lambda t: TensorSpec(None, t), types) if unknown else _with_shapes(types, shapes)
     elif isinstance(signature, list):
         signature = tuple(signature)
     arguments = tuple(a.numpy() if hasattr(a, "numpy") else a for a in map(convert_to_tensor, args or ()))

@@ -97,7 +97,9 @@ def _read(path: Path) -> list[Any]:
             array = np.empty(len(texts), object)
             array[:] = [bytes.fromhex(text) for text in texts]
             arrays[name] = array.reshape(shape)
-        return [map_leaves(lambda place: arrays[f"{n}.{place}"], _form(index["form"])) for n in range(index["count"])]
+        return [
+            map_leaves(lambda place, n=n: arrays[f"{n}.{place}"], _form(index["form"])) for n in range(index["count"])
+        ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataLossError(f"{path}: no data set of Duograph's, or damaged: {error}") from error
     except Exception as error:

@@ -13,33 +13,31 @@ from .symbolic import GraphTensor, is_building, replaced
 from .variables import GraphVariable
 
 _ROOMS = ("duograph.tf", "duograph.tf.math", "duograph.tf.nn", "duograph.tf.linalg", "duograph.tf.random")
-_NOT_OPERATIONS = set(
-    [
-        "function",
-        "allow_on_keras",
-        "install",
-        "uninstall",
-        "is_tensor",
-        "set_seed",
-        "missing",
-        "cond",
-        "while_loop",
-        "case",
-        "switch_case",
-        "map_fn",
-        "scan",
-        "foldl",
-        "foldr",
-        "custom_gradient",
-        "is_nested",
-        "flatten",
-        "map_structure",
-        "pack_sequence_as",
-        "as_dtype",
-        "vectorized_map",
-        "recompute_grad",
-    ]
-)
+_NOT_OPERATIONS = {
+    "function",
+    "allow_on_keras",
+    "install",
+    "uninstall",
+    "is_tensor",
+    "set_seed",
+    "missing",
+    "cond",
+    "while_loop",
+    "case",
+    "switch_case",
+    "map_fn",
+    "scan",
+    "foldl",
+    "foldr",
+    "custom_gradient",
+    "is_nested",
+    "flatten",
+    "map_structure",
+    "pack_sequence_as",
+    "as_dtype",
+    "vectorized_map",
+    "recompute_grad",
+}
 
 
 def deferring(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -218,7 +218,7 @@ class GraphTensor:
             else:
                 sizes = zip(first.shape, second.shape, strict=True)
                 self._spec = tuple(a if a == b else None for a, b in sizes), first.dtype
-        return self._spec  # type: ignore[return-value]
+        return self._spec
 
     def inputs(self) -> list[GraphTensor]:
         """The tensors among the arguments."""

@@ -41,7 +41,7 @@ class VariableScope:
 def _state(graph: Graph) -> tuple[list[VariableScope], dict[str, GraphVariable]]:
     if not hasattr(graph, "variable_scopes"):
         graph.variable_scopes = [VariableScope("", False, None, None, dtypes.float32)], {}  # type: ignore[attr-defined]
-    return graph.variable_scopes  # type: ignore[attr-defined,no-any-return]
+    return graph.variable_scopes  # type: ignore[attr-defined]
 
 
 def get_variable_scope() -> VariableScope:
@@ -92,7 +92,7 @@ def get_variable(
 ) -> GraphVariable:  # fmt: skip
     """The variable of that name in the present scope, made if it may be.
 
-    Raises ValueError for a name that exists, in a scope that does not reuse; and for one that does not, in one that does.
+    Raises ValueError for a name that exists in a scope that does not reuse, and for a missing one in a scope that does.
     """
     graph = get_default_graph()
     scope, known = get_variable_scope(), _state(graph)[1]

@@ -133,7 +133,7 @@ class _Step(GraphTensor):
     def call(self, session: Any, value_of: Any) -> Any:
         given, rate = replaced(self.args, value_of)
         shared = [session.content(s).detach() for s in self.shared]
-        changes = []
+        changes: list[Any] = []
         with torch.no_grad():
             for gradient, variable in zip(given, self.variables, strict=True):
                 slots = self.state[variable]
