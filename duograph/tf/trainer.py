@@ -332,7 +332,7 @@ class TorchTrainer(base_trainer.Trainer):
         """Build what is not built yet. A model without `call` has a training step of its own, which uses its parts."""
         from keras import Model
 
-        if type(self).call is not Model.call:  # type: ignore[attr-defined]
+        if type(self).call is not Model.call:
             self._symbolic_build(iterator=batches)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Programs that define a graph and run it, in the manner of TensorFlow 1, in TensorFlow and here from the same weights."""
+"""Programs in the manner of TensorFlow 1: define a graph, run it. In TensorFlow and here from the same weights."""
 
 from __future__ import annotations
 

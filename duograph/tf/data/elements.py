@@ -179,7 +179,8 @@ def _pad(column: Sequence[Any], shape: Any, value: Any) -> np.ndarray:
     batch = np.empty((len(arrays), *full), dtype)
     batch[...] = fill
     for place, array in enumerate(arrays):
-        batch[(place, *(slice(n) for n in array.shape))] = array
+        corner: tuple[int | slice, ...] = (place, *map(slice, array.shape))
+        batch[corner] = array
     return batch
 
 

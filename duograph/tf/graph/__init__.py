@@ -4,8 +4,9 @@ A `GraphTensor` is a call of a function of this face that has not been made. `Se
 fetches need, on tensors, through the same recording as everything else, and is replayed like a `tf.function`.
 """
 
+from . import dispatch
 from .session import InteractiveSession, Session, get_default_session
-from .symbolic import Graph, GraphTensor, building, control_dependencies, get_default_graph, is_building
+from .symbolic import Graph, GraphTensor, Operation, building, control_dependencies, get_default_graph, is_building
 from .variables import GraphVariable
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "GraphTensor",
     "GraphVariable",
     "InteractiveSession",
+    "Operation",
     "Session",
     "building",
     "control_dependencies",
@@ -20,3 +22,5 @@ __all__ = [
     "get_default_session",
     "is_building",
 ]
+
+dispatch.install()

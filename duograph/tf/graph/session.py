@@ -119,9 +119,8 @@ class Session:
                     value_of(fetch)
                 return [_detached(value_of(f)) for f in fetches]
 
-        creates = any(isinstance(t, GraphVariable) and t not in self._contents for t in needed) or any(
-            getattr(t, "variable", None) is not None and t.variable not in self._contents for t in needed
-        )
+        variables = [t if isinstance(t, GraphVariable) else getattr(t, "variable", None) for t in needed]
+        creates = any(v is not None and v not in self._contents for v in variables)
         numeric = all(getattr(f.dtype, "name", "") != "string" for f in feeds)
         return step if creates or not numeric else compile(step)
 

@@ -44,15 +44,18 @@ class Graph:
 
     @contextmanager
     def name_scope(self, name: str | None) -> Iterator[str]:
-        """Names inside begin with this one."""
+        """Names inside begin with this one; one that ends in "/" is entered again as it is, and without one none begin."""
+        before = self._scopes
         if not name:
-            yield ""
-            return
-        self._scopes.append(self.unique_name(name).split("/")[-1])
+            self._scopes = []
+        elif name.endswith("/"):
+            self._scopes = name[:-1].split("/")
+        else:
+            self._scopes = [*before, self.unique_name(name).split("/")[-1]]
         try:
-            yield "/".join(self._scopes) + "/"
+            yield "".join(f"{scope}/" for scope in self._scopes)
         finally:
-            self._scopes.pop()
+            self._scopes = before
 
     def add_to_collection(self, name: str, value: Any) -> None:
         self.collections.setdefault(name, []).append(value)
@@ -65,17 +68,34 @@ class Graph:
     def get_collection_ref(self, name: str) -> list[Any]:
         return self.collections.setdefault(name, [])
 
+    def get_all_collection_keys(self) -> list[str]:
+        return list(self.collections)
+
     def get_tensor_by_name(self, name: str) -> GraphTensor:
         """Raises KeyError for a name that is not in the graph."""
         if name not in self._by_name:
             raise KeyError(f"The name {name!r} refers to a Tensor which does not exist in the graph.")
         return self._by_name[name]
 
-    def get_operation_by_name(self, name: str) -> GraphTensor:
-        return self.get_tensor_by_name(f"{name}:0")
+    def get_operation_by_name(self, name: str) -> Operation:
+        """Raises KeyError for a name that is not in the graph."""
+        found = self._by_name.get(name) or self._by_name.get(f"{name}:0")
+        if found is None:
+            raise KeyError(f"The name {name!r} refers to an Operation not in the graph.")
+        return found.op
 
-    def get_operations(self) -> list[GraphTensor]:
-        return list(self._by_name.values())
+    def get_operations(self) -> list[Operation]:
+        return [tensor.op for tensor in self._by_name.values()]
+
+    def as_graph_element(self, obj: Any, allow_tensor: bool = True, allow_operation: bool = True) -> GraphTensor:
+        """The tensor, or operation, that this is or has the name of. Raises KeyError, TypeError and ValueError."""
+        if isinstance(obj, str):
+            return self.get_tensor_by_name(obj) if ":" in obj else self.get_operation_by_name(obj)
+        if not isinstance(obj, GraphTensor):
+            raise TypeError(f"Can not convert a {type(obj).__name__} into a Tensor or Operation.")
+        if obj.graph is not self:
+            raise ValueError(f"Tensor {obj.name!r} is not an element of this graph.")
+        return obj
 
     def finalize(self) -> None:
         """Refuse further calls."""
@@ -165,6 +185,12 @@ class GraphTensor:
 
     is_stateful = False
     """Whether the call changes variables: it is then made after all that can be made before."""
+    is_host = False
+    """Whether the call is made by Python anew in each run, and is no part of what is compiled."""
+    is_placeholder = False
+    """Whether the value is fed."""
+    __array_priority__ = 100  # NumPy's arrays leave operators to this class
+    _ending = ":0"
 
     def __init__(
         self,
@@ -174,20 +200,32 @@ class GraphTensor:
         name: str | None = None,
         spec: tuple[Any, Any] | None = None,
     ) -> None:
-        self.graph = get_default_graph()
+        self.function, self.args, self.kwargs = function, args, kwargs or {}
+        self.graph = self._graph_of_inputs()
         if self.graph.finalized:
             raise RuntimeError("Graph is finalized and cannot be modified.")
-        self.function, self.args, self.kwargs = function, args, kwargs or {}
-        self.control_inputs = list(_state.dependencies)
+        self.control_inputs = [t for t in _state.dependencies if t.graph is self.graph]
         label = name or getattr(function, "__name__", "op").strip("_")
-        self.name = self.graph.unique_name(label) + ":0"
+        self.name = self.graph.unique_name(label) + self._ending
         self.graph._by_name[self.name] = self
         self._spec = spec
+        self._op: Operation | None = None
+
+    def _graph_of_inputs(self) -> Graph:
+        """The graph of the arguments, or the default one. Raises ValueError for arguments of different graphs."""
+        inputs = self.inputs()
+        for other in inputs[1:]:
+            if other.graph is not inputs[0].graph:
+                raise ValueError(f"{other!r} must be from the same graph as {inputs[0]!r}.")
+        return inputs[0].graph if inputs else get_default_graph()
 
     # -- what it is ----------------------------------------------------------------------------------------------------
     @property
-    def op(self) -> GraphTensor:
-        return self
+    def op(self) -> Operation:
+        """The operation that makes the tensor."""
+        if self._op is None:
+            self._op = Operation.of(self)
+        return self._op
 
     @property
     def shape(self) -> Any:
@@ -235,16 +273,18 @@ class GraphTensor:
 
         return needed_session(session).run(self, feed_dict)
 
-    def run(self, feed_dict: Any = None, session: Any = None) -> None:
-        """Make the call in a session, or in the default one."""
-        self.eval(feed_dict, session)
-
     def __repr__(self) -> str:
         return f"<tf.Tensor {self.name!r} shape={self.shape} dtype={getattr(self.dtype, 'name', None)}>"
 
     def __bool__(self) -> bool:
         raise OperatorNotAllowedInGraphError(
-            "a tensor of a graph has no value before Session.run: use tf.cond in place of `if`"
+            f"{self.name!r} is a tensor of a graph, which has no value before Session.run: use tf.cond in place of `if`"
+        )
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise NotImplementedError(
+            f"{self.name!r} is a tensor of a graph, which has no value for NumPy before Session.run: use a function of "
+            "tf, or tf.py_func"
         )
 
     def __iter__(self) -> Iterator[Any]:
@@ -261,6 +301,42 @@ class GraphTensor:
         return GraphTensor(operator.getitem, (self, key), name="strided_slice")
 
     __hash__ = object.__hash__
+
+
+class Operation(GraphTensor):
+    """A call that is made for what it does. A run has None in its place."""
+
+    _ending = ""
+
+    def __init__(self, inputs: Any = (), name: str | None = None) -> None:
+        super().__init__(_nothing, (inputs,), name=name, spec=(None, None))
+        self._op = self
+        self.outputs: list[GraphTensor] = []
+
+    @classmethod
+    def of(cls, tensor: GraphTensor) -> Operation:
+        """That of a tensor. It is there already, under the tensor's name, and so nothing is added to the graph."""
+        made = object.__new__(cls)
+        made.function, made.args, made.kwargs = _nothing, (tensor,), {}
+        made.graph, made.control_inputs, made.name = tensor.graph, [], tensor.name.removesuffix(":0")
+        made._spec, made._op, made.outputs = (None, None), made, [tensor]
+        return made
+
+    @property
+    def type(self) -> str:
+        """What is called."""
+        return (self.outputs[0] if self.outputs else self).function.__name__.strip("_")
+
+    def run(self, feed_dict: Any = None, session: Any = None) -> None:
+        """Make the call in a session, or in the default one."""
+        self.eval(feed_dict, session)
+
+    def __repr__(self) -> str:
+        return f"<tf.Operation {self.name!r} type={self.type}>"
+
+
+def _nothing(*_: Any) -> None:
+    return None
 
 
 def _operator(name: str) -> Any:

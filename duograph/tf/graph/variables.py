@@ -9,7 +9,7 @@ import duograph.torch as torch
 from .. import dtypes
 from ..errors import FailedPreconditionError
 from ..tensors import convert_to_tensor
-from .symbolic import GraphTensor, get_default_graph, replaced, running
+from .symbolic import GraphTensor, control_dependencies, get_default_graph, replaced, running
 
 GLOBAL, TRAINABLE, LOCAL = "variables", "trainable_variables", "local_variables"
 
@@ -31,12 +31,13 @@ class GraphVariable(GraphTensor):
         initial = initial_value() if callable(initial_value) else initial_value
         self.trainable = trainable is not False
         self._dtype = None if dtype is None else dtypes.as_dtype(dtype)
-        super().__init__(_content, (), name=name or "Variable")
-        self.control_inputs = []
+        with control_dependencies(None):
+            super().__init__(_content, (), name=name or "Variable")
         self.initial_value = initial
         for collection in collections or [GLOBAL] + [TRAINABLE] * self.trainable:
             get_default_graph().add_to_collection(collection, self)
-        self.initializer = Assign(self, initial, "initializer")
+        with control_dependencies(None), self.graph.name_scope(f"{self.name[:-2]}/"):
+            self.initializer = Assign(self, initial, "Assign").op
 
     def _described(self) -> tuple[Any, Any]:
         if self._spec is None:

@@ -140,7 +140,7 @@ def hvp(
 
     def slope(*arguments: Tensor) -> Tensor:
         found = transforms.grad(lambda *x: _scalar("hvp", func(*x)), tuple(range(len(given))))(*arguments)
-        return sum((s * d).sum() for s, d in zip(found, directions, strict=True))  # type: ignore[return-value]
+        return sum((s * d).sum() for s, d in zip(found, directions, strict=True))
 
     with enable_grad():
         products = transforms.grad(slope, tuple(range(len(given))))(*given)

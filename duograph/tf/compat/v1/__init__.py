@@ -17,9 +17,9 @@ from ...graph import (
     Graph,
     GraphTensor,
     InteractiveSession,
+    Operation,
     Session,
     control_dependencies,
-    dispatch,
     get_default_graph,
     get_default_session,
     is_building,
@@ -29,15 +29,12 @@ from ...graph.dispatch import cond, while_loop
 from ...graph.gradients import gradients
 from ...graph.symbolic import reset_default_graph
 from ...graph.variables import GLOBAL, LOCAL, TRAINABLE, GraphVariable
-from . import layers, losses, nn, train
+from . import layers, losses, metrics, nn, summary, train
 from .operations import *
 from .operations import group
 from .scopes import AUTO_REUSE, get_variable, get_variable_scope, variable_scope
 
-dispatch.install()
-
 name_scope: Any
-Operation = GraphTensor
 Variable = GraphVariable
 
 
@@ -93,7 +90,7 @@ def executing_eagerly() -> bool:
 def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> GraphTensor:
     """A tensor that each run must feed."""
     made = GraphTensor(_fed, (), name=name or "Placeholder", spec=(_shape(shape), dtypes.as_dtype(dtype)))
-    made.is_placeholder = True  # type: ignore[attr-defined]
+    made.is_placeholder = True
     return made
 
 
@@ -135,16 +132,16 @@ def local_variables(scope: str | None = None) -> list[GraphVariable]:
 all_variables = global_variables
 
 
-def global_variables_initializer() -> GraphTensor:
+def global_variables_initializer() -> Operation:
     """An operation that gives all variables their initial values."""
     return variables_initializer(global_variables())
 
 
-def local_variables_initializer() -> GraphTensor:
+def local_variables_initializer() -> Operation:
     return variables_initializer(local_variables())
 
 
-def variables_initializer(var_list: Any, name: str = "init") -> GraphTensor:
+def variables_initializer(var_list: Any, name: str = "init") -> Operation:
     """An operation that gives these variables their initial values."""
     return group(*(v.initializer for v in var_list), name=name)
 

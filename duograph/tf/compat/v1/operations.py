@@ -8,7 +8,7 @@ import duograph.torch as torch
 
 from ... import dtypes, math, random
 from ... import tensors as _tensors
-from ...graph import GraphTensor, GraphVariable, control_dependencies
+from ...graph import GraphVariable, Operation, control_dependencies
 from ...graph.dispatch import deferring
 
 __all__ = [
@@ -123,19 +123,13 @@ def assign_sub(ref: GraphVariable, value: Any, use_locking: Any = None, name: An
     return ref.assign_sub(value, name=name)
 
 
-def _done(*_: Any) -> None:
-    return None
-
-
-def group(*inputs: Any, name: str | None = None) -> GraphTensor:
+def group(*inputs: Any, name: str | None = None) -> Operation:
     """An operation that runs others."""
     flat = [i for part in inputs for i in (part if isinstance(part, list | _TUPLE) else [part])]
-    made = GraphTensor(_done, (flat,), name=name or "group_deps", spec=(None, None))
-    made.is_operation = True  # type: ignore[attr-defined]
-    return made
+    return Operation(flat, name or "group_deps")
 
 
-def no_op(name: str | None = None) -> GraphTensor:
+def no_op(name: str | None = None) -> Operation:
     """An operation that does nothing, after what it depends on."""
     return group(name=name or "NoOp")
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ... import summary as _summary
+from ...dtypes import string
 from ...errors import DataLossError
 from ...graph import GraphTensor, get_default_graph
 from ...tensors import convert_to_tensor
 from ...text import StringTensor
 from ...wire import field, fields
-from ...dtypes import string
 
 __all__ = ["FileWriter", "Summary", "histogram", "merge", "merge_all", "scalar"]
 
@@ -35,7 +35,7 @@ class Summary:
     def __init__(self, value: Iterable[Value] = ()) -> None:
         self.value = list(value)
 
-    def SerializeToString(self) -> bytes:  # noqa: N802 - the name protocol buffers have for it
+    def SerializeToString(self) -> bytes:
         return b"".join(value._bytes() for value in self.value)
 
 

@@ -14,7 +14,7 @@ from duograph.checkpoint.safetensors import load_file, save_file
 from duograph.graph.errors import ArgumentError
 
 from ...errors import DataLossError, NotFoundError
-from ...graph import GraphTensor, GraphVariable, get_default_graph
+from ...graph import GraphTensor, GraphVariable, Operation, get_default_graph
 from ...graph.dispatch import deferring
 from ...graph.gradients import gradients
 from ...graph.symbolic import replaced
@@ -119,19 +119,18 @@ class Optimizer:
         return shared
 
 
-class _Step(GraphTensor):
+class _Step(Operation):
     """One step of an optimiser: all gradients are there before the first variable changes."""
 
     is_stateful = True
-    is_operation = True
 
     def __init__(self, optimizer: Optimizer, pairs: Any, state: Any, shared: Any, counter: Any, name: str) -> None:
         self.optimizer, self.state, self.shared, self.counter = optimizer, state, shared, counter
         self.variables = [v for _g, v in pairs]
-        super().__init__(_stepped, ([g for g, _v in pairs], optimizer._rate), name=name, spec=(None, None))
+        super().__init__(([g for g, _v in pairs], optimizer._rate), name)
 
     def call(self, session: Any, value_of: Any) -> Any:
-        given, rate = replaced(self.args, value_of)
+        given, rate = replaced(self.args[0], value_of)
         shared = [session.content(s).detach() for s in self.shared]
         changes: list[Any] = []
         with torch.no_grad():
@@ -146,10 +145,6 @@ class _Step(GraphTensor):
                 changes.append((self.counter, session.content(self.counter) + 1))
             for variable, value in changes:
                 session.set_content(variable, value)
-
-
-def _stepped() -> Any:
-    raise AssertionError("a step is made by a session")
 
 
 class GradientDescentOptimizer(Optimizer):
