@@ -130,7 +130,7 @@ def check_put(
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("dtype", dtypes.ALL, ids=lambda d: d.name)
+@pytest.mark.parametrize("dtype", dtypes.REAL, ids=lambda d: d.name)
 def test_put_in_every_dtype(dtype: DType, mode: str) -> None:
     check_put(dtype, dtypes.int64, mode, 2, 7, 37, 19)
 
@@ -424,7 +424,7 @@ import sys
 sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
 from duograph.graph import dtype as dtypes
 from tests import test_codegen_index as t
-for dtype in dtypes.ALL:
+for dtype in dtypes.REAL:
     for mode in ("add", "maximum"):
         t.check_put(dtype, dtypes.int64, mode, 2, 7, 37, 19)
 t.check_put_along(dtypes.float16, dtypes.int32, "multiply", (3, 5, 7), (2, 11, 7), 1)

@@ -22,7 +22,7 @@ from duograph.codegen.emitter import Arg, Module
 from duograph.codegen.operands import Reg
 from duograph.codegen.plan import Failure
 from duograph.graph.dtype import (
-    ALL,
+    REAL,
     DType,
     bfloat16,
     bool_,
@@ -69,12 +69,8 @@ class Case:
         return make(self.op, *inputs, **dict(self.attributes))
 
 
-REAL = [d for d in ALL if not d.is_complex]
-"""What kernels know of: complex numbers are compiled as pairs of these."""
-
-
 def cases(op: Primitive) -> Iterator[Case]:
-    """Every call on real numbers that the primitive's rule admits."""
+    """Every call on real numbers that the primitive's rule admits: complex ones are compiled as pairs of them."""
     attributes: list[dict[str, Any]] = [{"dtype": d} for d in REAL] if "dtype" in op.attributes else [{}]
     if "order" in op.attributes:
         attributes = [{"order": n} for n in (1, 2, 5)]

@@ -215,7 +215,7 @@ def test_errors() -> None:
     ("name", "instead"),
     [
         ("saved_model", "load_model"),
-        ("Session", "read the result"),
+        ("Session", "compat.v1.Session"),
         ("reduce_meen", "reduce_mean"),
         ("lite", "not written"),
     ],

@@ -92,7 +92,8 @@ def _limits(dtype: DType) -> Any:
 COMPLEX = (complex64, complex128)
 FLOATING = (float16, bfloat16, float32, float64)
 INTEGRAL = (uint8, uint16, uint32, uint64, int8, int16, int32, int64)
-ALL = (bool_, *INTEGRAL, *FLOATING, *COMPLEX)
+REAL = (bool_, *INTEGRAL, *FLOATING)
+ALL = (*REAL, *COMPLEX)
 BY_NAME = {d.name: d for d in ALL}
 BY_NUMPY = {d.numpy: d for d in ALL}
 SIGNED_BY_SIZE = {1: int8, 2: int16, 4: int32, 8: int64}

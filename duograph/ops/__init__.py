@@ -26,6 +26,7 @@ from . import (
     sorting,
     special,
     statistics,
+    variates,
 )
 from .define import FUNCTIONS
 

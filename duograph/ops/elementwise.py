@@ -158,6 +158,7 @@ for _name, _operation, _doc, _to, *_aliases in (
     ("fmod", P["fmod"], "Remainder with the sign of the dividend.", None),
     ("remainder", P["remainder"], "Remainder with the sign of the divisor.", None),
     ("floor_divide", P["floor_divide"], "The quotient, rounded down.", None),
+    ("gcd", P["gcd"], "The greatest common divisor of whole numbers.", None),
     ("eq", P["equal"], "True where equal.", None),
     ("ne", P["not_equal"], "True where different.", None, "not_equal"),
     ("lt", P["less"], "True where less.", None, "less"),
@@ -189,6 +190,7 @@ _of_two("logical_or", "True where one is nonzero.", lambda x, y: _truth(x) | _tr
 _of_two("logical_xor", "True where just one is nonzero.", lambda x, y: _truth(x) ^ _truth(y))
 _of_two("fmax", "The larger; a number wins over NaN.", lambda x, y: _ignoring_nan(g.maximum, x, y))
 _of_two("fmin", "The smaller; a number wins over NaN.", lambda x, y: _ignoring_nan(g.minimum, x, y))
+_of_two("lcm", "The least common multiple of whole numbers.", lambda x, y: _lcm(x, y))
 _of_two("hypot", "sqrt(x² + y²).", lambda x, y: g.sqrt(x * x + y * y), to_float)
 _of_two("logaddexp", "log(exp(x) + exp(y)).", lambda x, y: logaddexp_stable(x, y), to_float)
 _of_two("xlogy", "x log(y), 0 where x is 0.", lambda x, y: _xlogy(x, y), to_float)
@@ -218,6 +220,11 @@ def logaddexp_stable(x: Node, y: Node) -> Node:
 def _xlogy(x: Node, y: Node) -> Node:
     zero = g.equal(x, 0) & g.equal(y, y)
     return g.select(zero, 0, x * g.log(g.select(zero, 1, y)))
+
+
+def _lcm(x: Node, y: Node) -> Node:
+    multiple = g.floor_divide(x, g.select(g.equal(x, 0) & g.equal(y, 0), 1, g.apply("gcd", x, y))) * y
+    return absolute(multiple)
 
 
 def _scaled(name: str, sign: int) -> Any:

@@ -295,7 +295,8 @@ class Native:
             if self._to_prepare:
                 self._prepared = contents
         finally:
-            _arenas.give(arena)
+            if self._has_run or arena.nbytes <= LARGEST_SPARE:
+                _arenas.give(arena)
         self._has_run = True
         return outputs
 

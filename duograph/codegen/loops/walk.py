@@ -17,7 +17,7 @@ COSTLY = frozenset(
     (
         "exp", "expm1", "log", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh",
         "asinh", "acosh", "atanh", "erf", "erfinv", "lgamma", "digamma", "polygamma", "power", "atan2",
-        "floor_divide", "remainder", "fmod", "gather",
+        "floor_divide", "remainder", "fmod", "gcd", "gather",
     )
 )  # fmt: skip
 """Instructions that are worth keeping in memory rather than repeating."""

@@ -1,4 +1,4 @@
-"""Division with a whole quotient, and what it leaves.
+"""Division with a whole quotient, what it leaves, and common divisors.
 
 Quotients are rounded down by `floor_divide` and `remainder`, towards zero by `fmod`.
 """
@@ -79,4 +79,23 @@ def _float_division(call: Call) -> tuple[Reg, Reg]:
     return whole, f.select(by_zero, rest, left)
 
 
-OPERATIONS: dict[str, Operation] = {"floor_divide": _floor_divide, "remainder": _remainder, "fmod": _fmod}
+def _gcd(call: Call) -> Reg:
+    """The greatest common divisor, by Euclid's remainders of the magnitudes, which are unsigned."""
+    f, (x, y) = call.f, call.args
+    if call.dtype.signed:
+        x, y = (f.select(f.compare("lt", z, 0), f.const(z.type, 0) - z, z) for z in (x, y))
+    with f.while_([x, y], name="gcd", names=["large", "small"]) as loop:
+        large, small = loop.carried
+        more = f.ne(small, 0)
+        some = more
+        if types.lanes(x.type) > 1:
+            some = f.intrinsic("vector.reduce.or", more, returns="i1", overload=(more.type,))
+        loop.test(some)
+        rest = f.binary("urem", large, f.select(more, small, 1))  # of 0, the processor would trap
+        loop.yield_(f.select(more, small, large), f.select(more, rest, 0))
+    return loop.results[0]
+
+
+OPERATIONS: dict[str, Operation] = {
+    "floor_divide": _floor_divide, "remainder": _remainder, "fmod": _fmod, "gcd": _gcd
+}  # fmt: skip

@@ -155,6 +155,7 @@ _binary(
     binary_samples((0.2, 3), (-2, 3)),
     torch=lambda torch, x, y: torch.pow(x, y),
 )
+_binary("gcd", np.gcd, None, integer_pairs(-60, 60), dtype=same_dtype("int"))
 _binary("maximum", np.maximum, _choice_gradient(lambda x, y: x < y), dtype=ordered, exact=True)
 _binary("minimum", np.minimum, _choice_gradient(lambda x, y: y < x), dtype=ordered, exact=True)
 _binary(

@@ -8,7 +8,10 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from ..structure import flatten
+from .. import control
+from ..dtypes import as_dtype
+from ..structure import flatten, pack_like
+from ..text import is_text
 from .symbolic import GraphTensor, is_building, replaced
 from .variables import GraphVariable
 
@@ -40,14 +43,37 @@ _NOT_OPERATIONS = {
 }
 
 
+_ON_HOST = {f"duograph.tf.{room}" for room in ("gfile", "host", "io", "lookup", "parsing", "strings")}
+"""Modules of functions that Python calls anew in each run: they work on strings and files."""
+
+_LABELS = {
+    "argmax": "ArgMax", "argmin": "ArgMin", "constant": "Const", "logical_and": "LogicalAnd", "matmul": "MatMul",
+    "reduce_max": "Max", "reduce_mean": "Mean", "reduce_min": "Min", "reduce_prod": "Prod", "reduce_sum": "Sum",
+}  # fmt: skip
+_LOWER = set(["concat", "one_hot", "ones", "ones_like", "range", "split", "stack", "strided_slice", "transpose", "unstack", "zeros", "zeros_like"])
+
+
+def _label(name: str) -> str:
+    """What a call of the function is named in a graph, unless the program says otherwise."""
+    name = name.strip("_")
+    if name in _LOWER or name.startswith("random"):
+        return name
+    return _LABELS.get(name) or "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
 def deferring(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function`, which becomes a call of the graph where one is being built."""
+
+    label = _label(function.__name__)
+    on_host = function.__module__ in _ON_HOST
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         if is_building() or any(isinstance(x, GraphTensor) for x in flatten((args, kwargs))):
-            name = kwargs.pop("name", None)
-            return GraphTensor(function, args, kwargs, name=name)
+            name = kwargs.pop("name", None) or label
+            made = GraphTensor(function, args, kwargs, name=name)
+            made.is_host = on_host or (label == "Const" and is_text(args[0] if args else kwargs["value"]))
+            return made
         return function(*args, **kwargs)
 
     call.__duograph_deferring__ = True  # type: ignore[attr-defined]
@@ -57,22 +83,35 @@ def deferring(function: Callable[..., Any]) -> Callable[..., Any]:
 @functools.cache
 def install() -> None:
     """From now on the functions of `tf`, `tf.math`, `tf.nn`, ... look whether a graph is being built."""
-    from .. import control, variable
+    from .. import variable
 
     for room in map(importlib.import_module, _ROOMS):
-        for name, function in list(vars(room).items()):
-            if (
-                isinstance(function, FunctionType)
-                and not name.startswith("_")
-                and name not in _NOT_OPERATIONS
-                and function.__module__.startswith("duograph.")
-                and not hasattr(function, "__duograph_deferring__")
-            ):
-                setattr(room, name, deferring(function))
+        install_in(room)
     face = importlib.import_module("duograph.tf")
-    for name, graph_form in (("cond", cond), ("while_loop", while_loop)):
-        setattr(face, name, _either(getattr(control, name), graph_form))
+    for form in (cond, while_loop, numpy_function, py_function):
+        setattr(face, form.__name__, _either(getattr(control, form.__name__), form))
+    known_before = face.is_tensor
+    face.is_tensor = lambda x: isinstance(x, GraphTensor) or known_before(x)
     variable.in_graph = lambda args, kwargs: GraphVariable(*args, **kwargs) if is_building() else None
+
+
+def install_in(room: Any) -> None:
+    """The same for one module."""
+    for name, function in list(vars(room).items()):
+        setattr(room, name, deferred(name, function))
+
+
+def deferred(name: str, thing: Any) -> Any:
+    """What stands under a name of a module: functions of the face that are operations become deferring ones."""
+    if (
+        isinstance(thing, FunctionType)
+        and not name.startswith("_")
+        and name not in _NOT_OPERATIONS
+        and thing.__module__.startswith("duograph.")
+        and not hasattr(thing, "__duograph_deferring__")
+    ):
+        return deferring(thing)
+    return thing
 
 
 def _either(eager: Callable[..., Any], graph_form: Callable[..., Any]) -> Callable[..., Any]:
@@ -90,6 +129,9 @@ class Cond(GraphTensor):
 
     def __init__(self, pred: Any, branches: tuple[Any, Any], name: str | None) -> None:
         super().__init__(_cond, (pred, *branches), name=name or "cond")
+
+    def needs(self) -> list[GraphTensor]:
+        return [t for t in self.args[:1] if isinstance(t, GraphTensor)] + self.control_inputs
 
     def call(self, session: Any, value_of: Any) -> Any:
         pred, if_true, if_false = self.args
@@ -114,8 +156,8 @@ class While(GraphTensor):
     def __init__(self, variables: list[Any], condition: Any, body: Any, limit: Any, name: str | None) -> None:
         self.variables = [GraphTensor(_cond, (), name="loop_variable", spec=_spec(v)) for v in variables]
         self.condition = condition(*self.variables)
-        result = body(*self.variables)
-        self.results = list(result) if isinstance(result, tuple | list) else [result]
+        self.form = body(*self.variables)
+        self.results = flatten(self.form)
         inner = self._inside()
         outside = [i for t in inner for i in t.inputs() if i not in inner and i not in self.variables]
         super().__init__(_cond, (variables, outside, limit), name=name or "while")
@@ -179,7 +221,31 @@ def while_loop(
     """`tf.while_loop` in a graph."""
     loop = While(list(loop_vars), cond, body, maximum_iterations, name)
     parts = [GraphTensor(_part, (loop, k), name="exit", spec=v._spec) for k, v in enumerate(loop.variables)]
-    return parts[0] if len(parts) == 1 else parts
+    return pack_like(loop.form, parts)
+
+
+def numpy_function(func: Any, inp: Any, Tout: Any, stateful: bool = True, name: str | None = None) -> Any:
+    """`tf.numpy_function` in a graph: Python calls it anew in each run."""
+    return _host_call(control.numpy_function, func, inp, Tout, name)
+
+
+def py_function(func: Any = None, inp: Any = None, Tout: Any = None, name: str | None = None) -> Any:
+    """`tf.py_function` in a graph: Python calls it anew in each run."""
+    return _host_call(control.py_function, func, inp, Tout, name)
+
+
+def _host_call(call: Any, func: Any, inp: Any, Tout: Any, name: str | None) -> Any:
+    several = isinstance(Tout, list | tuple)
+    made = GraphTensor(
+        call, (func, list(inp), Tout), name=name or "PyFunc", spec=(None, None if several else as_dtype(Tout))
+    )
+    made.is_host = True
+    if not several:
+        return made
+    parts = [GraphTensor(_part, (made, k), name="PyFunc", spec=(None, as_dtype(d))) for k, d in enumerate(Tout)]
+    for part in parts:
+        part.is_host = True
+    return parts
 
 
 def _part(parts: Any, place: int) -> Any:

@@ -16,7 +16,7 @@ from ..tensors import Tensor, convert_to_tensor
 from ..text import StringTensor
 from ..variable import Variable
 from .gradients import Gradients
-from .symbolic import Graph, GraphTensor, building, get_default_graph, running
+from .symbolic import Graph, GraphTensor, Operation, building, get_default_graph, in_order, running
 from .variables import GraphVariable, uninitialized
 
 _default: list[Session] = []
@@ -80,23 +80,63 @@ class Session:
             raise RuntimeError("Attempted to use a closed Session.")
         flat: list[GraphTensor] = []
         form = self._form(fetches, flat)
-        feeds = {self._tensor(key): value for key, value in (feed_dict or {}).items()}
+        feeds = {self._feedable(key): value for key, value in (feed_dict or {}).items()}
         values = [self._fed(tensor, value) for tensor, value in feeds.items()]
         key = tuple(map(id, flat)), tuple(map(id, feeds))
         program = self._programs.get(key)
         if program is None:
-            program = self._programs[key] = self._program(flat, list(feeds))
+            program, lasting = self._program(flat, list(feeds))
+            if lasting:
+                self._programs[key] = program
         with running():
             results = program(*values)
         arrays = [_as_array(fetch, result) for fetch, result in zip(flat, results, strict=True)]
         return form(arrays)
 
-    def _program(self, fetches: list[GraphTensor], feeds: list[GraphTensor]) -> Callable[..., Any]:
-        needed = _needed(fetches, set(feeds))
+    def _program(self, fetches: list[GraphTensor], feeds: list[GraphTensor]) -> tuple[Callable[..., Any], bool]:
+        """What a run does with the values of the feeds, and whether it is the same in later runs."""
+        given = set(feeds)
+        needed = in_order(fetches, given.__contains__)
+        _check_fed(needed, given)
+        touched = {getattr(t, "variable", t) for t in needed}
+        if any(isinstance(t, GraphVariable) and t not in self._contents for t in touched):
+            return self._step(fetches, feeds), False  # it makes variables, or fails
+        host = _dependents(needed, lambda t: t.is_host)
+        if not host:
+            return compile(self._step(fetches, feeds)), True
+        if any(t.is_stateful or isinstance(t, Gradients) for t in host):
+            return self._step(fetches, feeds), True
+        # Python's part follows what is compiled, and has the values that it needs from there
+        ours = [t for t in needed if t in host and t not in given]
+        between = {i for t in ours for i in t.needs() if i not in ours} | {f for f in fetches if f not in ours}
+        first = [t for t in needed if t in between and t not in given]
+        numeric = [f for f in feeds if f not in host]
+        compiled = compile(self._step(first, numeric))
+
+        def run(*values: Any) -> list[Any]:
+            made = dict(zip(feeds, values, strict=True))
+            made.update(zip(first, compiled(*(made[f] for f in numeric)), strict=True))
+
+            def value_of(tensor: GraphTensor) -> Any:
+                if tensor not in made:
+                    made[tensor] = tensor.call(self, value_of)
+                return made[tensor]
+
+            for tensor in ours:
+                value_of(tensor)
+            return [made[f] for f in fetches]
+
+        return run, True
+
+    def _step(self, fetches: list[GraphTensor], feeds: list[GraphTensor]) -> Callable[..., list[Any]]:
+        """The calls that the fetches need, as a function of the values of the feeds."""
+        given = set(feeds)
+        needed = in_order(fetches, given.__contains__)
         gradients = [t for t in needed if isinstance(t, Gradients)]
         watched = {x for g in gradients for x in g.sources if not isinstance(x, GraphVariable)}
-        changing = _stateful(needed)
-        order = [f for f in fetches if f not in changing] + [f for f in fetches if f in changing]
+        changing = _dependents(needed, lambda t: t.is_stateful)
+        before = in_order([f for f in fetches if f not in changing], given.__contains__)
+        order = before + [t for t in needed if t not in set(before)]
 
         def step(*values: Any) -> list[Any]:
             made: dict[GraphTensor, Any] = {}
@@ -106,8 +146,8 @@ class Session:
             def value_of(tensor: GraphTensor) -> Any:
                 if tensor in made:
                     return made[tensor]
-                for before in tensor.control_inputs:
-                    value_of(before)
+                for earlier in tensor.control_inputs:
+                    value_of(earlier)
                 if isinstance(tensor, GraphVariable):
                     return self.content(tensor)  # each use reads anew
                 value = tensor.call(self, value_of)
@@ -115,23 +155,28 @@ class Session:
                 return made[tensor]
 
             with torch.set_grad_enabled(bool(gradients)):
-                for fetch in order:
-                    value_of(fetch)
+                for tensor in order:  # not by recursion: graphs are deep
+                    value_of(tensor)
                 return [_detached(value_of(f)) for f in fetches]
 
-        variables = [t if isinstance(t, GraphVariable) else getattr(t, "variable", None) for t in needed]
-        creates = any(v is not None and v not in self._contents for v in variables)
-        numeric = all(getattr(f.dtype, "name", "") != "string" for f in feeds)
-        return step if creates or not numeric else compile(step)
+        return step
 
-    def _tensor(self, thing: Any) -> GraphTensor:
-        if isinstance(thing, str):
-            return self.graph.get_tensor_by_name(thing if ":" in thing else f"{thing}:0")
-        if not isinstance(thing, GraphTensor):
-            raise TypeError(f"Session.run expected tensors and operations of a graph. Received: {type(thing).__name__}")
-        if thing.graph is not self.graph:
-            raise ValueError(f"{thing.name} is not an element of the graph of this session")
-        return thing
+    def _fetched(self, thing: Any) -> GraphTensor:
+        try:
+            return self.graph.as_graph_element(thing)
+        except TypeError as error:
+            raise TypeError(f"Fetch argument {thing!r} has invalid type {type(thing)}. ({error})") from error
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"Fetch argument {thing!r} cannot be interpreted as a Tensor. ({error.args[0]})") from error
+
+    def _feedable(self, thing: Any) -> GraphTensor:
+        try:
+            found = self.graph.as_graph_element(thing)
+        except (KeyError, TypeError, ValueError) as error:
+            raise TypeError(f"Cannot interpret feed_dict key as Tensor: {error.args[0]}") from error
+        if isinstance(found, Operation):
+            raise TypeError(f"Cannot interpret feed_dict key as Tensor: {thing!r} is an operation")
+        return found
 
     def _form(self, fetches: Any, flat: list[GraphTensor]) -> Callable[[list[Any]], Any]:
         """Append the tensors of `fetches` to `flat`. Returns what puts values in their places."""
@@ -143,7 +188,7 @@ class Session:
             make: Any = (lambda v: type(fetches)(*v)) if hasattr(fetches, "_fields") else type(fetches)
             return lambda values: make([item(values) for item in items])
         place = len(flat)
-        flat.append(self._tensor(fetches))
+        flat.append(self._fetched(fetches))
         return lambda values: values[place]
 
     @staticmethod
@@ -202,27 +247,21 @@ class InteractiveSession(Session):
         super().close()
 
 
-def _needed(fetches: list[GraphTensor], given: set[GraphTensor]) -> list[GraphTensor]:
-    found: dict[GraphTensor, None] = {}
-    waiting = list(fetches)
-    while waiting:
-        tensor = waiting.pop()
-        if tensor not in found and tensor not in given:
-            found[tensor] = None
-            waiting += tensor.inputs() + tensor.control_inputs
-    for tensor in found:
-        if getattr(tensor, "is_placeholder", False):
+def _check_fed(needed: list[GraphTensor], given: set[GraphTensor]) -> None:
+    for tensor in needed:
+        if tensor.is_placeholder and tensor not in given:
             raise InvalidArgumentError(
-                f"You must feed a value for placeholder tensor {tensor.name[:-2]!r} of shape {tensor.shape}"
+                f"You must feed a value for placeholder tensor {tensor.name[:-2]!r} with dtype {tensor.dtype.name} and "
+                f"shape {tensor.shape}"
             )
-    return list(found)
 
 
-def _stateful(needed: list[GraphTensor]) -> set[GraphTensor]:
-    """Those that change variables, or wait for such."""
-    found = {t for t in needed if t.is_stateful}
-    while more := [t for t in needed if t not in found and any(i in found for i in t.inputs() + t.control_inputs)]:
-        found.update(more)
+def _dependents(needed: list[GraphTensor], begins: Callable[[GraphTensor], bool]) -> set[GraphTensor]:
+    """Those for which `begins`, and those that need such."""
+    found: set[GraphTensor] = set()
+    for tensor in needed:  # arguments come before what needs them
+        if begins(tensor) or any(i in found for i in tensor.inputs() + tensor.control_inputs):
+            found.add(tensor)
     return found
 
 
@@ -241,7 +280,7 @@ def _detached(value: Any) -> Any:
 
 
 def _as_array(fetch: GraphTensor, value: Any) -> Any:
-    if getattr(fetch, "is_operation", False):
+    if isinstance(fetch, Operation):
         return None
     if isinstance(value, list | tuple):
         return [_as_array(fetch, v) for v in value]

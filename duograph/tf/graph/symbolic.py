@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -79,7 +79,7 @@ class Graph:
 
     def get_operation_by_name(self, name: str) -> Operation:
         """Raises KeyError for a name that is not in the graph."""
-        found = self._by_name.get(name) or self._by_name.get(f"{name}:0")
+        found = self._by_name.get(name, self._by_name.get(f"{name}:0"))
         if found is None:
             raise KeyError(f"The name {name!r} refers to an Operation not in the graph.")
         return found.op
@@ -207,8 +207,10 @@ class GraphTensor:
         self.control_inputs = [t for t in _state.dependencies if t.graph is self.graph]
         label = name or getattr(function, "__name__", "op").strip("_")
         self.name = self.graph.unique_name(label) + self._ending
+        self.number: float = len(self.graph._by_name)  # arguments have smaller ones
         self.graph._by_name[self.name] = self
         self._spec = spec
+        self._stands_for = spec is not None
         self._op: Operation | None = None
 
     def _graph_of_inputs(self) -> Graph:
@@ -247,20 +249,37 @@ class GraphTensor:
 
     def _described(self) -> tuple[Any, Any]:
         if self._spec is None:
-            with running(), recording_apart(), torch.no_grad():
-                first, second = (sample(self, size, {}) for size in (2, 3))
+            ends = in_order([self], GraphTensor._is_sampled_alone)
+            unknown = [t for t in ends if t._spec is not None and t._spec[0] is None and t._spec[1] is not None]
+            try:
+                with running(), recording_apart(), torch.no_grad():
+                    first, second = (sample(self, size, {}) for size in (2, 3))
+            except Exception:
+                if not unknown:
+                    raise
+                return None, unknown[0]._spec[1]  # type: ignore[index]
             if not hasattr(first, "shape"):
-                self._spec = None, None
-            elif len(first.shape) != len(second.shape):
-                self._spec = None, first.dtype
-            else:
-                sizes = zip(first.shape, second.shape, strict=True)
-                self._spec = tuple(a if a == b else None for a, b in sizes), first.dtype
+                return None, None  # several results, or none
+            sizes = None
+            if len(first.shape) == len(second.shape) and not unknown:
+                sizes = tuple(a if a == b else None for a, b in zip(first.shape, second.shape, strict=True))
+            self._spec = sizes, first.dtype
         return self._spec
+
+    def _is_sampled_alone(self) -> bool:
+        """Whether any tensor of the shape serves as a sample: not where the values may be sizes of others."""
+        if self._spec is None:
+            return False
+        dtype = self._spec[1]
+        return self._stands_for or dtype is None or dtype.name == "bool" or not dtype.name.startswith(("int", "uint"))
 
     def inputs(self) -> list[GraphTensor]:
         """The tensors among the arguments."""
         return [a for a in _leaves((self.args, self.kwargs)) if isinstance(a, GraphTensor)]
+
+    def needs(self) -> list[GraphTensor]:
+        """What is computed before the call, whatever the values are."""
+        return self.inputs() + self.control_inputs
 
     def call(self, session: Any, value_of: Callable[[GraphTensor], Any]) -> Any:
         """Make the call in a session."""
@@ -319,7 +338,8 @@ class Operation(GraphTensor):
         made = object.__new__(cls)
         made.function, made.args, made.kwargs = _nothing, (tensor,), {}
         made.graph, made.control_inputs, made.name = tensor.graph, [], tensor.name.removesuffix(":0")
-        made._spec, made._op, made.outputs = (None, None), made, [tensor]
+        made._spec, made._stands_for, made._op, made.outputs = (None, None), True, made, [tensor]
+        made.number = tensor.number + 0.5
         return made
 
     @property
@@ -396,17 +416,34 @@ def replaced(structure: Any, value_of: Callable[[GraphTensor], Any]) -> Any:
     return structure
 
 
-def sample(tensor: GraphTensor, size: int, known: dict[int, Any]) -> Any:
+def in_order(fetches: Iterable[GraphTensor], ends: Callable[[GraphTensor], bool]) -> list[GraphTensor]:
+    """The fetches and all that they need, in the order of their calls; what those need for which `ends` is left out."""
+    found: set[GraphTensor] = set()
+    waiting = list(fetches)
+    while waiting:
+        tensor = waiting.pop()
+        if tensor not in found:
+            found.add(tensor)
+            waiting += [] if ends(tensor) else tensor.needs()
+    return sorted(found, key=lambda t: t.number)
+
+
+def sample(tensor: GraphTensor, size: int, known: dict[GraphTensor, Any]) -> Any:
     """A tensor of the shape and dtype of `tensor`, with `size` for each size that is not known."""
-    if id(tensor) not in known:
-        if tensor._spec is None:
-            made = tensor.call(None, lambda t: sample(t, size, known))
-        else:
-            shape, dtype = tensor._spec
-            sizes = [size if n is None else n for n in shape or ()]
-            if dtype is not None and dtype.name == "string":
-                made = StringTensor(np.full(sizes, b"", object))
-            else:
-                made = None if dtype is None else torch.ones(sizes, dtype=dtype)
-        known[id(tensor)] = made
-    return known[id(tensor)]
+    if tensor not in known:
+        for each in in_order([tensor], lambda t: t in known or t._is_sampled_alone()):
+            if each not in known:  # not by recursion: graphs are deep
+                known[each] = _sampled(each, size, known)
+    return known[tensor]
+
+
+def _sampled(tensor: GraphTensor, size: int, known: dict[GraphTensor, Any]) -> Any:
+    if tensor._spec is None or not tensor._is_sampled_alone():
+        return tensor.call(None, lambda t: sample(t, size, known))
+    shape, dtype = tensor._spec
+    sizes = [size if n is None else n for n in shape or ()]
+    if dtype is None:
+        return None
+    if dtype.name == "string":
+        return StringTensor(np.full(sizes, b"", object))
+    return torch.ones(sizes, dtype=dtype)

@@ -20,12 +20,13 @@ from ...graph import (
     Operation,
     Session,
     control_dependencies,
+    dispatch,
     get_default_graph,
     get_default_session,
     is_building,
     symbolic,
 )
-from ...graph.dispatch import cond, while_loop
+from ...graph.dispatch import cond, numpy_function, py_function, while_loop
 from ...graph.gradients import gradients
 from ...graph.symbolic import reset_default_graph
 from ...graph.variables import GLOBAL, LOCAL, TRAINABLE, GraphVariable
@@ -35,6 +36,10 @@ from .operations import group
 from .scopes import AUTO_REUSE, get_variable, get_variable_scope, variable_scope
 
 name_scope: Any
+_LATE = {"bitwise", "image", "io", "sets", "signal", "strings"}
+"""Modules whose functions are operations, which load when they are first used."""
+Summary = summary.Summary
+Tensor = GraphTensor
 Variable = GraphVariable
 
 
@@ -43,6 +48,10 @@ class GraphKeys:
 
     GLOBAL_VARIABLES, TRAINABLE_VARIABLES, LOCAL_VARIABLES = GLOBAL, TRAINABLE, LOCAL
     LOSSES, REGULARIZATION_LOSSES, UPDATE_OPS, SUMMARIES = "losses", "regularization_losses", "update_ops", "summaries"
+    GLOBAL_STEP = "global_step"
+
+
+py_func = numpy_function
 
 
 class ConfigProto:
@@ -188,4 +197,11 @@ def __getattr__(name: str) -> Any:
     """The names of `tf` that TensorFlow 1 has in the same form."""
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module("duograph.tf"), name)
+    if name in ("app", "flags", "gfile", "logging"):
+        found: Any = importlib.import_module(f"{__name__}.{name}")
+    else:
+        found = dispatch.deferred(name, getattr(importlib.import_module("duograph.tf"), name))
+        if name in _LATE:
+            dispatch.install_in(found)
+    globals()[name] = found
+    return found

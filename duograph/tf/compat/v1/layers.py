@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import duograph.torch as torch
@@ -128,8 +129,11 @@ def _normalized(
     if bool(training):
         axes = list(range(x.ndim - 1))
         mean, variance = x.mean(axes), x.var(axes, correction=0)
+        # as in TensorFlow's fused kernel, the average for images is of variances without bias
+        count = math.prod(x.shape[:-1])
+        unbiased = variance * (count / max(count - 1, 1)) if x.ndim == 4 else variance
         new_mean = momentum * new_mean + (1 - momentum) * mean
-        new_variance = momentum * new_variance + (1 - momentum) * variance
+        new_variance = momentum * new_variance + (1 - momentum) * unbiased
     made = (x - mean) * torch.rsqrt(variance + epsilon)
     made = made if gamma is None else made * gamma
     return (made if beta is None else made + beta), new_mean, new_variance

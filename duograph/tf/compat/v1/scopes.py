@@ -97,17 +97,25 @@ def get_variable(
     graph = get_default_graph()
     scope, known = get_variable_scope(), _state(graph)[1]
     whole = f"{scope.name}/{name}" if scope.name else name
+    sizes = None if shape is None else [int(n) for n in ([shape] if isinstance(shape, int) else shape)]
     if whole in known:
         if not scope.reuse:
             raise ValueError(f"Variable {whole} already exists, disallowed. Did you mean to set reuse=tf.AUTO_REUSE?")
+        there = known[whole]._described()[0]
+        if sizes is not None and there != tuple(sizes):
+            raise ValueError(
+                f"Trying to share variable {whole}, but specified shape {tuple(sizes)} and found shape {there}."
+            )
         return known[whole]
     if scope.reuse is True:
-        raise ValueError(f"Variable {whole} does not exist, or was not created with tf.get_variable().")
+        raise ValueError(
+            f"Variable {whole} does not exist, or was not created with tf.get_variable(). Did you mean to set "
+            "reuse=tf.AUTO_REUSE?"
+        )
     kind = dtypes.as_dtype(dtype or scope.dtype)
     make = scope.initializer if initializer is None else initializer
     if make is None:
         make = glorot_uniform if kind.is_floating_point else None
-    sizes = None if shape is None else [int(n) for n in ([shape] if isinstance(shape, int) else shape)]
     if isinstance(make, type):
         make = make()
     if make is None:

@@ -40,12 +40,13 @@ class Summary:
 
 
 def _recorded(name: str, tensor: Any, collections: Any, make: Callable[[str, Any], bytes]) -> GraphTensor:
-    tag = get_default_graph().unique_name(name)
+    tag = "/".join([*get_default_graph()._scopes, name])
 
     def summarized(value: Any) -> Any:
         return StringTensor(np.asarray(make(tag, convert_to_tensor(value)), object))
 
-    made = GraphTensor(summarized, (tensor,), name=f"{name}/summary", spec=((), string))
+    made = GraphTensor(summarized, (tensor,), name=tag, spec=((), string))
+    made.is_host = True
     for collection in [_SUMMARIES] if collections is None else collections:
         get_default_graph().add_to_collection(collection, made)
     return made
@@ -67,12 +68,14 @@ def histogram(name: str, values: Any, collections: Any = None, family: str | Non
 
 
 def _joined(*parts: Any) -> Any:
-    return StringTensor(np.asarray(b"".join(part.numpy().item() for part in parts), object))
+    return StringTensor(np.asarray(b"".join(part.numpy() for part in parts), object))
 
 
 def merge(inputs: Any, collections: Any = None, name: str | None = None) -> GraphTensor:
     """Several summaries as one."""
-    return GraphTensor(_joined, tuple(inputs), name=name or "Merge/MergeSummary", spec=((), string))
+    made = GraphTensor(_joined, tuple(inputs), name=name or "Merge/MergeSummary", spec=((), string))
+    made.is_host = True
+    return made
 
 
 def merge_all(key: str = _SUMMARIES, scope: str | None = None, name: str | None = None) -> GraphTensor | None:

@@ -15,15 +15,16 @@ from duograph.graph.errors import ArgumentError
 
 from ...errors import DataLossError, NotFoundError
 from ...graph import GraphTensor, GraphVariable, Operation, get_default_graph
-from ...graph.dispatch import deferring
 from ...graph.gradients import gradients
 from ...graph.symbolic import replaced
 from ...graph.variables import GLOBAL, TRAINABLE
+from . import schedules
+from .schedules import *
 
 __all__ = [
-    "AdagradOptimizer", "AdamOptimizer", "GradientDescentOptimizer", "MomentumOptimizer", "Optimizer",
-    "RMSPropOptimizer", "Saver", "create_global_step", "exponential_decay", "get_global_step",
-    "get_or_create_global_step", "latest_checkpoint",
+    "AdadeltaOptimizer", "AdagradOptimizer", "AdamOptimizer", "FtrlOptimizer", "GradientDescentOptimizer",
+    "MomentumOptimizer", "Optimizer", "RMSPropOptimizer", "Saver", "create_global_step", "get_global_step",
+    "get_or_create_global_step", "global_step", "latest_checkpoint", *schedules.__all__,
 ]  # fmt: skip
 
 
@@ -40,18 +41,13 @@ def create_global_step(graph: Any = None) -> Any:
     return made
 
 
+def global_step(sess: Any, global_step_tensor: Any) -> int:
+    """The count in a session."""
+    return int(sess.run(global_step_tensor))
+
+
 def get_or_create_global_step(graph: Any = None) -> Any:
     return get_global_step(graph) or create_global_step(graph)
-
-
-@deferring
-def exponential_decay(
-    learning_rate: Any, global_step: Any, decay_steps: Any, decay_rate: Any, staircase: bool = False, name: Any = None
-) -> Any:
-    """learning_rate · decay_rate ^ (global_step / decay_steps), the exponent rounded down with `staircase`."""
-    exponent = torch.as_tensor(global_step).to(torch.float32) / decay_steps
-    exponent = torch.floor(exponent) if staircase else exponent
-    return learning_rate * torch.pow(torch.tensor(float(decay_rate)), exponent)
 
 
 class Optimizer:
@@ -94,8 +90,9 @@ class Optimizer:
         pairs = [(g, v) for g, v in grads_and_vars if g is not None]
         if not pairs:
             raise ValueError("No gradients provided for any variable.")
+        shared = self._shared()
         state = {v: [self._slot(v, slot) for slot in self.slots] for _g, v in pairs}
-        return _Step(self, pairs, state, self._shared(), global_step, name or self.name)
+        return _Step(self, pairs, state, shared, global_step, name or self.name)
 
     def _slot(self, variable: GraphVariable, slot: str) -> GraphVariable:
         shape, dtype = variable._described()
@@ -202,7 +199,6 @@ class AdagradOptimizer(Optimizer):
 class RMSPropOptimizer(Optimizer):
     """Gradients divided by the root of the running mean of their squares, and then momentum."""
 
-    slots = ("rms", "momentum", "mean")
     name = "RMSProp"
 
     def __init__(
@@ -211,16 +207,65 @@ class RMSPropOptimizer(Optimizer):
     ) -> None:  # fmt: skip
         super().__init__(learning_rate, name)
         self._decay, self._momentum, self._epsilon, self._centered = decay, momentum, epsilon, centered
+        self.slots = ("rms", "mean", "momentum") if centered else ("rms", "momentum")
 
     def _initial(self, slot: str) -> float:
         return 1.0 if slot == "rms" else 0.0
 
     def update(self, variable: Any, gradient: Any, rate: Any, slots: Any, shared: Any) -> list[Any]:
-        square = self._decay * slots[0] + (1 - self._decay) * gradient**2
-        mean = self._decay * slots[2] + (1 - self._decay) * gradient if self._centered else slots[2]
-        spread = square - mean**2 if self._centered else square
-        step = self._momentum * slots[1] + rate * gradient * torch.rsqrt(spread + self._epsilon)
-        return [variable - step, square, step, mean]
+        square = spread = self._decay * slots[0] + (1 - self._decay) * gradient**2
+        means = []
+        if self._centered:
+            means = [self._decay * slots[1] + (1 - self._decay) * gradient]
+            spread = square - means[0] ** 2
+        step = self._momentum * slots[-1] + rate * gradient * torch.rsqrt(spread + self._epsilon)
+        return [variable - step, square, *means, step]
+
+
+class AdadeltaOptimizer(Optimizer):
+    """Gradients divided by the root of the running mean of their squares, times that of the steps."""
+
+    slots = ("accumulator", "updates")
+    name = "Adadelta"
+
+    def __init__(
+        self, learning_rate: Any = 0.001, rho: float = 0.95, epsilon: float = 1e-8, use_locking: bool = False,
+        name: str | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(learning_rate, name)
+        self._rho, self._epsilon = rho, epsilon
+
+    def update(self, variable: Any, gradient: Any, rate: Any, slots: Any, shared: Any) -> list[Any]:
+        square = self._rho * slots[0] + (1 - self._rho) * gradient**2
+        step = torch.sqrt(slots[1] + self._epsilon) * torch.rsqrt(square + self._epsilon) * gradient
+        return [variable - rate * step, square, self._rho * slots[1] + (1 - self._rho) * step**2]
+
+
+class FtrlOptimizer(Optimizer):
+    """Follow the regularised leader (McMahan et al., 2013): strong l1 makes weights exactly zero."""
+
+    slots = ("accumulator", "linear")
+    name = "Ftrl"
+
+    def __init__(
+        self, learning_rate: Any, learning_rate_power: float = -0.5, initial_accumulator_value: float = 0.1,
+        l1_regularization_strength: float = 0.0, l2_regularization_strength: float = 0.0, use_locking: bool = False,
+        name: str | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(learning_rate, name)
+        self._power, self._begin = learning_rate_power, initial_accumulator_value
+        self._l1, self._l2 = l1_regularization_strength, l2_regularization_strength
+
+    def _initial(self, slot: str) -> float:
+        return self._begin if slot == "accumulator" else 0.0
+
+    def update(self, variable: Any, gradient: Any, rate: Any, slots: Any, shared: Any) -> list[Any]:
+        square = slots[0] + gradient**2
+        scale = square ** (-self._power)
+        linear = slots[1] + gradient - (scale - slots[0] ** (-self._power)) / rate * variable
+        small = torch.abs(linear) <= self._l1
+        new = (torch.sign(linear) * self._l1 - linear) / (scale / rate + 2 * self._l2)
+        return [torch.where(small, torch.zeros_like(new), new), square, linear]
 
 
 class AdamOptimizer(Optimizer):
