@@ -14,7 +14,7 @@ from . import structure as nest
 from .array import *
 from .control import *
 from .dtypes import *
-from .function import Function, TensorSpec, function
+from .function import Function, TensorSpec, TypeSpec, function
 from .keras_import import allow as allow_on_keras
 from .linalg import einsum, eye, matmul, norm, tensordot
 from .missing import missing

@@ -15,10 +15,14 @@ from . import dtypes, structure
 from .errors import InvalidArgumentError
 from .tensors import Tensor, convert_to_tensor
 
-__all__ = ["Function", "TensorSpec", "function"]
+__all__ = ["Function", "TensorSpec", "TypeSpec", "function"]
 
 
-class TensorSpec:
+class TypeSpec:
+    """What describes a value that a function takes or a data set gives: the base of `TensorSpec`."""
+
+
+class TensorSpec(TypeSpec):
     """The shape (None: any size, or any shape) and dtype of a tensor."""
 
     def __init__(self, shape: Any = None, dtype: Any = dtypes.float32, name: str | None = None) -> None:

@@ -1,8 +1,8 @@
 """What is changed inside Keras, module by module.
 
-Each function here is called with a module of Keras just after it was executed. Only two kinds of thing are amended:
-places where Keras recognises PyTorch by the names of its modules, and places where its PyTorch backend makes a step
-wait for a value that our engine can leave in the graph.
+Each function here is called with a module of Keras just after it was executed. Only three kinds of thing are amended:
+places where Keras recognises PyTorch by the names of its modules, places where its PyTorch backend makes a step wait
+for a value that our engine can leave in the graph, and places where it asks for TensorFlow whatever its backend is.
 """
 
 from __future__ import annotations
@@ -80,6 +80,30 @@ def _datasets(module: ModuleType) -> None:
 def _callback(module: ModuleType) -> None:
     """Keras unwraps models that PyTorch distributes over devices: here there is one device and no such wrapper."""
     module.Callback.model = property(lambda self: self._model)
+
+
+@amends("keras.src.utils.module_utils")
+def _tensorflow(module: ModuleType) -> None:
+    """Preprocessing layers compute with TensorFlow's names for strings, tables and data sets on every backend."""
+    module.tensorflow = module.LazyModule("duograph.tf")
+
+
+@amends("keras.src.utils.numerical_utils")
+def _encoding(module: ModuleType) -> None:
+    """Rows of unequal length, and sparse results, are TensorFlow's alone: the way there counts them."""
+    encode = module.encode_categorical_inputs
+
+    def encode_categorical_inputs(
+        inputs: Any, output_mode: str, depth: int, dtype: Any, sparse: bool = False,
+        count_weights: Any = None, backend_module: Any = None,
+    ) -> Any:  # fmt: skip
+        if output_mode != "int" and (sparse or isinstance(inputs, module.tf_utils.tf.RaggedTensor)):
+            return module.tf_utils.tf_encode_categorical_inputs(
+                inputs, output_mode, depth, dtype, sparse=sparse, count_weights=count_weights
+            )
+        return encode(inputs, output_mode, depth, dtype, sparse, count_weights, backend_module)
+
+    _replace(module, encode_categorical_inputs)
 
 
 @amends("keras.src.backend.torch.random")

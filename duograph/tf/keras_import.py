@@ -34,10 +34,15 @@ ALLOWED = {"keras", "keras_hub", "keras_nlp", "keras_cv", "keras_rs", "keras_tun
 REPLACED = {
     "keras.src.backend.torch.trainer": "duograph.tf.trainer",
     "keras.src.tree.torchtree_impl": "duograph.tf.keras_tree",
+    "keras.src.backend.tensorflow": "keras.src.backend.torch",
 }
-"""Modules of Keras in whose place ours stand."""
-ALIASES = {"duograph.tf.keras": "keras._tf_keras.keras", "duograph.keras": "keras"}
-"""Our names for packages of Keras, so that `from duograph.tf.keras.layers import Dense` finds the one `Dense`."""
+"""Modules of Keras in whose place others stand. What is a tensor to one of its backends is one to the other here."""
+ALIASES = {
+    "duograph.tf.keras": "keras._tf_keras.keras",
+    "duograph.keras": "keras",
+    "keras.src.backend.tensorflow": "keras.src.backend.torch",
+}
+"""Other names for packages of Keras, so that `from duograph.tf.keras.layers import Dense` finds the one `Dense`."""
 
 _lock = threading.RLock()
 

@@ -360,14 +360,48 @@ def bincount(
     maxlength: int | None = None,
     dtype: Any = dtypes.int32,
     name: str | None = None,
+    axis: int | None = None,
+    binary_output: bool = False,
 ) -> Tensor:
-    """How often (or with what weight) each number 0, 1, 2, ... occurs."""
-    arr = convert_to_tensor(arr).to(dtypes.int64).reshape(-1)
-    counts = torch.bincount(
-        arr, None if weights is None else convert_to_tensor(weights).reshape(-1), minlength=minlength or 0
-    )
-    counts = counts if maxlength is None else counts[:maxlength]
-    return counts.to(dtypes.as_dtype(dtype)) if weights is None else counts
+    """How often (or with what weight) each number 0, 1, 2, ... occurs: of them all, or with `axis=-1` in each row.
+
+    Args:
+        arr: Integers; rows of them, (n, m) or ragged, where `axis` is -1.
+        weights: As many numbers, whose sums are counted in their dtype.
+        minlength: The least length of the result (along its last axis).
+        maxlength: The greatest: larger numbers are not counted.
+        binary_output: Whether to tell only which numbers occur, by 1 and 0.
+    """
+    if axis not in (None, 0, -1):
+        raise ValueError(f"bincount expected axis None, 0 or -1. Received: {axis}")
+    rows, row, numbers = _rows(arr, each=axis == -1)
+    weights = None if weights is None else _rows(weights)[2]
+    depth = max(minlength or 0, int(numbers.max()) + 1 if numbers.numel() else 0)
+    depth = depth if maxlength is None else min(depth, maxlength)
+    counted = numbers < depth
+    places = (row * depth + numbers)[counted]
+    counts = torch.bincount(places, None if weights is None else weights[counted], minlength=(rows or 1) * depth)
+    if binary_output:
+        counts = (torch.bincount(places, minlength=(rows or 1) * depth) > 0).to(dtypes.as_dtype(dtype))
+    elif weights is None:
+        counts = counts.to(dtypes.as_dtype(dtype))
+    else:
+        counts = counts.to(weights.dtype)
+    return counts if rows is None else counts.reshape(rows, depth)
+
+
+def _rows(arr: Any, each: bool = False) -> tuple[int | None, Any, Tensor]:
+    """How many rows there are (None: it is all one), the row of each number (0: the same), and the numbers."""
+    from .ragged import RaggedTensor
+
+    if isinstance(arr, RaggedTensor):
+        row = arr.value_rowids().to(dtypes.int64)
+        return (int(arr.nrows()), row, arr.flat_values) if each else (None, 0, arr.flat_values)
+    arr = convert_to_tensor(arr)
+    flat = arr.reshape(-1)
+    if not each or arr.ndim < 2:
+        return None, 0, flat
+    return arr.shape[0], torch.arange(arr.shape[0]).repeat_interleave(arr.shape[1]), flat
 
 
 def log_softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> Tensor:
