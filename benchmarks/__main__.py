@@ -10,12 +10,13 @@ from rich.console import Console
 
 from . import machine, runner
 from .frameworks import MODES, PEERS
+from .keras_programs import PROGRAMS
 from .kernels import KERNELS
 from .report import show, tables
 from .workloads import WORKLOADS
 
 WIDTH = 190  # of a table that goes into a file
-PARTS = ("training", "inference", "kernels", "installation")
+PARTS = ("training", "inference", "kernels", "keras", "installation")
 
 
 def _names(allowed: tuple[str, ...]) -> Any:
@@ -81,6 +82,11 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
             data["kernels"] = []
             for row in runner.kernels(chosen, frameworks, counts, effort, status.update):
                 data["kernels"].append(row)
+                keep()
+        if "keras" in arguments.parts:
+            for program in (p for p in PROGRAMS.values() if not arguments.only or p.name in arguments.only):
+                results = runner.keras(program, frameworks, arguments.threads, effort, status.update)
+                data.setdefault("keras", {})[program.name] = results
                 keep()
         if "installation" in arguments.parts:
             modules = [module for f in frameworks for module in runner.IMPORTS[f]]

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from .keras_programs import PROGRAMS
 from .measure import ENOUGH
-from .runner import IMPORTS, REFERENCE, Entrant, entrants, key
+from .runner import IMPORTS, KERAS_ENTRANTS, REFERENCE, Entrant, entrants, key
 from .workloads import WORKLOADS
 
 Results = Mapping[str, Any]
@@ -20,6 +21,7 @@ MEMORY_GOAL = 0.7  # of PyTorch's
 IMPORT_GOAL = 0.15  # seconds
 KERNEL_GOAL = 0.95  # of PyTorch's speed, on each shape
 STREAMING_GOAL = 0.85  # of a plain copy's bandwidth
+KERAS_GOALS = {"predict": 5.0, "call": 5.0, "first_fit": 1.0}  # times TensorFlow's speed; that of `fit` is by program
 OURS = "duograph"
 DISTURBED = "~: other processes disturbed nearly every sample; do not rely on the number"
 MET, MISSED, UNCLEAR = "yes", "no", "?"
@@ -85,6 +87,8 @@ def tables(data: Results) -> list[Table]:
         made.append(_inference(inference, racers))
     if rows := data.get("kernels"):
         made += [_contractions(rows), _streaming(rows)]
+    if keras := data.get("keras"):
+        made.append(_keras(keras))
     if installation := data.get("installation"):
         made.append(_installation(installation, data["frameworks"]))
     return [table for table in made if table.rows]
@@ -233,6 +237,36 @@ def _memory(training: Results, racers: Sequence[Entrant]) -> Table:
             ]
         table.rows.append([WORKLOADS[name].title, *cells])
     return table
+
+
+def _keras(keras: Results) -> Table:
+    """A row for each thing that is timed of each program."""
+    racers = [key(racer) for racer in KERAS_ENTRANTS]
+    table = Table(
+        "Keras programs beside TensorFlow; µs, median, but for the first call of fit (one step, once)",
+        ["program", *racers, "best peer / ours", "goal", "met"],
+    )
+    titles = {"fit": "a step of fit", "predict": "predict, 1 sample", "call": "model(x), 1 sample"}
+    for name, by_racer in keras.items():
+        program = PROGRAMS[name]
+        for what, title in {**titles, "first_fit": "first fit"}.items():
+            results = {who: _keras_result(result, what) for who, result in by_racer.items()}
+            cells = [_number(table, results.get(who), "median", microseconds) for who in racers]
+            best, ours = best_peer(results), results.get(f"{OURS} compile", {})
+            goal = KERAS_GOALS.get(what, program.goal)
+            ratio = best[1] / ours["median"] if best and _raced(ours) else None
+            verdict = _verdict(ratio >= goal, ours, results[best[0]]) if ratio and best else "–"
+            row = [f"{program.title}: {title}", *cells, _times(ratio) if ratio else "–", f"{goal:g}×", verdict]
+            table.rows.append(row)
+    return table
+
+
+def _keras_result(result: Results, what: str) -> Results:
+    """What stands of one thing that was timed: its summary, or why there is none."""
+    if "error" in result or "mismatch" in result:
+        return result
+    found = result.get(what, {})
+    return {"median": found} if isinstance(found, float) else found
 
 
 def _contractions(rows: Sequence[Results]) -> Table:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .frameworks import MODES
+from .keras_programs import RUNS, Program
 from .kernels import KERNELS, Kernel
 from .process import Worker, WorkerError
 from .race import Lane, race
@@ -20,6 +21,9 @@ from .workloads import WORKLOADS, Workload
 CHECKED_STEPS = 20
 TOLERANCE = 1e-3
 REFERENCE = ("torch", "eager")
+KERAS_ENTRANTS = (("duograph", "compile"), ("tensorflow", "graph"), ("tensorflow", "xla"))
+KERAS_REFERENCE = ("tensorflow", "graph")
+TITLES = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
 KERNEL_FRAMEWORKS = ("duograph", "torch")
 INFERENCE_BATCHES = (1, 32)
 IMPORTS = {
@@ -126,6 +130,36 @@ def infer(
     return results
 
 
+def keras(program: Program, frameworks: Sequence[str], threads: int, effort: Effort, say: Say) -> dict[str, Any]:
+    """Run a program for Keras on us and on TensorFlow: check the losses, then time what is timed of it.
+
+    Returns by entrant the losses, `first_fit` in seconds, and the times by the names in `RUNS`.
+    """
+    results: dict[str, Any] = {}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        workers: dict[Entrant, Worker] = {}
+        for entrant in (e for e in KERAS_ENTRANTS if e[0] in frameworks):
+            say(f"Keras, {program.title}: {key(entrant)}")
+            try:
+                cache = folder / key(entrant).replace(" ", "-")
+                worker = stack.enter_context(Worker(f"keras_{entrant[0]}", threads, cache))
+                results[key(entrant)] = worker.ask("keras", program=program.name, mode=entrant[1])
+                workers[entrant] = worker
+            except WorkerError as error:
+                results[key(entrant)] = {"error": str(error)}
+        _compare(results, "losses", workers, KERAS_REFERENCE)
+        for name in RUNS:
+            lanes = {entrant: Lane(worker, name) for entrant, worker in workers.items()}
+            race(lanes, effort.rounds, effort.seconds, effort.settle, 0.5, lambda where, n=name: say(f"{n}: {where}"))
+            for entrant, lane in lanes.items():
+                summary = lane.summary()
+                if name == "fit" and "median" in summary:  # of a step, and not of an epoch
+                    summary |= {what: summary[what] / program.steps for what in ("median", "best")}
+                results[key(entrant)][name] = summary
+    return results
+
+
 def kernels(
     chosen: Sequence[int], frameworks: Sequence[str], threads: Sequence[int], effort: Effort, say: Say
 ) -> Iterator[dict[str, Any]]:
@@ -183,9 +217,9 @@ def _race(workers: dict[Entrant, Worker], results: dict[str, Any], effort: Effor
         results[key(entrant)].update(lane.summary())
 
 
-def _compare(results: dict[str, Any], what: str, workers: dict[Entrant, Worker]) -> None:
-    """Put out of the race whoever computed something else than PyTorch did."""
-    reference = results.get(key(REFERENCE), {}).get(what)
+def _compare(results: dict[str, Any], what: str, workers: dict[Entrant, Worker], by: Entrant = REFERENCE) -> None:
+    """Put out of the race whoever computed something else than the reference did."""
+    reference = results.get(key(by), {}).get(what)
     if reference is None:
         return
     expected = np.asarray(reference, np.float64)
@@ -198,7 +232,7 @@ def _compare(results: dict[str, Any], what: str, workers: dict[Entrant, Worker])
         )
         result["difference"] = difference
         if not difference <= TOLERANCE:
-            result["mismatch"] = f"{what} differ from PyTorch's by {difference:.1g}"
+            result["mismatch"] = f"{what} differ from {TITLES[by[0]]}'s by {difference:.1g}"
             workers.pop(entrant).close()
 
 

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from .keras_programs import PROGRAMS
 from .kernels import KERNELS
 from .measure import calls_for, peak_memory, take_sample
 from .workloads import WORKLOADS
@@ -74,6 +75,12 @@ class Session:
         self.runs = {name: _repeated(call) for name, call in variants.items()}
         self.calls.clear()
         return {"variants": list(self.runs)}
+
+    def keras(self, program: str, mode: str) -> dict[str, Any]:
+        """Train the first steps of a program for Keras, and prepare what is timed of it."""
+        answer, self.runs = PROGRAMS[program].start(self.framework.keras, **self.framework.OPTIONS[mode])
+        self.calls.clear()
+        return answer
 
     def sample(self, seconds: float, variant: str = "") -> dict[str, Any]:
         """Time what was prepared, in a sample of about `seconds`."""

@@ -46,15 +46,16 @@ def demo(
 
 @app.command(context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True})
 def run(
-    program: Annotated[str, typer.Argument(help="The Python file.", show_default=False)],
+    program: Annotated[str, typer.Argument(help="The Python file, or with -m the module.", show_default=False)],
     arguments: Annotated[
         list[str] | None, typer.Argument(help="What it finds in sys.argv.", show_default=False)
     ] = None,
+    module: Annotated[bool, typer.Option("-m", help="The program is a module's name, as in python -m.")] = False,
 ) -> None:
     """Run a program that says `import torch`, `import tensorflow` or `import keras` on Duograph, as it stands."""
     from .run import run as execute  # here, since most commands need no frameworks' names
 
-    execute(program, arguments or ())
+    execute(program, arguments or (), module)
 
 
 def main() -> None:

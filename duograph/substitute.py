@@ -43,7 +43,7 @@ PYTORCH = Framework(
 TENSORFLOW = Framework(
     {"tensorflow": "duograph.tf", "keras": "duograph.keras"},
     {
-        "tensorflow_datasets": "Load arrays with NumPy, or with keras.datasets",
+        "tensorflow_datasets": "Load arrays with NumPy or keras.datasets, records with tf.data.TFRecordDataset",
         "tensorflow_hub": "Use keras.applications, or a .keras file",
         "tensorflow_probability": "Write densities with keras.ops",
     },

@@ -56,7 +56,7 @@ FACADE = "__init__"
 FACADE_USERS = RANK["array_api"]
 """From this layer up, rooms may use the shop window itself: it loads none of them before it is asked to."""
 
-IMPORT_NAMES = {"ml-dtypes": "ml_dtypes"}
+IMPORT_NAMES = {"absl-py": "absl", "ml-dtypes": "ml_dtypes"}
 """What a distribution is imported as, where that is not its own name."""
 
 

@@ -171,3 +171,21 @@ def test_quick_is_quicker():
     from benchmarks.runner import QUICK
 
     assert QUICK.rounds < Effort().rounds
+
+
+def test_a_program_for_keras_learns():
+    """From the weights that everybody starts with, and its table has a row for each thing that is timed."""
+    from benchmarks.frameworks import load
+    from benchmarks.keras_programs import CHECKED_STEPS, PROGRAMS, RUNS
+
+    answer, runs = PROGRAMS["mlp"].start(load("keras_duograph").keras)
+    assert tuple(runs) == RUNS
+    assert len(answer["losses"]) == CHECKED_STEPS
+    runs["call"](1)
+    summary = {"median": 0.25, "quiet": 9}
+    ours = answer | dict.fromkeys(RUNS, summary)
+    theirs = {"first_fit": 100.0} | dict.fromkeys(RUNS, summary | {"median": 1.0})
+    results = {"duograph compile": ours, "tensorflow graph": theirs, "tensorflow xla": {"error": "none"}}
+    (table,) = tables({"frameworks": ["duograph", "tensorflow"], "keras": {"mlp": results}})
+    assert [row[-1] for row in table.rows] == ["yes", "no", "no", "yes"]
+    assert table.rows[0][1:] == ["250,000", "1,000,000", "[1]", "4.00×", "4×", "yes"]

@@ -48,3 +48,7 @@ def printed() -> dict[str, str]:
 @pytest.mark.parametrize("expected", EXPECTED, ids=lambda path: path.stem)
 def test_a_program_prints_what_it_did(expected: Path, printed: dict[str, str]) -> None:
     same(printed[expected.stem], expected.read_text(), tolerance=1e-4)
+
+
+def test_every_program_has_its_expected_output() -> None:
+    assert {p.stem for p in PROGRAMS.glob("*.py")} - {"shared"} == {p.stem for p in EXPECTED}

@@ -71,6 +71,25 @@ def test_a_program_sees_what_python_would_show_it(program: Path) -> None:
     ]
 
 
+def test_a_module_is_run_as_python_runs_it(tmp_path: Path) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "near.py").write_text("import torch\n\n\ndef double(x):\n    return (torch.tensor(x) * 2).item()\n")
+    program = (
+        "import multiprocessing, os, sys\nfrom .near import double\n"
+        "if __name__ == '__main__':\n"
+        "    print(sys.argv == [__file__, '-m', 'x'], sys.path[0] == os.getcwd(), __package__, __spec__.name)\n"
+        "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n        print(pool.map(double, [1, 2]))\n"
+    )
+    for name in ("program", "__main__"):
+        (package / f"{name}.py").write_text(program)
+    for name, module in (("package.program", "package.program"), ("package", "package.__main__")):
+        done = run("-m", name, "-m", "x", cwd=tmp_path)
+        assert done.stdout.splitlines() == [f"True True package {module}", "[2, 4]"], done.stderr
+    assert run("-m", "package.nothing", cwd=tmp_path).returncode == 1
+
+
 def test_a_traceback_begins_at_the_program(program: Path) -> None:
     done = run("folder/program.py", "fail", cwd=program)
     lines = done.stderr.splitlines()
@@ -109,7 +128,12 @@ def test_keras_and_tensorflow_mean_duograph(tmp_path: Path) -> None:
         ("import torch.nn.Linear", r"from torch.nn import Linear"),
         ("import torch.utils.tensorboard", r"CSV"),
         ("from torchvision import transforms", r"torchvision.*NumPy"),
-        ("import tensorflow_datasets", r"NumPy"),
+        ("import tensorflow_datasets", r"tf.data.TFRecordDataset"),
+        ("from tensorflow.python.keras import layers", r"public in tf and tf.keras"),
+        ("import tensorflow.experimental.numpy as tnp", r"tf.keras.ops"),
+        ("import tensorflow.lite", r"model.keras"),
+        ("from tensorflow.contrib import rnn", r"tf.keras.layers"),
+        ("import tensorflow.saved_model", r"load_model"),
     ],
 )
 def test_what_is_missing_is_explained(statement: str, says: str) -> None:
@@ -143,3 +167,19 @@ def test_a_framework_that_is_there_already_is_not_replaced(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "tensorflow", sys)
     with pytest.raises(ImportError, match="duograph run"):
         duograph.tf.install()
+
+
+def test_the_usual_imports_of_tensorflow_and_keras_work(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(
+        "import tensorflow as tf\nimport tensorflow.keras as keras\nimport tensorflow.keras.backend as K\n"
+        "import tensorflow.compat.v1 as tf1\nfrom tensorflow.data import Dataset\nfrom tensorflow.io import gfile\n"
+        "from tensorflow.keras.models import Model, Sequential, load_model\nimport tensorflow.keras.layers as L\n"
+        "from tensorflow.keras.optimizers import Adam\nfrom tensorflow.keras.callbacks import EarlyStopping\n"
+        "from tensorflow.keras.utils import to_categorical\nfrom tensorflow.keras.datasets import mnist\n"
+        "from tensorflow.keras.preprocessing.image import ImageDataGenerator\nfrom tensorflow.keras import ops\n"
+        "from keras.applications import MobileNetV2\nfrom tensorflow.keras.regularizers import l2\n"
+        "print(keras.Model is Model, L.Dense is keras.layers.Dense, Dataset is tf.data.Dataset, K.epsilon())\n"
+    )
+    done = run("program.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["True", "True", "True", "1e-07"]

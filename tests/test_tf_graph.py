@@ -141,7 +141,7 @@ def adam(p: np.ndarray, steps: int) -> np.ndarray:
     return p
 
 
-@pytest.mark.parametrize("name, expected", [("GradientDescent", gradient_descent), ("Adam", adam)])
+@pytest.mark.parametrize(("name", "expected"), [("GradientDescent", gradient_descent), ("Adam", adam)])
 def test_optimizers(name: str, expected: Any) -> None:
     v = tf.Variable([1.0, 0.5], name="v")
     count = tf.train.get_or_create_global_step()
@@ -163,10 +163,13 @@ def test_a_repeated_run_is_replayed() -> None:
         return x + 1
 
     x = tf.placeholder(tf.float32, [None])
-    y, noise = counted(x), tf.random_normal([4])
+    w = tf.Variable(2.0)
+    y, noise = counted(x) * w, tf.random_normal([4])
+    step = tf.train.MomentumOptimizer(0.25, 0.0).minimize(tf.reduce_mean(y))
     with tf.Session() as session:
-        results = [session.run([y, noise], {x: np.full(3, k)}) for k in range(12)]
-    assert [r[0].tolist() for r in results] == [[k + 1.0] * 3 for k in range(12)]
+        session.run(tf.global_variables_initializer())
+        results = [session.run([y, noise, step], {x: np.full(3, -2.0)}) for _ in range(12)]
+    assert [r[0].tolist() for r in results] == [[-2 - k / 4] * 3 for k in range(12)]
     assert len(calls) < 6, "Python runs while a step is recorded, and no more"
     assert len({tuple(r[1].tolist()) for r in results}) == 12, "each run draws numbers anew"
 
@@ -174,7 +177,8 @@ def test_a_repeated_run_is_replayed() -> None:
 def test_branches_and_loops() -> None:
     x = tf.placeholder(tf.float32, [])
     branch = tf.cond(x > 0, lambda: x * 2, lambda: -x)
-    turns, product = tf.while_loop(lambda i, p: p < 100.0, lambda i, p: (i + 1, p * x), (tf.constant(0), tf.constant(1.0)))
+    begin = tf.constant(0), tf.constant(1.0)
+    turns, product = tf.while_loop(lambda i, p: p < 100.0, lambda i, p: (i + 1, p * x), begin)
     with tf.Session() as session:
         assert session.run([branch, turns, product], {x: 3.0}) == [6.0, 5, 243.0]
         assert session.run([branch], {x: -3.0}) == [3.0]
@@ -213,7 +217,8 @@ def test_metrics_add_up_over_batches() -> None:
     with tf.Session() as session:
         session.run(tf.local_variables_initializer())
         assert session.run(accuracy) == 0
-        assert session.run([update, recall[1]], {labels: [1, 1, 0], predictions: [1, 0, 0]}) == pytest.approx([2 / 3, 0.5])
+        found = session.run([update, recall[1]], {labels: [1, 1, 0], predictions: [1, 0, 0]})
+        assert found == pytest.approx([2 / 3, 0.5])
         assert session.run(update, {labels: [1, 1, 1], predictions: [1, 1, 1]}) == pytest.approx(5 / 6)
         assert session.run(accuracy) == pytest.approx(5 / 6)
 
@@ -266,8 +271,11 @@ def test_what_has_no_value_is_refused() -> None:
 
 def test_numbers_and_arrays_beside_a_tensor_of_a_graph() -> None:
     x = tf.placeholder(tf.float32, [2])
-    results = run([np.ones(2, np.float32) * x, 1 - x, -x, 2.0 / x, x[1]], {x: [1.0, 4.0]})
-    assert [r.tolist() for r in results] == [[1, 4], [0, -3], [-1, -4], [2, 0.5], 4]
+    made = [np.ones(2) * x, 1 - x, -x, 2.0 / x, x[1], x * [2, 3.5], (1.0, 2.0) - x, x / np.float64(2), x > [1.0, 3.0]]
+    results = run(made, {x: [1.0, 4.0]})
+    expected = [[1, 4], [0, -3], [-1, -4], [2, 0.5], 4, [2, 14], [0, -2], [0.5, 2], [False, True]]
+    assert [r.tolist() for r in results] == expected
+    assert {r.dtype.name for r in results[:-1]} == {"float32"}
 
 
 def test_the_functions_of_tensorflow_2_are_recorded_too() -> None:
@@ -298,3 +306,13 @@ def test_a_saver_keeps_the_newest_and_refuses_damage(tmp_path: Path) -> None:
         with pytest.raises(tf.errors.NotFoundError):
             saver.restore(session, paths[0])
         assert session.run(v).tolist() == [3, 4] and session.run(w) == 6
+
+
+def test_what_is_not_built_says_what_to_do() -> None:
+    with pytest.raises(AttributeError, match=r"import tensorflow\.compat\.v1 as tf"):
+        tf2.placeholder  # noqa: B018
+    for room, name in ((tf.layers, "conv3d_transpose"), (tf.train, "QueueRunner"), (tf, "contrib")):
+        with pytest.raises(AttributeError, match="is not built here"):
+            getattr(room, name)
+    with pytest.raises(NotImplementedError, match=r"layers of Keras's.*tf\.layers"):
+        tf2.keras.layers.Dense(2)(tf.placeholder(tf.float32, [None, 3]))

@@ -18,6 +18,67 @@ def close(received: Any, expected: Any) -> None:
     np.testing.assert_allclose(received.numpy(), expected, rtol=1e-9, atol=1e-12)
 
 
+def test_common_divisors_and_multiples() -> None:
+    x, y = RNG.integers(-60, 60, (2, 50, 1)), RNG.integers(-60, 60, 40)
+    for dtype in (np.int8, np.int16, np.int64):
+        a, b = x[0].astype(dtype), y.astype(dtype)
+        np.testing.assert_array_equal(torch.gcd(torch.tensor(a), torch.tensor(b)).numpy(), np.gcd(a, b))
+        with np.errstate(over="ignore"):
+            expected = np.lcm(a // 6, b // 6)
+        np.testing.assert_array_equal(torch.lcm(torch.tensor(a // 6), torch.tensor(b // 6)).numpy(), expected)
+    least = torch.tensor([np.iinfo(np.int64).min, 0, -4])
+    assert torch.gcd(least, torch.tensor([6, 0, 0])).tolist() == [2, 0, 4]
+    with pytest.raises(TypeError, match="kind int"):
+        torch.gcd(torch.tensor(1.0), torch.tensor(2.0))
+
+
+def test_results_are_written_where_asked() -> None:
+    x, index = torch.tensor(X), torch.tensor([[3, 0], [1, 1]])
+    for ask in (
+        lambda out: torch.gather(x, 1, index, out=out), lambda out: torch.take(x, index, out=out),
+        lambda out: torch.index_select(x, 0, index[0], out=out), lambda out: torch.masked_select(x, x > 0, out=out),
+    ):  # fmt: skip
+        out = torch.empty(0, dtype=torch.float64)
+        assert ask(out) is out
+        np.testing.assert_array_equal(out.numpy(), ask(None).numpy())
+    outs = torch.empty(4, dtype=torch.float64), torch.empty(4, dtype=torch.int64)
+    assert torch.kthvalue(x, 2, out=outs).values is outs[0]
+    close(outs[0], np.sort(X, 1)[:, 1])
+    drawn = torch.empty(0, dtype=torch.int64)
+    assert torch.multinomial(torch.tensor([0.0, 1.0]), 1, out=drawn).tolist() == [1] == drawn.tolist()
+
+
+def test_a_group_of_one_process() -> None:
+    dist, x = torch.distributed, torch.ones(2)
+    with pytest.raises(ValueError, match="init_process_group"):
+        dist.get_rank()
+    with pytest.raises(NotImplementedError, match="world_size 1"):
+        dist.init_process_group(world_size=2, rank=0)
+    dist.init_process_group("gloo")
+    try:
+        assert (dist.get_rank(), dist.get_world_size(), dist.get_backend()) == (0, 1, "gloo")
+        dist.all_reduce(x)
+        dist.barrier()
+        found = [torch.zeros(2)]
+        assert dist.all_gather(found, x, async_op=True).wait() and found[0].tolist() == x.tolist() == [1, 1]
+        layer = torch.nn.Linear(2, 3)
+        assert torch.nn.parallel.DistributedDataParallel(layer).module is layer
+    finally:
+        dist.destroy_process_group()
+    assert dist.is_available() and not dist.is_initialized()
+
+
+def test_futures() -> None:
+    first, second = torch.futures.Future(), torch.futures.Future()
+    both = torch.futures.collect_all([first, second]).then(lambda f: sum(x.value() for x in f.value()))
+    first.set_result(1)
+    assert not both.done()
+    with pytest.raises(RuntimeError, match="wait"):
+        both.value()
+    second.set_result(2)
+    assert both.wait() == 3 and torch.futures.wait_all([first, second]) == [1, 2]
+
+
 def test_mode_is_the_least_of_the_most_frequent() -> None:
     x = torch.tensor([[3, 1, 3, 1, 2], [5, 5, 5, 0, 0]])
     values, places = torch.mode(x)
@@ -133,7 +194,7 @@ def test_distributions_by_formulas() -> None:
 
 def test_there_is_one_device_and_one_process() -> None:
     assert torch.accelerator.current_accelerator() is None
-    assert not (torch.accelerator.is_available() or torch.distributed.is_available() or torch.jit.is_scripting())
+    assert not (torch.accelerator.is_available() or torch.xpu.is_available() or torch.jit.is_scripting())
     assert torch.jit.script(len) is len
 
 

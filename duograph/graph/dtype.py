@@ -49,6 +49,16 @@ class DType:
         return self.signed
 
     @property
+    def is_floating(self) -> bool:
+        """TensorFlow's name of `is_floating_point`."""
+        return self.is_floating_point
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether it is of integers, of which bool is none."""
+        return self.category == "int"
+
+    @property
     def min(self) -> Any:
         """The least finite number of this dtype, a real one."""
         return _limits(self).min

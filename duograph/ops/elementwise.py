@@ -369,6 +369,9 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`input` with `value` where `mask` holds."""
     if isinstance(value, Tensor) and value.ndim:
         raise ShapeError(f"masked_fill: value: expected a number or a 0-d tensor. Received: shape {tuple(value.shape)}")
+    is_complex = value.dtype.is_complex if isinstance(value, Tensor) else isinstance(value, complex)
+    if is_complex and not input.dtype.is_complex:
+        raise DTypeError(f"masked_fill: value cannot be converted to type {input.dtype.name} without overflow")
     return apply(_fill_broadcast, (input, mask, operand(value, input.dtype)))
 
 

@@ -12,7 +12,7 @@ from ..graph.node import Node
 from ..graph.primitives.rules import broadcast_shapes, normalize_axis
 from ..tensor.core import Tensor, apply, cast, method, operand
 from ..tensor.operators import update
-from .define import function
+from .define import function, into
 from .manipulation import expand
 
 
@@ -37,9 +37,10 @@ def _index(name: str, index: Tensor) -> Tensor:
 
 
 @function()
-def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
+def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False, out: Tensor | None = None) -> Tensor:
     """`result[i][j] = input[index[i][j]][j]` (for dim 0)."""
-    return apply(read_along, (input, _index("gather", index)), (("axis", normalize_axis(dim, input.ndim)),))
+    attributes = (("axis", normalize_axis(dim, input.ndim)),)
+    return into(out, apply(read_along, (input, _index("gather", index)), attributes))
 
 
 @function()
@@ -168,9 +169,10 @@ def read_at(x: Node, indices: Node, *, axis: int) -> Node:
 
 
 @function()
-def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
+def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The places `index` of an axis, in that order."""
-    return apply(read_at, (input, _index("index_select", index)), (("axis", normalize_axis(dim, input.ndim)),))
+    attributes = (("axis", normalize_axis(dim, input.ndim)),)
+    return into(out, apply(read_at, (input, _index("index_select", index)), attributes))
 
 
 @composite
@@ -217,10 +219,10 @@ def index_put(input: Tensor, indices: tuple[Tensor, ...], values: Tensor, accumu
 
 
 @function()
-def take(input: Tensor, index: Tensor) -> Tensor:
+def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Elements of the flat tensor."""
     flat = input.reshape(-1)
-    return gather(flat, 0, index.reshape(-1)).reshape(tuple(index.shape))
+    return into(out, gather(flat, 0, index.reshape(-1)).reshape(tuple(index.shape)))
 
 
 @function(in_place=True)
@@ -232,10 +234,10 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 
 
 @function()
-def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The elements where the mask holds, in a vector. The mask is observed: the shape depends on its content."""
     shape = broadcast_shapes(tuple(input.shape), tuple(mask.shape))
-    return expand(input, shape)[expand(cast(mask, bool_), shape)]
+    return into(out, expand(input, shape)[expand(cast(mask, bool_), shape)])
 
 
 @function(in_place=True)

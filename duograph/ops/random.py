@@ -297,8 +297,9 @@ def bernoulli(
 
 @function()
 def multinomial(
-    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
-) -> Tensor:
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None,
+    out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """Indices drawn in proportion to the weights in the last axis.
 
     Without replacement by the largest of exponential races (Efraimidis and Spirakis, 2006); weights are observed to be
@@ -332,7 +333,7 @@ def multinomial(
     else:
         with np.errstate(divide="ignore"):
             found = np.argsort(-np.log(1.0 - unit) / rows, -1, kind="stable")[:, :num_samples]
-    return from_buffer(found.astype(np.int64).reshape(*input.shape[:-1], num_samples))
+    return into(out, from_buffer(found.astype(np.int64).reshape(*input.shape[:-1], num_samples)))
 
 
 def _fills(name: str, op: Any, first: str, second: str, a: float, b: float) -> None:

@@ -15,7 +15,7 @@ from ..graph.node import Node
 from ..graph.primitives.rules import normalize_axis
 from ..tensor.convert import from_buffer
 from ..tensor.core import Tensor, apply
-from .define import function
+from .define import function, into
 
 Sorted = namedtuple("Sorted", "values indices")
 
@@ -75,14 +75,17 @@ def ranked(x: Node, *, axis: int, rank: int, keepdims: bool) -> tuple[Node, Node
 
 
 @function()
-def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Sorted:
+def kthvalue(
+    input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out: tuple[Tensor, Tensor] | None = None
+) -> Sorted:
     """The k-th smallest element along an axis (k from 1), and its index."""
     axis = normalize_axis(dim, input.ndim)
     size = input.shape[axis] if input.ndim else 1
     if not 1 <= k <= size:
         raise ArgumentError(f"kthvalue: expected k from 1 to {size}. Received: {k}")
     attributes = (("axis", axis), ("rank", int(k) - 1), ("keepdims", bool(keepdim)))
-    return Sorted(*apply(ranked, (input,), attributes))
+    found = apply(ranked, (input,), attributes)
+    return Sorted(*map(into, out or (None, None), found))
 
 
 @function()

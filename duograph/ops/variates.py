@@ -16,9 +16,9 @@ ROUNDS = 8
 """Candidates for each number that is drawn by rejection. At least 95 of 100 are taken, so that one in 10^10 numbers is
 the last candidate without having been taken."""
 
-_T = np.arange(-3.6, 3.4, 0.1)
+_T = np.arange(-4.2, 3.6, 0.06)
 _NODES = np.exp(_T - np.exp(-_T))
-_WEIGHTS = 0.1 * _NODES * (1 + np.exp(-_T))
+_WEIGHTS = 0.06 * _NODES * (1 + np.exp(-_T))
 """The double exponential rule for integrals from 0 to infinity (Takahasi and Mori 1974)."""
 
 

@@ -36,9 +36,20 @@ _FROM_MATH = """
 """
 globals().update({name: getattr(math, name) for name in _FROM_MATH.split()})
 
+_V1 = "it is TensorFlow 1's: `import tensorflow.compat.v1 as tf` and `tf.disable_v2_behavior()`, or tf.compat.v1.{}"
+_OF_V1 = """
+    ConfigProto InteractiveSession Session app assign assign_add assign_sub disable_v2_behavior flags get_collection
+    get_default_graph get_variable get_variable_scope gfile global_variables global_variables_initializer layers
+    local_variables_initializer log logging placeholder placeholder_with_default py_func reset_default_graph
+    set_random_seed to_float to_int32 trainable_variables variable_scope
+"""
 _ALTERNATIVES = {
-    "Session": "graphs are in tf.compat.v1: use tf.compat.v1.Session",
+    "contrib": "what TensorFlow 1 kept there is in tf.keras.layers, tf.keras.optimizers and tf.compat.v1",
+    "experimental": "NumPy's functions on tensors are in tf.keras.ops, the rest has left the stage of experiments",
+    "python": "it is private to TensorFlow: the same names are public in tf and tf.keras",
+    **{name: _V1.format(name) for name in _OF_V1.split()},
     "lite": "TensorFlow Lite files are not written: save the model with model.save('model.keras')",
+    "raw_ops": "the functions of tf, tf.math and tf.nn",
     "saved_model": "use model.save('model.keras') and tf.keras.models.load_model",
 }
 

@@ -153,7 +153,11 @@ def pad(
     pairs = [tuple(int(n) for n in p) for p in (paddings.tolist() if hasattr(paddings, "tolist") else paddings)]
     mode = mode.upper()
     if mode == "CONSTANT":
-        return torch.nn.functional.pad(tensor, [n for pair in reversed(pairs) for n in pair], value=constant_values)
+        widths = [n for pair in reversed(pairs) for n in pair]
+        if not isinstance(constant_values, Tensor):
+            return torch.nn.functional.pad(tensor, widths, value=constant_values)
+        inside = torch.nn.functional.pad(torch.ones_like(tensor, dtype=dtypes.bool), widths)
+        return torch.where(inside, torch.nn.functional.pad(tensor, widths), constant_values)
     if mode not in ("REFLECT", "SYMMETRIC"):
         raise InvalidArgumentError(f'tf.pad expected mode "CONSTANT", "REFLECT" or "SYMMETRIC". Received: {mode!r}')
     edge = 1 if mode == "REFLECT" else 0  # whether the edge itself is left out of the mirror image

@@ -69,7 +69,14 @@ def while_loop(
 
 
 def map_fn(fn: Callable[[Any], Any], elems: Any, dtype: Any = None, fn_output_signature: Any = None, **_: Any) -> Any:
-    """`fn` of each row of `elems` (or of the structure's tensors together), stacked along a new first axis."""
+    """`fn` of each row of `elems` (or of the structure's tensors together), stacked along a new first axis.
+
+    The results of a ragged tensor's rows may differ in length: stacked they are ragged.
+    """
+    from .ragged import RaggedTensor, stack
+
+    if isinstance(elems, RaggedTensor):
+        return stack([fn(row) for row in elems])
     elems = map_structure(convert_to_tensor, elems)
     rows = flatten(elems)[0].shape[0]
     results = [fn(map_structure(lambda t, i=i: t[i], elems)) for i in range(rows)]

@@ -35,7 +35,7 @@ class StringType:
 
     name = "string"
     numpy = np.dtype(object)
-    is_floating_point = is_complex = signed = differentiable = False
+    is_floating_point = is_floating = is_integer = is_complex = signed = differentiable = False
 
     def __repr__(self) -> str:
         return "tf.string"

@@ -10,6 +10,8 @@ from __future__ import annotations
 import functools
 import importlib
 import math
+import os
+import tempfile
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -20,6 +22,7 @@ from duograph.graph.body import around_loops
 from duograph.graph.dtype import DType, bool_, dtype, int32, int64
 from duograph.graph.trace import Leaf, ReadableLeaf, alias, constant
 from duograph.tensor import Tensor, wrap
+from duograph.tensor.convert import from_buffer
 from duograph.tensor.device import META
 
 from .engine import recording_apart
@@ -85,25 +88,50 @@ def _callback(module: ModuleType) -> None:
 @amends("keras.src.utils.module_utils")
 def _tensorflow(module: ModuleType) -> None:
     """Preprocessing layers compute with TensorFlow's names for strings, tables and data sets on every backend."""
-    module.tensorflow = module.LazyModule("duograph.tf")
+    vars(module)["tensorflow"] = module.LazyModule("duograph.tf")
 
 
 @amends("keras.src.utils.numerical_utils")
 def _encoding(module: ModuleType) -> None:
-    """Rows of unequal length, and sparse results, are TensorFlow's alone: the way there counts them."""
+    """Rows of unequal length, and sparse results, are known to Keras's TensorFlow backend alone."""
     encode = module.encode_categorical_inputs
+    tf = module.tf_utils.tf
 
     def encode_categorical_inputs(
         inputs: Any, output_mode: str, depth: int, dtype: Any, sparse: bool = False,
         count_weights: Any = None, backend_module: Any = None,
     ) -> Any:  # fmt: skip
-        if output_mode != "int" and (sparse or isinstance(inputs, module.tf_utils.tf.RaggedTensor)):
-            return module.tf_utils.tf_encode_categorical_inputs(
-                inputs, output_mode, depth, dtype, sparse=sparse, count_weights=count_weights
+        if output_mode in ("multi_hot", "count") and isinstance(inputs, tf.RaggedTensor):
+            dense = tf.math.bincount(
+                inputs, count_weights, depth, depth, dtype, axis=-1, binary_output=output_mode == "multi_hot"
             )
-        return encode(inputs, output_mode, depth, dtype, sparse, count_weights, backend_module)
+        else:
+            dense = encode(inputs, output_mode, depth, dtype, False, count_weights, backend_module)
+        return tf.sparse.from_dense(dense) if sparse and output_mode != "int" else dense
 
     _replace(module, encode_categorical_inputs)
+
+
+@amends("keras.src.saving.saving_lib")
+def _saving(module: ModuleType) -> None:
+    """A save that fails leaves no file, and the file that was there before as it was."""
+
+    def whole(save: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(save)
+        def saved(model: Any, filepath: Any, *arguments: Any, **keywords: Any) -> Any:
+            one_file = isinstance(filepath, str | os.PathLike) and "://" not in os.fspath(filepath)
+            if not one_file or keywords.get("zipped") is False or [*arguments, keywords.get("max_shard_size")][0]:
+                return save(model, filepath, *arguments, **keywords)
+            folder, name = os.path.split(os.path.realpath(filepath))
+            with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as beside:
+                result = save(model, os.path.join(beside, name), *arguments, **keywords)
+                os.replace(os.path.join(beside, name), os.path.join(folder, name))
+            return result
+
+        return saved
+
+    vars(module)["save_model"] = whole(module.save_model)
+    vars(module)["save_weights_only"] = whole(module.save_weights_only)
 
 
 @amends("keras.src.backend.torch.random")
@@ -216,16 +244,27 @@ def _amend_variable(module: ModuleType) -> None:
         write(self, value)
         read.overwritten = None
 
+    slowly = module.Variable.value.fget
+
+    def value(self: Any) -> Any:
+        """Without a stateless call, autocasting or another device, which are states of the thread, the parameter."""
+        found, state = self._value, vars(module.global_state.GLOBAL_STATE_TRACKER).get
+        if found is None or not (state("stateless_scope") is state("autocast_scope") is state("torch_device") is None):
+            return slowly(self)
+        return found
+
     def as_array(self: Any, dtype: Any = None, copy: bool | None = None) -> Any:
         return np.array(module.convert_to_numpy(self.value), dtype=dtype)
 
     module.Variable._initialize = readable
     module.Variable._direct_assign = assign
     module.Variable.__array__ = as_array
+    module.Variable.value = property(value)
 
 
 def _amend_conversion(module: ModuleType) -> None:
-    """Python numbers become constants of the graph, and tensors pass at once: this is called for every operand."""
+    """Python numbers become constants of the graph, arrays are copied once, and tensors pass at once: this is called
+    for every operand and every batch."""
     convert = module.convert_to_tensor
 
     def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any = None) -> Any:
@@ -238,12 +277,16 @@ def _amend_conversion(module: ModuleType) -> None:
         elif type(x) in _NUMBERS and not (elsewhere or sparse or ragged):
             found = module.to_torch_dtype(dtype) if dtype is not None else _dtype_of(x, module.floatx())
             return wrap(constant(x, found))
+        elif type(x) is np.ndarray and x.dtype in _ARRAYS and not (elsewhere or sparse or ragged or dtype):
+            return from_buffer(np.array(x, order="C"))
         return convert(x, dtype, sparse, ragged)
 
     _replace(module, convert_to_tensor)
 
 
 _NUMBERS = frozenset((bool, int, float))
+_ARRAYS = frozenset(map(np.dtype, ("?", "u1", "i1", "i2", "i4", "i8", "f2", "f4", "f8")))
+"""The dtypes of arrays that tensors take as they are."""
 
 
 def _dtype_of(number: bool | int | float, floatx: str) -> DType:
@@ -252,6 +295,19 @@ def _dtype_of(number: bool | int | float, floatx: str) -> DType:
     if isinstance(number, int):
         return int32 if -(2**31) <= number < 2**31 else int64
     return dtype(floatx)
+
+
+def _optimizer(module: ModuleType) -> None:
+    """Files name an optimiser as every backend knows it, instead of this backend's class that no other can run."""
+    names = importlib.import_module("keras.src.api_export").REGISTERED_OBJS_TO_NAMES
+    for own in [c for c in vars(module).values() if isinstance(c, type) and c.__module__ == module.__name__]:
+        known = [names[c] for c in own.__mro__ if c in names and c.__name__ == own.__name__]
+        if known:
+            names[own] = known[0]
+
+
+for _name in ("adadelta", "adagrad", "adam", "adamax", "adamw", "lion", "nadam", "rmsprop", "sgd"):
+    AMENDMENTS[f"keras.src.backend.torch.optimizers.torch_{_name}"] = _optimizer
 
 
 def _falls_back(module: ModuleType) -> None:

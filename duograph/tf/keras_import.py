@@ -22,7 +22,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from . import keras_recurrent  # noqa: F401
+from . import keras_recurrent, keras_shortcuts  # noqa: F401
 from .keras_amendments import AMENDMENTS
 
 ENGINE = "duograph.torch"
@@ -167,7 +167,7 @@ def _import(
     level: int = 0,
 ) -> Any:
     """`__import__` as the modules of Keras see it."""
-    if level == 0:
+    if level == 0 and not name.startswith("keras."):  # functions of Keras say these at each call
         if (inside := _within(name)) is not None:
             module = builtins.__import__(inside, None, None, fromlist, 0)
             return module if fromlist else sys.modules[ENGINE]

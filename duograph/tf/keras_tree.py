@@ -71,10 +71,12 @@ def _node(structure: Any) -> Node | None:
 
 
 def is_nested(structure: Any) -> bool:
-    return _node(structure) is not None
+    return type(structure) in NODES or (isinstance(structure, tuple) and hasattr(structure, "_fields"))
 
 
 def flatten(structure: Any) -> list[Any]:
+    if not is_nested(structure):
+        return [structure]
     leaves: list[Any] = []
     _collect(structure, leaves)
     return leaves

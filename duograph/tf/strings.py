@@ -253,8 +253,41 @@ def to_hash_bucket(input: Any, num_buckets: int, name: str | None = None) -> Ten
 
 
 def to_hash_bucket_strong(input: Any, num_buckets: int, key: Any, name: str | None = None) -> Tensor:
-    """As `to_hash_bucket`, by a hash that depends on `key`, two integers."""
-    return _hashed(input, num_buckets, b"".join(k.to_bytes(8, "little", signed=True) for k in _sizes(key)))
+    """The bucket of each string by SipHash-2-4 with the key, two integers of 64 bits: TensorFlow's buckets."""
+    first, second = (k % 2**64 for k in _sizes(key))
+    content = as_bytes(input)
+    buckets = [_siphash(s, first, second) % num_buckets for s in content.reshape(-1)]
+    return torch.tensor(np.array(buckets, np.int64).reshape(content.shape))
+
+
+def _siphash(content: bytes, first: int, second: int) -> int:
+    """Aumasson and Bernstein, "SipHash: a fast short-input PRF" (2012), with 2 and 4 rounds."""
+    mask = 2**64 - 1
+    a, b = first ^ 0x736F6D6570736575, second ^ 0x646F72616E646F6D
+    c, d = first ^ 0x6C7967656E657261, second ^ 0x7465646279746573
+
+    def turned(x: int, by: int) -> int:
+        return (x << by | x >> 64 - by) & mask
+
+    def rounds(count: int) -> None:
+        nonlocal a, b, c, d
+        for _ in range(count):
+            a, c = (a + b) & mask, (c + d) & mask
+            b, d = turned(b, 13) ^ a, turned(d, 16) ^ c
+            a = turned(a, 32)
+            a, c = (a + d) & mask, (c + b) & mask
+            d, b = turned(d, 21) ^ a, turned(b, 17) ^ c
+            c = turned(c, 32)
+
+    padded = content + bytes(7 - len(content) % 8) + bytes([len(content) % 256])
+    for start in range(0, len(padded), 8):
+        word = int.from_bytes(padded[start : start + 8], "little")
+        d ^= word
+        rounds(2)
+        a ^= word
+    c ^= 0xFF
+    rounds(4)
+    return a ^ b ^ c ^ d
 
 
 # -- strings to rows of strings ----------------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ Batch = Any
 Logs = dict[str, Any]
 DISPLAY_INTERVAL = 0.05
 """Seconds between two updates of the progress bar."""
+BOOKKEEPING = frozenset(("history", "_eval_epoch_iterator"))
+"""Attributes that the loops set on a model for their own use."""
 
 
 class TorchTrainer(base_trainer.Trainer):
@@ -46,6 +48,13 @@ class TorchTrainer(base_trainer.Trainer):
         self.train_function: Any = None  # list[Batch] -> Logs; made when first needed
         self.test_function: Any = None
         self.predict_function: Any = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """What no step depends on is no change of the module, for which compiled steps would be captured anew."""
+        if name in BOOKKEEPING:
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
 
     # -- one step ------------------------------------------------------------------------------------------------------
     def train_step(self, data: Any, *targets: Any) -> Any:
@@ -91,6 +100,7 @@ class TorchTrainer(base_trainer.Trainer):
         weights = list(self.trainable_weights)
         with torch.no_grad():
             self.optimizer.apply([weight.value.grad for weight in weights], weights)
+        self.zero_grad()  # nobody looks at them later: a compiled step need not hand them out
 
     def _train_on_pair(self, x: Any, y: Any) -> Any:
         x, y = _to_tensors(x), _to_tensors(y)

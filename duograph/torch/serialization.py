@@ -8,6 +8,38 @@ from typing import Any
 from .. import tree
 from ..tensor.core import Tensor
 
+_safe: list[Any] = []
+
+
+def add_safe_globals(safe_globals: list[Any]) -> None:
+    """Remember classes that PyTorch may build of files. `load` builds tensors and plain containers alone all the same:
+    a file with others raises NotSupported."""
+    _safe.extend(x for x in safe_globals if x not in _safe)
+
+
+def get_safe_globals() -> list[Any]:
+    """What was given to `add_safe_globals`."""
+    return list(_safe)
+
+
+def clear_safe_globals() -> None:
+    """Forget what was given to `add_safe_globals`."""
+    _safe.clear()
+
+
+class safe_globals:
+    """Within it, `add_safe_globals` of these has been called."""
+
+    def __init__(self, safe_globals: list[Any]) -> None:
+        self._given = safe_globals
+
+    def __enter__(self) -> None:
+        self._before = get_safe_globals()
+        add_safe_globals(self._given)
+
+    def __exit__(self, *_: object) -> None:
+        _safe[:] = self._before
+
 
 def save(obj: Any, f: Any, **_: Any) -> None:
     """Write tensors in plain containers, such as a state_dict, to a path or file.

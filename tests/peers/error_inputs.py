@@ -43,7 +43,6 @@ REASONS: dict[str, str] = {
     "op/gradient": "its spacings on another device, which is not there",
     "op/index_add": _MORE + ": sources that broadcast",
     "op/linalg.cross": _MORE + ": vectors that broadcast",
-    "op/masked_fill": "its value is complex",
     "op/roll": _MORE + ": an axis of a 0-d tensor",
     "optim/SparseAdam": "sparse tensors are not there",
 }  # fmt: skip

@@ -173,8 +173,46 @@ def control(tf: Any, folder: Path) -> list[Any]:
     return found
 
 
+def optimizers_and_rates(tf: Any, folder: Path) -> list[Any]:
+    """Each optimiser on a function of its own, and each decaying rate."""
+    t, found = tf.train, []
+    steps = []
+    for k, optimizer in enumerate(
+        [
+            t.GradientDescentOptimizer(0.1),
+            t.MomentumOptimizer(0.05, 0.8, use_nesterov=True),
+            t.AdamOptimizer(0.1, epsilon=1e-4),
+            t.AdagradOptimizer(0.1),
+            t.RMSPropOptimizer(0.1, momentum=0.5),
+            t.RMSPropOptimizer(0.1, centered=True),
+            t.AdadeltaOptimizer(0.5, epsilon=1e-3),
+            t.FtrlOptimizer(0.1, l1_regularization_strength=0.2, l2_regularization_strength=0.1),
+        ]
+    ):
+        v = tf.Variable([1.0, -2.0, 0.3], name=f"v{k}")
+        steps.append(optimizer.minimize(tf.reduce_sum(tf.square(v) * [1.0, 0.5, 2.0]), var_list=[v]))
+    step = tf.placeholder(tf.int32, [])
+    rates = [
+        t.exponential_decay(0.1, step, 10, 0.5),
+        t.natural_exp_decay(0.1, step, 10, 0.5),
+        t.inverse_time_decay(0.1, step, 10, 0.5, staircase=True),
+        t.polynomial_decay(0.1, step, 10),
+        t.polynomial_decay(0.1, step, 10, power=2.0, cycle=True),
+        t.cosine_decay(0.1, step, 10, 0.1),
+        t.piecewise_constant(step, [3, 7], [0.1, 0.2, 0.3]),
+    ]
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        for k in range(6):
+            sess.run(steps)
+            found += sess.run([*tf.trainable_variables(), *rates], {step: 5 * k})
+    return [*found, [v.name for v in tf.global_variables()]]
+
+
 @pytest.mark.parametrize(
-    "program", [softmax_regression, convolutions, a_counted_loop, saving, control], ids=lambda p: p.__name__
+    "program",
+    [softmax_regression, convolutions, a_counted_loop, saving, control, optimizers_and_rates],
+    ids=lambda p: p.__name__,
 )
 def test_a_program_of_tensorflow_1(program: Program, tmp_path: Path) -> None:
     results = []

@@ -10,19 +10,11 @@ pytest.importorskip("tensorflow", exc_type=ImportError)
 
 from tests.programs_tools import ROOT, printed, same
 
-NOT_YET = {
-    "structured_data": "StringLookup(output_mode='one_hot') asks for Keras's TensorFlow backend",
-    "text_classification": "tf.TypeSpec is not built, by which TextVectorization tells its inputs apart",
-}
 PROGRAMS = sorted(p for p in (ROOT / "examples" / "keras").glob("*.py") if p.stem != "shared")
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.stem)
-def test_a_program_prints_the_same(
-    program: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
-    if reason := NOT_YET.get(program.stem):
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+def test_a_program_prints_the_same(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     same(printed(program, "-m", "duograph", "run"), printed(program), tolerance=1e-4)

@@ -50,7 +50,10 @@ _LABELS = {
     "argmax": "ArgMax", "argmin": "ArgMin", "constant": "Const", "logical_and": "LogicalAnd", "matmul": "MatMul",
     "reduce_max": "Max", "reduce_mean": "Mean", "reduce_min": "Min", "reduce_prod": "Prod", "reduce_sum": "Sum",
 }  # fmt: skip
-_LOWER = set(["concat", "one_hot", "ones", "ones_like", "range", "split", "stack", "strided_slice", "transpose", "unstack", "zeros", "zeros_like"])
+_LOWER = {
+    "concat", "one_hot", "ones", "ones_like", "range", "split", "stack", "strided_slice", "transpose", "unstack",
+    "zeros", "zeros_like",
+}  # fmt: skip
 
 
 def _label(name: str) -> str:
@@ -87,7 +90,7 @@ def install() -> None:
 
     for room in map(importlib.import_module, _ROOMS):
         install_in(room)
-    face = importlib.import_module("duograph.tf")
+    face: Any = importlib.import_module("duograph.tf")
     for form in (cond, while_loop, numpy_function, py_function):
         setattr(face, form.__name__, _either(getattr(control, form.__name__), form))
     known_before = face.is_tensor
@@ -127,6 +130,8 @@ def _either(eager: Callable[..., Any], graph_form: Callable[..., Any]) -> Callab
 class Cond(GraphTensor):
     """The result of one of two branches. Only what the branch taken needs is computed."""
 
+    is_lazy = True
+
     def __init__(self, pred: Any, branches: tuple[Any, Any], name: str | None) -> None:
         super().__init__(_cond, (pred, *branches), name=name or "cond")
 
@@ -152,6 +157,8 @@ def cond(
 
 class While(GraphTensor):
     """The loop variables after the last turn."""
+
+    is_lazy = True
 
     def __init__(self, variables: list[Any], condition: Any, body: Any, limit: Any, name: str | None) -> None:
         self.variables = [GraphTensor(_cond, (), name="loop_variable", spec=_spec(v)) for v in variables]

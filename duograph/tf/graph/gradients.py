@@ -19,9 +19,11 @@ class Gradients(GraphTensor):
         self.sources = sources
 
     def call(self, session: Any, value_of: Any) -> Any:
+        return [value_of(s) for s in self.sources] if session is None else self.take(session, value_of, True)
+
+    def take(self, session: Any, value_of: Any, keep: bool) -> Any:
+        """The gradients. Further ones can be taken after, of these too, if the tape is to `keep` what they need."""
         targets, sources, seeds = self.args
-        if session is None:
-            return [value_of(s) for s in sources]
         ys = [value_of(t) for t in targets]
         xs = [value_of(s) for s in sources]
         given = [torch.ones_like(y) if s is None else replaced(s, value_of) for y, s in zip(ys, seeds, strict=True)]
@@ -30,7 +32,7 @@ class Gradients(GraphTensor):
         found = iter(
             autograd.grad(
                 [y for y, _ in pairs], wanted, [s for _, s in pairs],
-                retain_graph=True, create_graph=True, allow_unused=True,
+                retain_graph=keep, create_graph=keep, allow_unused=True,
             )
             if pairs and wanted
             else ()

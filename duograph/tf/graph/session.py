@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 import duograph.torch as torch
+from duograph.graph.trace import alias
 from duograph.replay import compile
+from duograph.tensor.core import wrap
 
 from ..errors import InvalidArgumentError
 from ..tensors import Tensor, convert_to_tensor
@@ -134,6 +136,8 @@ class Session:
         needed = in_order(fetches, given.__contains__)
         gradients = [t for t in needed if isinstance(t, Gradients)]
         watched = {x for g in gradients for x in g.sources if not isinstance(x, GraphVariable)}
+        certain = not any(t.is_lazy for t in needed)
+        final = gradients[-1] if gradients and certain else None  # nothing needs the tape after it
         changing = _dependents(needed, lambda t: t.is_stateful)
         before = in_order([f for f in fetches if f not in changing], given.__contains__)
         order = before + [t for t in needed if t not in set(before)]
@@ -150,14 +154,17 @@ class Session:
                     value_of(earlier)
                 if isinstance(tensor, GraphVariable):
                     return self.content(tensor)  # each use reads anew
-                value = tensor.call(self, value_of)
+                value = final.take(self, value_of, False) if tensor is final else tensor.call(self, value_of)
                 made[tensor] = _on_tape(value) if tensor in watched else value
                 return made[tensor]
 
-            with torch.set_grad_enabled(bool(gradients)):
-                for tensor in order:  # not by recursion: graphs are deep
-                    value_of(tensor)
-                return [_detached(value_of(f)) for f in fetches]
+            try:
+                with torch.set_grad_enabled(bool(gradients)):
+                    for tensor in order:  # not by recursion: graphs are deep
+                        value_of(tensor)
+                    return [_detached(value_of(f)) for f in fetches]
+            finally:
+                made.clear()  # `value_of` is in a cycle, and what is referred to would count as wanted later
 
         return step
 
@@ -167,7 +174,9 @@ class Session:
         except TypeError as error:
             raise TypeError(f"Fetch argument {thing!r} has invalid type {type(thing)}. ({error})") from error
         except (KeyError, ValueError) as error:
-            raise ValueError(f"Fetch argument {thing!r} cannot be interpreted as a Tensor. ({error.args[0]})") from error
+            raise ValueError(
+                f"Fetch argument {thing!r} cannot be interpreted as a Tensor. ({error.args[0]})"
+            ) from error
 
     def _feedable(self, thing: Any) -> GraphTensor:
         try:
@@ -276,7 +285,9 @@ def _detached(value: Any) -> Any:
         return [_detached(v) for v in value]
     if isinstance(value, Variable):
         return value.detach().clone()
-    return value.detach() if isinstance(value, Tensor) else value
+    if isinstance(value, Tensor):  # x.detach() would be a view, and keep x and what x was computed from
+        return wrap(alias(value._value, None))
+    return value
 
 
 def _as_array(fetch: GraphTensor, value: Any) -> Any:

@@ -15,6 +15,7 @@ import duograph.torch as torch
 from ..engine import recording_apart
 from ..errors import OperatorNotAllowedInGraphError
 from ..structure import flatten
+from ..tensors import convert_to_tensor
 from ..text import StringTensor
 
 
@@ -44,7 +45,7 @@ class Graph:
 
     @contextmanager
     def name_scope(self, name: str | None) -> Iterator[str]:
-        """Names inside begin with this one; one that ends in "/" is entered again as it is, and without one none begin."""
+        """Names inside begin with this one. One that ends in "/" is entered again as it is; None leaves all scopes."""
         before = self._scopes
         if not name:
             self._scopes = []
@@ -187,6 +188,8 @@ class GraphTensor:
     """Whether the call changes variables: it is then made after all that can be made before."""
     is_host = False
     """Whether the call is made by Python anew in each run, and is no part of what is compiled."""
+    is_lazy = False
+    """Whether the call itself makes others, as they turn out to be needed."""
     is_placeholder = False
     """Whether the value is fed."""
     __array_priority__ = 100  # NumPy's arrays leave operators to this class
@@ -302,8 +305,8 @@ class GraphTensor:
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise NotImplementedError(
-            f"{self.name!r} is a tensor of a graph, which has no value for NumPy before Session.run: use a function of "
-            "tf, or tf.py_func"
+            f"{self.name!r} is a tensor of a graph, which has no value for NumPy, or for layers of Keras's, before "
+            "Session.run: use a function of tf, a layer of tf.layers, or tf.py_func"
         )
 
     def __iter__(self) -> Iterator[Any]:
@@ -359,11 +362,25 @@ def _nothing(*_: Any) -> None:
     return None
 
 
+def _beside(tensor: Any, other: Any) -> Any:
+    """An operand that is a list or an array, as a tensor of the other operand's dtype."""
+    if not isinstance(other, list | tuple | np.ndarray | np.generic):
+        return other
+    array = np.asarray(other)
+    fits = (array.dtype.kind == "f" and tensor.dtype.is_floating_point) or array.dtype.kind in "iu"
+    return torch.from_numpy(np.array(array, tensor.dtype.numpy)) if fits else convert_to_tensor(other)
+
+
 def _operator(name: str) -> Any:
     function = getattr(operator, name)
 
+    def operate(a: Any, *others: Any) -> Any:
+        return function(a, *(_beside(a, b) for b in others))
+
+    operate.__name__ = name
+
     def method(self: GraphTensor, *others: Any) -> GraphTensor:
-        return GraphTensor(function, (self, *others), name=name.strip("_"))
+        return GraphTensor(operate, (self, *others), name=name.strip("_"))
 
     return method
 
@@ -371,11 +388,13 @@ def _operator(name: str) -> Any:
 def _reflected(name: str) -> Any:
     function = getattr(operator, name)
 
-    def reversed_operator(a: Any, b: Any) -> Any:
-        return function(b, a)
+    def operate(a: Any, b: Any) -> Any:
+        return function(_beside(a, b), a)
+
+    operate.__name__ = name
 
     def method(self: GraphTensor, other: Any) -> GraphTensor:
-        return GraphTensor(reversed_operator, (self, other), name=name)
+        return GraphTensor(operate, (self, other), name=name)
 
     return method
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...graph.errors import NotSupported
 from ...nn.module import Module
+from .. import distributed
 
 
 class DataParallel(Module):
@@ -19,11 +19,15 @@ class DataParallel(Module):
         return self.module(*inputs, **keywords)
 
 
-class DistributedDataParallel(Module):
-    """A module trained by many processes: not supported, so that none can be made."""
+class DistributedDataParallel(DataParallel):
+    """A module trained by all members of a group: of one member, the module itself, as `.module`.
 
-    def __init__(self, module: Module, *_: Any, **__: Any) -> None:
-        raise NotSupported("DistributedDataParallel: one process trains a module here. Use the module itself")
+    Raises ArgumentError (a ValueError) before `torch.distributed.init_process_group`.
+    """
+
+    def __init__(self, module: Module, device_ids: Any = None, output_device: Any = None, **_: Any) -> None:
+        distributed.get_world_size()
+        super().__init__(module)
 
 
 __all__ = ["DataParallel", "DistributedDataParallel"]

@@ -9,6 +9,7 @@ import duograph.torch as torch
 
 from ... import nn as _nn
 from ...graph.dispatch import deferring
+from ...missing import missing
 from ...tensors import convert_to_tensor
 from .operations import ones_initializer, zeros_initializer
 from .scopes import get_variable, variable_scope
@@ -141,3 +142,6 @@ def _normalized(
 
 def _pair(size: Any) -> tuple[int, int]:
     return (int(size), int(size)) if isinstance(size, int) else (int(size[0]), int(size[1]))
+
+
+__getattr__ = missing(__name__, globals())

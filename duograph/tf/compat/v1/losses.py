@@ -9,6 +9,7 @@ import duograph.torch as torch
 from ... import nn as _nn
 from ...graph import get_default_graph
 from ...graph.dispatch import deferring
+from ...missing import missing
 from ...tensors import convert_to_tensor
 
 _sparse, _dense, _sigmoid = (
@@ -125,3 +126,6 @@ def absolute_difference(
 ) -> Any:
     """The mean of the absolute differences."""
     return _collected(_absolute_loss(labels, predictions, weights), loss_collection)
+
+
+__getattr__ = missing(__name__, globals())

@@ -9,6 +9,7 @@ import duograph.torch as torch
 from ...graph import GraphVariable
 from ...graph.dispatch import deferring
 from ...graph.variables import LOCAL
+from ...missing import missing
 from ...tensors import convert_to_tensor
 from .scopes import variable_scope
 
@@ -103,3 +104,6 @@ def recall(labels: Any, predictions: Any, weights: Any = None, name: Any = None,
     """The share of what is true so far that was predicted true."""
     found = _both(labels, predictions)
     return _ratio(name, "recall", _sum(found, weights), _sum(_truth(labels), weights))
+
+
+__getattr__ = missing(__name__, globals())

@@ -11,6 +11,7 @@ from ... import summary as _summary
 from ...dtypes import string
 from ...errors import DataLossError
 from ...graph import GraphTensor, get_default_graph
+from ...missing import missing
 from ...tensors import convert_to_tensor
 from ...text import StringTensor
 from ...wire import field, fields
@@ -115,3 +116,6 @@ class FileWriter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+__getattr__ = missing(__name__, globals())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import importlib
 import os
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 import duograph.torch as torch
-from duograph.checkpoint.safetensors import load_file, save_file
-from duograph.graph.errors import ArgumentError
 
-from ...errors import DataLossError, NotFoundError
+from ...checkpoints import check, file_of, latest_checkpoint, note, read_file, write_file
+from ...errors import NotFoundError
 from ...graph import GraphTensor, GraphVariable, Operation, get_default_graph
 from ...graph.gradients import gradients
-from ...graph.symbolic import replaced
+from ...graph.symbolic import replaced, running
 from ...graph.variables import GLOBAL, TRAINABLE
 from . import schedules
 from .schedules import *
@@ -309,40 +308,39 @@ class Saver:
         self._keep = max_to_keep
         self.last_checkpoints: list[str] = []
 
-    def save(self, sess: Any, save_path: str, global_step: Any = None, **_: Any) -> str:
+    def save(
+        self, sess: Any, save_path: str, global_step: Any = None, latest_filename: str | None = None, **_: Any
+    ) -> str:
         """Write a file. Returns the name to restore it by: the path, and `-step` where a step is given."""
         step = sess.run(global_step) if isinstance(global_step, GraphTensor) else global_step
         prefix = os.fspath(save_path) + ("" if step is None else f"-{int(step)}")
-        Path(prefix).parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: sess.content(v).detach() for name, v in self._variables.items()}, f"{prefix}.safetensors")
+        write_file(prefix, {name: sess.content(v).detach() for name, v in self._variables.items()})
         self.last_checkpoints = [p for p in self.last_checkpoints if p != prefix] + [prefix]
-        while self._keep and len(self.last_checkpoints) > self._keep:
-            Path(self.last_checkpoints.pop(0) + ".safetensors").unlink(missing_ok=True)
-        index = {"latest": Path(prefix).name, "all": [Path(p).name for p in self.last_checkpoints]}
-        Path(prefix).with_name("checkpoint").write_text(json.dumps(index))
+        removed = self.last_checkpoints[: -self._keep] if self._keep else []
+        self.last_checkpoints = self.last_checkpoints[len(removed) :]
+        note(Path(prefix).parent, [Path(p).name for p in self.last_checkpoints], latest_filename or "checkpoint")
+        for old in removed:
+            file_of(old).unlink(missing_ok=True)
         return prefix
 
     def restore(self, sess: Any, save_path: str) -> None:
-        """Give the variables the content of a file. Raises NotFoundError and DataLossError."""
-        try:
-            found = load_file(f"{save_path}.safetensors")
-        except FileNotFoundError as error:
-            raise NotFoundError(f"{save_path}: there is no such checkpoint") from error
-        except ArgumentError as error:
-            raise DataLossError(str(error)) from error
+        """Give the variables the content of a file.
+
+        Raises NotFoundError, DataLossError for a damaged file, and ValueError for another shape or dtype; then none is
+        changed.
+        """
+        found = read_file(save_path)
         for name, variable in self._variables.items():
             if name not in found:
                 raise NotFoundError(f"Key {name} not found in checkpoint {save_path}")
-            if variable._described()[0] != tuple(found[name].shape):
-                raise ValueError(f"{name} has another shape in {save_path}: {tuple(found[name].shape)}")
-        for name, variable in self._variables.items():
-            sess.set_content(variable, found[name])
+            check(save_path, name, variable._described(), found[name])
+        with running():
+            for name, variable in self._variables.items():
+                sess.set_content(variable, found[name])
 
 
-def latest_checkpoint(checkpoint_dir: Any, latest_filename: str = "checkpoint") -> str | None:
-    """The name of the file saved last in a folder, or None."""
-    try:
-        index = json.loads((Path(checkpoint_dir) / latest_filename).read_text())
-        return str(Path(checkpoint_dir) / Path(str(index["latest"])).name)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def __getattr__(name: str) -> Any:
+    """What has the same form in TensorFlow 2: examples, checkpoints."""
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("duograph.tf.train"), name)
