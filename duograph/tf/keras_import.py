@@ -44,6 +44,20 @@ ALIASES = {
 }
 """Other names for packages of Keras, so that `from duograph.tf.keras.layers import Dense` finds the one `Dense`."""
 
+_ADAPTERS = "keras.src.trainers.data_adapters."
+"""Modules in which `tensorflow` is TensorFlow itself: they are for data sets made by it. Ours have an adapter of their
+own."""
+
+
+class _OfTensorFlow:
+    """Keras's `module_utils` as `_ADAPTERS` see it. TensorFlow, if it is installed, loads when a name of it is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        utils = sys.modules["keras.src.utils.module_utils"]
+        return utils.LazyModule("tensorflow") if name == "tensorflow" else getattr(utils, name)
+
+
+_of_tensorflow = _OfTensorFlow()
 _lock = threading.RLock()
 
 
@@ -167,6 +181,9 @@ def _import(
     level: int = 0,
 ) -> Any:
     """`__import__` as the modules of Keras see it."""
+    if name == "keras.src.utils.module_utils" and (globals or {}).get("__name__", "").startswith(_ADAPTERS):
+        importlib.import_module(name)
+        return _of_tensorflow
     if level == 0 and not name.startswith("keras."):  # functions of Keras say these at each call
         if (inside := _within(name)) is not None:
             module = builtins.__import__(inside, None, None, fromlist, 0)

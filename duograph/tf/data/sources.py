@@ -59,8 +59,6 @@ def _as(spec: TensorSpec, item: Any) -> Any:
     else:
         if hasattr(item, "numpy"):
             item = to_leaf(item)
-        if getattr(item, "dtype", None) is not None and item.dtype != spec.dtype.numpy:
-            raise TypeError(f"from_generator expected {spec.dtype.name}. Received: an array of {item.dtype}")
         leaf = np.asarray(item, spec.dtype.numpy)
     sizes = spec.shape
     if sizes is not None and (
