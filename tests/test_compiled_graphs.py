@@ -466,3 +466,13 @@ def test_a_chain_that_uses_each_number_twice_is_planned_at_once() -> None:
     for _ in range(40):
         value = value * value + value * 0.5
     agrees([number, x], [x * value], arrays=[np.float32(0.1), np.ones(50, np.float32)])
+
+
+@pytest.mark.parametrize("shape", [(), (7,)])
+def test_long_chains(shape: tuple[int, ...]) -> None:
+    """A loop of the user's makes thousands of nodes, each of the one before: no pass goes down them all at once."""
+    (x,) = nodes = inputs((shape, float64))
+    y = x
+    for k in range(1500):
+        y = (lang.sin(y) if k % 3 else y * 1.001) + x
+    agrees(nodes, [y, lang.sum(y * y)])

@@ -18,6 +18,11 @@ SMALLEST_RECOMPUTED = 1 << 12
 """Elements from which memory matters more than an operation."""
 
 
+DEEPEST = 50
+"""How many nodes, one made of the other, may be computed where the last of them is wanted: chains of thousands are cut,
+which keeps kernels at a size that LLVM is quick with."""
+
+
 class Facts:
     """A graph as fusion sees it.
 
@@ -42,13 +47,16 @@ class Facts:
     def _numbers(self) -> set[Node]:
         """Nodes that every user computes anew: constants, counters, and cheap functions of single numbers."""
         found: set[Node] = set()
+        depth: dict[Node, int] = {}
         outputs = set(self.graph.outputs)
         for node in self.nodes:
             name = node.op.name
+            depth[node] = 1 + max((depth[x] for x in node.inputs), default=0) if node.size == 1 else 0
             if name in ("constant", "iota") or (
                 node.size == 1
                 and name in CHEAP & self.fusible
                 and node not in outputs
+                and depth[node] % DEEPEST
                 and all(self._is_number(operand, found) for operand in node.inputs)
             ):
                 found.add(node)

@@ -24,8 +24,12 @@ from .affine import VIEWS, ZERO, Index, Split, inner_product, reshaped_index
 from .arrays import Array, Block, order_of, ordered_strides, packed, reshaped_strides, row_major
 from .attempt import Attempt
 from .epilogue import COLUMN, NUMBER, reach
-from .facts import Facts
+from .facts import DEEPEST, Facts
 from .group import Group, Operation, Step
+
+
+LARGEST = 100
+"""Members of a nest, from which no more join it."""
 
 
 class Schedule(Facts):
@@ -46,6 +50,7 @@ class Schedule(Facts):
         self._groups: dict[float, Group] = {}  # the nest at each position
         self.notes: dict[Node, str] = {}  # why a node did not join the nest of what it needs
         self.waiting: set[Node] = set()
+        self._depth: dict[Node, int] = {}  # of those that wait: how many of them, one made of the other
         self.readers: dict[Node, list[Group]] = {}
         self._views: dict[Node, Array | None] = {}
         self._owned: dict[Node, Array] = {}
@@ -68,8 +73,10 @@ class Schedule(Facts):
             case "view":
                 return
             case "pointwise":
-                if self._may_wait(node):
+                depth = 1 + max((self._depth.get(self.base(x), 0) for x in node.inputs), default=0)
+                if depth < DEEPEST and self._may_wait(node):
                     self.waiting.add(node)
+                    self._depth[node] = depth
                 else:
                     self.place(node)
             case "reduction":
@@ -386,13 +393,13 @@ class Schedule(Facts):
         return node in self._owned and self._since[self._owned[node].block] < before
 
     def _candidates(self, node: Node, after: float) -> list[Group]:
-        """Nests that a node might join, the best first."""
+        """Nests that a node might join, the best first. Those that are large already are left as they are."""
         found = [self._groups[after]] if after in self._groups else []
         for operand in self._operands_in_tree(node):
             for group in self.readers.get(self.base(operand), ()):
                 if group.position > after and group not in found and operand.size == node.size:
                     found.append(group)
-        return found
+        return [group for group in found if len(group.maps) < LARGEST]
 
     def _indices(self, group: Group, node: Node) -> Iterator[Index]:
         """Indices that a node may have in a nest: those of operands in registers there, then of equal shapes."""

@@ -142,6 +142,7 @@ def test_tied_weights_are_written_once(tmp_path: Path) -> None:
     assert loaded["a"].data_ptr() == loaded["b"].data_ptr()
 
 
+@pytest.mark.filterwarnings("ignore:ComplexHalf support is experimental:UserWarning")
 def test_what_we_refuse_of_pytorchs(tmp_path: Path) -> None:
     for name, content, says in [
         ("module", torch.nn.Linear(2, 2), r"torch.nn.modules.linear.Linear.*state_dict"),
