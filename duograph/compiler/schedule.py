@@ -27,7 +27,6 @@ from .epilogue import COLUMN, NUMBER, reach
 from .facts import DEEPEST, Facts
 from .group import Group, Operation, Step
 
-
 LARGEST = 100
 """Members of a nest, from which no more join it."""
 
