@@ -28,7 +28,7 @@ FLOOR = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:index_reduce")
+@pytest.mark.filterwarnings("ignore:index_reduce", "ignore:Casting complex values to real")
 @pytest.mark.parametrize("dtype", [float32, float64], ids=lambda d: d.name)
 @pytest.mark.parametrize(("op", "sample"), [case[1:] for case in COMPARED], ids=[case[0] for case in COMPARED])
 def test_forward_and_backward(op: Primitive, sample: Sample, dtype: DType) -> None:
@@ -37,6 +37,8 @@ def test_forward_and_backward(op: Primitive, sample: Sample, dtype: DType) -> No
     graph = recorded(op, sample)
     (y,) = graph.outputs
     arrays = [np.asarray(a) for a in sample.inputs]
+    if op.name in ("fft", "rfft", "irfft") and not arrays[0].size:
+        pytest.skip("PyTorch's library transforms nothing that has no elements")
     tensors = [torch.tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
     attributes = dict(sample.attributes.items())
     expected = op.torch(torch, *tensors, **attributes)
@@ -73,9 +75,9 @@ def _has_one_gradient(op: Primitive, sample: Sample) -> bool:
 
 
 def _compare(received: np.ndarray, expected: torch.Tensor, dtype: DType, name: str) -> None:
-    expected = expected.detach().numpy()
+    expected = expected.numpy(force=True)
     assert received.shape == expected.shape
-    if expected.dtype.kind != "f":
+    if expected.dtype.kind not in "fc":
         np.testing.assert_array_equal(received, expected)
         return
     tolerance = TOLERANCE[dtype]
