@@ -273,3 +273,21 @@ def test_a_function_that_trains_is_replayed() -> None:
 
     plain, compiled = train(False), train(True)
     assert compiled[0] == pytest.approx(plain[0], rel=1e-5) and compiled[1] == 3
+
+
+def test_functions_run_as_python_where_that_is_asked_for() -> None:
+    turns = []
+
+    @tf.function
+    def counted(x):
+        turns.append(1)
+        return x + 1
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        assert tf.config.functions_run_eagerly()
+        assert [float(counted(tf.constant(2.0))) for _ in range(5)] == [3.0] * 5
+        assert len(turns) == 5
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert not tf.config.functions_run_eagerly()

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 import duograph.torch as torch
 
+from .function import functions_run_eagerly, run_functions_eagerly
 from .missing import missing
 
 __all__ = [
-    "LogicalDevice", "LogicalDeviceConfiguration", "PhysicalDevice", "device", "enable_op_determinism", "experimental",
-    "get_logical_device_configuration", "get_soft_device_placement", "get_visible_devices", "list_logical_devices",
-    "list_physical_devices", "optimizer", "set_logical_device_configuration", "set_soft_device_placement",
-    "set_visible_devices", "threading",
+    "LogicalDevice", "LogicalDeviceConfiguration", "PhysicalDevice", "device", "enable_op_determinism",
+    "experimental", "functions_run_eagerly", "get_logical_device_configuration", "get_soft_device_placement",
+    "get_visible_devices", "list_logical_devices", "list_physical_devices", "optimizer", "run_functions_eagerly",
+    "set_logical_device_configuration", "set_soft_device_placement", "set_visible_devices", "threading",
 ]  # fmt: skip
 
 
@@ -106,20 +107,6 @@ def device(device_name: Any) -> Iterator[None]:
     if name is not None and not _soft_placement and not re.search(r"(?i)(^|[/:])cpu(:0)?$", str(name)):
         raise InvalidArgumentError(f"there is one device, the processor. Received: {name!r}")
     yield
-
-
-def run_functions_eagerly(run_eagerly: bool) -> None:
-    """Whether `tf.function` runs Python as it stands."""
-    from . import function
-
-    function.run_functions_eagerly(run_eagerly)  # type: ignore[attr-defined]
-
-
-def functions_run_eagerly() -> bool:
-    """Whether `tf.function` runs Python as it stands."""
-    from . import function
-
-    return function.functions_run_eagerly()  # type: ignore[attr-defined]
 
 
 class threading:

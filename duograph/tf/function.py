@@ -18,6 +18,20 @@ from .tensors import Tensor, convert_to_tensor
 __all__ = ["Function", "TensorSpec", "TypeSpec", "function"]
 
 
+_eagerly = False
+
+
+def run_functions_eagerly(run_eagerly: bool) -> None:
+    """Whether functions run as the Python they are, without being replayed."""
+    global _eagerly
+    _eagerly = bool(run_eagerly)
+
+
+def functions_run_eagerly() -> bool:
+    """Whether functions run as the Python they are, without being replayed."""
+    return _eagerly
+
+
 class TypeSpec:
     """What describes a value that a function takes or a data set gives: the base of `TensorSpec`."""
 
@@ -82,6 +96,8 @@ class Function:
         args, kwargs = structure.map_structure(_as_argument, (args, kwargs))
         if self.input_signature is not None:
             args = self._checked(args, kwargs)
+        if _eagerly:
+            return self.python_function(*args, **kwargs)
         self._signatures.add(_signature(args, kwargs))
         return self._compiled(*args, **kwargs)
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
 from typing import Any, ClassVar
 
 from ...ops import FUNCTIONS as F
 from ...tensor.core import Tensor
 from . import constraints
 from .distribution import ExponentialFamily
-from .utils import broadcast_all, log_sigmoid, logits_to_probs, one_of, probs_to_logits
+from .odds import Odds
+from .utils import broadcast_all, log_sigmoid, one_of
 
 __all__ = ["Bernoulli"]
 
 
-class Bernoulli(ExponentialFamily):
+class Bernoulli(Odds, ExponentialFamily):
     """1 with probability `probs`, or sigmoid(`logits`), else 0."""
 
     arg_constraints: ClassVar = {"probs": constraints.unit_interval, "logits": constraints.real}
@@ -27,16 +27,6 @@ class Bernoulli(ExponentialFamily):
         (value,) = broadcast_all(probs if logits is None else logits)
         vars(self)[given] = value
         super().__init__(value.shape, validate_args=validate_args)
-
-    @cached_property
-    def logits(self) -> Tensor:
-        """The logarithms of the odds."""
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @cached_property
-    def probs(self) -> Tensor:
-        """The probabilities."""
-        return logits_to_probs(self.logits, is_binary=True)
 
     @property
     def mean(self) -> Tensor:

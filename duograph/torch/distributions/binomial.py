@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any, ClassVar
 
 from ...graph.errors import NotSupported
@@ -10,12 +9,13 @@ from ...ops import FUNCTIONS as F
 from ...tensor.core import Tensor
 from . import constraints
 from .distribution import Distribution
-from .utils import broadcast_all, log_sigmoid, logits_to_probs, one_of, probs_to_logits
+from .odds import Odds
+from .utils import broadcast_all, log_sigmoid, one_of
 
 __all__ = ["Binomial"]
 
 
-class Binomial(Distribution):
+class Binomial(Odds, Distribution):
     """How many of `total_count` trials succeed, each with probability `probs`, or sigmoid(`logits`)."""
 
     arg_constraints: ClassVar = {"total_count": constraints.nonnegative_integer, "probs": constraints.unit_interval,
@@ -30,16 +30,6 @@ class Binomial(Distribution):
         self.total_count = self.total_count.to(value.dtype)
         vars(self)[given] = value
         super().__init__(value.shape, validate_args=validate_args)
-
-    @cached_property
-    def logits(self) -> Tensor:
-        """The logarithms of the odds."""
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @cached_property
-    def probs(self) -> Tensor:
-        """The probabilities."""
-        return logits_to_probs(self.logits, is_binary=True)
 
     @constraints.dependent_property(is_discrete=True)
     def support(self) -> constraints.Constraint:

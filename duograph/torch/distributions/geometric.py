@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any, ClassVar
 
 from ...ops import FUNCTIONS as F
 from ...tensor.core import Tensor
 from . import constraints
 from .distribution import Distribution
-from .utils import broadcast_all, logits_to_probs, one_of, probs_to_logits, units
+from .odds import Odds
+from .utils import broadcast_all, one_of, units
 
 __all__ = ["Geometric"]
 
 
-class Geometric(Distribution):
+class Geometric(Odds, Distribution):
     """How many trials fail before the first success, of probability `probs`, or sigmoid(`logits`)."""
 
     arg_constraints: ClassVar = {"probs": constraints.interval(1e-38, 1.0), "logits": constraints.real}
@@ -25,16 +25,6 @@ class Geometric(Distribution):
         (value,) = broadcast_all(probs if logits is None else logits)
         vars(self)[given] = value
         super().__init__(value.shape, validate_args=validate_args)
-
-    @cached_property
-    def logits(self) -> Tensor:
-        """The logarithms of the odds."""
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @cached_property
-    def probs(self) -> Tensor:
-        """The probabilities."""
-        return logits_to_probs(self.logits, is_binary=True)
 
     @property
     def mean(self) -> Tensor:
