@@ -25,7 +25,7 @@ from duograph.graph import language as lang
 from duograph.graph.dtype import float32
 from duograph.graph.errors import ArgumentError, IndexOutOfRange
 from duograph.graph.node import PRIMITIVES, Graph, Node, make
-from duograph.runtime import driver, execute, native, objects, targets
+from duograph.runtime import driver, execute, native, objects, pool, targets
 from duograph.runtime.buffer import Buffer
 from duograph.runtime.execute import Plan
 from duograph.runtime.jit import CompileError
@@ -404,6 +404,7 @@ def test_an_interrupted_step_is_made_or_not(when: str, turn: int, interrupting: 
 
 
 @WITH_TIMERS
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of a signal within a destructor
 def test_interrupts_at_any_time(compiled: None) -> None:
     """Signals while it computes: whoever asks again gets the right numbers."""
 
@@ -673,7 +674,7 @@ def test_the_number_of_threads_changes_no_bits(compiled: None) -> None:
     try:
         for threads in (1, 3, 2, 1):
             torch.set_num_threads(threads)
-            assert torch.get_num_threads() == threads
+            assert torch.get_num_threads() == pool.get_num_threads() == threads
             found.append((torch.tanh(x) * x).sum().item())
     finally:
         torch.set_num_threads(before)

@@ -162,7 +162,8 @@ def realise(trace: Trace, refilling: Refilling | None = None) -> None:
             break
         time.sleep(WAIT)  # its own thread computes the same just now
     if live or refilling is not None:
-        key = tuple(dict.fromkeys(slots if refilling is None else slots + refilling.slots))
+        wanted = slots if refilling is None else slots + refilling.slots
+        key = tuple(dict.fromkeys(wanted))
         plan = step.plans.get(key)
         if plan is None:
             orders = [None if type(leaf) is Number else leaf.order for leaf in leaves]
@@ -185,12 +186,12 @@ def realise(trace: Trace, refilling: Refilling | None = None) -> None:
                     raise
                 buffers, interrupt = rescued, stop
             del others
-            made = buffers if len(key) == len(live) and refilling is None else _of_slots(key, slots, buffers)
-            for value, buffer in zip(live, made, strict=True):
+            made = buffers if len(key) == len(wanted) else _of_slots(key, wanted, buffers)
+            for value, buffer in zip(live, made, strict=False):  # what refills comes after
                 if value.buffer is None:  # or another thread was quicker
                     value.buffer = buffer
             if refilling is not None:
-                refilling.fill(_of_slots(key, refilling.slots, buffers))
+                refilling.fill(made[len(live) :])
             plan.settled()
         except Exception as error:
             for value in live:

@@ -8,7 +8,7 @@ import struct
 import threading
 import weakref
 from collections.abc import Sequence
-from sys import getrefcount
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from ..graph.trace import Number
 from . import code, driver, log, pool, targets, waves
 from .buffer import SHARED, Buffer
 from .interpreter import Interpretation, evaluate
+from .outputs import LARGEST_SPARE, Outputs, picker
 
 _PACKED = {
     "bool": "?", "uint8": "B", "int8": "b", "uint16": "H", "int16": "h", "uint32": "I", "int32": "i", "uint64": "Q",
@@ -42,9 +43,7 @@ SMALL = 20_000
 
 PROCESSORS = os.cpu_count() or 1
 
-LARGEST_SPARE = 16 << 20
-"""Bytes up to which a plan keeps the memory of an output for its next run: gradients come and go with each step, and
-new pages from the system cost more than the step's writing to them."""
+_address, _number = attrgetter("address"), attrgetter("number")
 
 
 class Native:
@@ -108,15 +107,16 @@ class Native:
         self._complex_numbers = [
             k for k, node in enumerate(self.graph.inputs) if not node.shape and simple.inputs[k].shape
         ]
-        self._array_places = [k for k, node in enumerate(simple.inputs) if node.shape != ()]
+        array_places = [k for k, node in enumerate(simple.inputs) if node.shape != ()]
+        self._arrays, self._scalars = picker(array_places), picker(number_places)
         self._number_places = number_places
-        self._input_bases = {k: base for base, k in enumerate((*self._array_places, *number_places))}
+        self._input_bases = {k: base for base, k in enumerate((*array_places, *number_places))}
         self._output_base = len(simple.inputs)
         self._arena_base = self._output_base + len(simple.outputs)
         self._kept_base = self._arena_base + 1
         self._bases = (ctypes.c_int64 * (self._kept_base + 1))()
+        self._put_bases = struct.Struct(f"={self._kept_base + 1}q").pack_into
         self._kept_memory = Arena(self.kept)
-        self._bases[self._kept_base] = self._kept_memory.address
         self._prepared: list[
             tuple[weakref.ref[Buffer], int]
         ] = []  # the inputs that are packed, and which content of theirs
@@ -129,7 +129,7 @@ class Native:
         for k in number_places:
             offsets.append(start)
             start += simple.inputs[k].dtype.itemsize
-        self._own_addresses = [(self._input_bases[k], at) for k, at in zip(number_places, offsets, strict=True)]
+        self._number_addresses = offsets
         errors = sum(map(waves.is_checked, launches_of(self.launches)))
         self._errors = (ctypes.c_int64 * max(2, 2 * errors))()
         self._tables: list[Any] = []
@@ -147,9 +147,7 @@ class Native:
                 self._add_segment(rows, hosts)
                 rows = []
         self._add_segment(rows, [])
-        self._output_shapes = [(o.shape, o.dtype.numpy) for o in self.graph.outputs]
-        self._overwriting = {k for k, _ in self._donations}  # they had better find an input that nobody needs
-        self._spares: list[Buffer | None] = [None] * len(simple.outputs)
+        self._outputs = Outputs([(o.shape, o.dtype.numpy) for o in self.graph.outputs], self._donations)
         self._has_run = False  # a plan that runs once, such as that of first weights, keeps nothing
         self._run = driver.entry()[1]
 
@@ -251,26 +249,16 @@ class Native:
     """The outputs, once they are computed, of the call that is under way: what an interrupt leaves to be picked up."""
 
     def _call(self, leaves: Sequence[Any], holders: int) -> list[Buffer]:
-        bases = self._bases
         if self._complex_numbers:
             leaves = self._with_pairs(leaves)
-        bases[: len(self._array_places)] = [leaves[k].address for k in self._array_places]
-        if self._number_places:
-            self._put_numbers(leaves)
-        outputs: list[Any] = [None] * len(self._output_shapes)
-        known = holders + 2  # the loop's variable and the argument of `getrefcount`
-        for k, j in self._donations:
-            leaf = leaves[j]
-            if getrefcount(leaf) == known and leaf.simple and not leaf.exports:
-                array = leaf.array
-                if array.base is None and getrefcount(array) == 3:
-                    outputs[k] = leaf
-                    leaf.touched()
-        outputs = [self._fresh(k) if output is None else output for k, output in enumerate(outputs)]
-        bases[self._output_base : self._arena_base] = [output.address for output in outputs]
+        numbers = self._put_numbers(self._scalars(leaves)) if self._number_places else ()
+        outputs = self._outputs.place(leaves, holders, self._has_run)
         arena = _arenas.take(self._arena_size() if self.scratch else self.arena)
         try:
-            bases[self._arena_base] = arena.address
+            self._put_bases(
+                self._bases, 0, *map(_address, self._arrays(leaves)), *numbers, *map(_address, outputs),
+                arena.address, self._kept_memory.address,
+            )  # fmt: skip
             if self.scratch:
                 ctypes.c_int64.from_address(arena.address + self._scratch_place).value = self.scratch
             segments = self._segments
@@ -321,20 +309,6 @@ class Native:
         threads = max(pool.get_num_threads(), PROCESSORS)
         return self._scratch_place + Scratch.size(self.scratch, threads)
 
-    def _fresh(self, k: int) -> Buffer:
-        """Memory for an output: what it had last time, if nobody holds that any more."""
-        spare = self._spares[k]
-        if spare is not None and getrefcount(spare) == 3 and spare.simple and not spare.exports:
-            array = spare.array
-            if array.base is None and getrefcount(array) == 3:
-                spare.touched()
-                return spare
-        shape, dtype = self._output_shapes[k]
-        made = Buffer(np.empty(shape, dtype))
-        if self._has_run and k not in self._overwriting and made.array.nbytes <= LARGEST_SPARE:
-            self._spares[k] = made
-        return made
-
     def _contents(self, leaves: Sequence[Any]) -> list[tuple[weakref.ref[Buffer], int]]:
         """Of which inputs, and which content of theirs, something is kept; nothing if that may change unseen."""
         now = [leaves[k] for k in self._to_prepare]
@@ -350,22 +324,22 @@ class Native:
                 found[k] = Buffer(np.asarray(found[k].number, self.graph.inputs[k].dtype.numpy))
         return found
 
-    def _put_numbers(self, leaves: Sequence[Any]) -> None:
-        """Write the single numbers to where kernels read them. Some may be in memory already."""
-        bases, numbers = self._bases, [leaves[k] for k in self._number_places]
+    def _put_numbers(self, numbers: Sequence[Any]) -> Sequence[int]:
+        """Write the single numbers to where kernels read them. Returns where they are: some are in memory already."""
         if self._packable and list(map(type, numbers)).count(Number) == len(numbers):
-            self._pack(self._numbers, 0, *[number.number for number in numbers])
-            for base, address in self._own_addresses:
-                bases[base] = address
-            return
-        for (base, address), leaf, k in zip(self._own_addresses, numbers, self._number_places, strict=True):
-            if type(leaf) is Number:
-                dtype = self.simple.inputs[k].dtype.numpy
-                place = address - ctypes.addressof(self._numbers)
-                np.frombuffer(memoryview(self._numbers), dtype, 1, place)[0] = leaf.number
-                bases[base] = address
+            self._pack(self._numbers, 0, *map(_number, numbers))
+            return self._number_addresses
+        addresses = []
+        for place, number, k in zip(self._number_addresses, numbers, self._number_places, strict=True):
+            if type(number) is Number:
+                offset = place - ctypes.addressof(self._numbers)
+                np.frombuffer(memoryview(self._numbers), self.simple.inputs[k].dtype.numpy, 1, offset)[0] = (
+                    number.number
+                )
+                addresses.append(place)
             else:
-                bases[base] = leaf.address
+                addresses.append(number.address)
+        return addresses
 
     def _refused(self, leaves: Sequence[Any]) -> None:
         """Kernels refused the data: the interpreter says which and why, with the user's line."""

@@ -6,9 +6,10 @@ wants the interpreter's lock. Compiled code divides its work by calling
     void duograph_parallel_for(void (*body)(ptr argument, i64 chunk, i64 thread), ptr argument, i64 chunks)
 
 which runs `body` for every chunk in `0 <= chunk < chunks`, on the caller and the workers, and returns when all are
-done. Whoever is free takes the next chunk. What a chunk is depends on the problem and never on the number of threads,
-so results are the same bits for any number. `thread` is less than `get_num_threads()`, and within a call no two bodies
-run under the same number at once: it picks scratch memory. A body that needs none may leave the parameter out.
+done. Each thread begins with chunks of its own, the same in each step, and whoever is free helps the others. What a
+chunk is depends on the problem and never on the number of threads, so results are the same bits for any number.
+`thread` is less than `get_num_threads()`, and within a call no two bodies run under the same number at once: it picks
+scratch memory. A body that needs none may leave the parameter out.
 
 A call from within a body, or while another Python thread is using the workers, runs all its chunks on its caller, as
 thread 0.

@@ -1,13 +1,17 @@
 """The thread pool's code, in LLVM IR. `pool.py` tells what it does; here is how.
 
-A job is a body, its argument and a number of chunks. `@ticket` counts the chunks nobody has taken: whoever subtracts
-one and finds the old value positive owns a chunk. Only then is the job read: it cannot end, nor the next one begin,
-before the chunk is done, so a worker that comes late or from an older job does no harm. It merely pushes the ticket
-below zero, until the next job sets it.
+A job is a body, its argument and a number of chunks. Each thread has a queue, a range of the chunks, and takes these
+first: in the same job of the next step it will get the same chunks, and find what they work on in its own cache. (What
+two cores write in turn moves between their caches, which takes longer than the work of a small step.) When its queue is
+empty it helps itself from those of the others.
 
-Falling asleep and waking follow Dekker: a worker counts itself among the sleepers and then looks at the ticket; the
-caller sets the ticket and then looks at the sleepers. Both in sequentially consistent order, so that one sees the
-other. Between the look and the sleep, a changed `@bell` keeps the worker up.
+A queue's `left` counts the chunks nobody has taken: whoever subtracts one and finds the old value positive owns a
+chunk. Only then is the job read: it cannot end, nor the next one begin, before the chunk is done, so a worker that
+comes late or from an older job does no harm. It merely pushes `left` below zero, until the next job sets it.
+
+Workers look out for another number in `@job`. Falling asleep and waking follow Dekker: a worker counts itself among the
+sleepers and then looks at the job's number; the caller sets that and then looks at the sleepers. Both in sequentially
+consistent order, so that one sees the other. Between the look and the sleep, a changed `@bell` keeps the worker up.
 
 What different threads write stands 128 bytes apart, since processors fetch cache lines in pairs. `@finished` only
 grows, so that the caller need not write to the workers' line.
@@ -22,10 +26,12 @@ _CODE = """\
 @duograph_pool_stopping = global i64 0, align 8    ; whether they shall return
 @duograph_pool_starter = global ptr null, align 8  ; starts those that are wanted and not there
 @duograph_pool_spins = global i64 1000, align 8    ; turns before a worker sleeps
-@ticket = internal global i64 0, align 128         ; chunks not taken yet, beside the job: one line to fetch
+@job = internal global i64 0, align 128            ; the number of the job, beside it: one line to fetch
 @body = internal global ptr null, align 8
 @argument = internal global ptr null, align 8
-@chunks = internal global i64 0, align 8
+@width = internal global i64 1, align 8            ; queues that the job has
+%queue = type { i64, i64, [112 x i8] }             ; chunks left, and the number of the chunk after the last
+@queues = internal global [256 x %queue] zeroinitializer, align 128
 @finished = internal global i64 0, align 128       ; chunks that workers ever finished
 @bell = internal global i32 0, align 128           ; changes when sleepers are woken
 @sleepers = internal global i32 0, align 128
@@ -59,8 +65,28 @@ release:
 post:
   store ptr %body, ptr @body
   store ptr %argument, ptr @argument
-  store i64 %chunks, ptr @chunks
-  store atomic i64 %chunks, ptr @ticket seq_cst, align 8
+  %workers = load atomic i64, ptr @duograph_pool_started monotonic, align 8
+  %threads = add i64 %workers, 1
+  %width = call i64 @llvm.umin.i64(i64 %threads, i64 256)
+  store atomic i64 %width, ptr @width monotonic, align 8
+  br label %deal
+deal:
+  %hand = phi i64 [ 0, %post ], [ %hand.next, %deal ]
+  %first = phi i64 [ 0, %post ], [ %last, %deal ]
+  %hand.next = add i64 %hand, 1
+  %share = mul i64 %chunks, %hand.next
+  %last = udiv i64 %share, %width
+  %left.here = sub i64 %last, %first
+  %left.at = getelementptr %queue, ptr @queues, i64 %hand, i32 0
+  %last.at = getelementptr %queue, ptr @queues, i64 %hand, i32 1
+  store i64 %last, ptr %last.at
+  store atomic i64 %left.here, ptr %left.at release, align 8
+  %dealt = icmp eq i64 %hand.next, %width
+  br i1 %dealt, label %call, label %deal
+call:
+  %job.before = load atomic i64, ptr @job monotonic, align 8
+  %job.now = add i64 %job.before, 1
+  store atomic i64 %job.now, ptr @job seq_cst, align 8
   %asleep = load atomic i32, ptr @sleepers seq_cst, align 4
   %all.up = icmp eq i32 %asleep, 0
   br i1 %all.up, label %help, label %ring
@@ -109,25 +135,43 @@ none.left:
   ret void
 }
 
-; Takes chunks until none is left, and tells how many it took.
+; Takes chunks until none is left, those of its own queue first, and tells how many it took.
 define internal i64 @work(i64 %thread) nounwind {
 entry:
-  br label %take
+  %width = load atomic i64, ptr @width monotonic, align 8
+  %own = urem i64 %thread, %width
+  br label %visit
+visit:
+  %visited = phi i64 [ 0, %entry ], [ %visited.next, %empty ]
+  %done = phi i64 [ 0, %entry ], [ %done.here, %empty ]
+  %at = add i64 %own, %visited
+  %number = urem i64 %at, %width
+  %left.at = getelementptr %queue, ptr @queues, i64 %number, i32 0
+  %last.at = getelementptr %queue, ptr @queues, i64 %number, i32 1
+  br label %look
+look:
+  %done.here = phi i64 [ %done, %visit ], [ %done.next, %run ]
+  %seen = load atomic i64, ptr %left.at monotonic, align 8
+  %some = icmp sgt i64 %seen, 0
+  br i1 %some, label %take, label %empty
 take:
-  %done = phi i64 [ 0, %entry ], [ %done.next, %run ]
-  %left = atomicrmw sub ptr @ticket, i64 1 acq_rel
+  %left = atomicrmw sub ptr %left.at, i64 1 acq_rel
   %mine = icmp sgt i64 %left, 0
-  br i1 %mine, label %run, label %end
+  br i1 %mine, label %run, label %empty
 run:
   %body = load ptr, ptr @body
   %argument = load ptr, ptr @argument
-  %chunks = load i64, ptr @chunks
-  %chunk = sub i64 %chunks, %left
+  %last = load i64, ptr %last.at
+  %chunk = sub i64 %last, %left
   call void %body(ptr %argument, i64 %chunk, i64 %thread)
-  %done.next = add i64 %done, 1
-  br label %take
+  %done.next = add i64 %done.here, 1
+  br label %look
+empty:
+  %visited.next = add i64 %visited, 1
+  %more = icmp ult i64 %visited.next, %width
+  br i1 %more, label %visit, label %end
 end:
-  ret i64 %done
+  ret i64 %done.here
 }
 
 define void @duograph_pool_worker(i64 %thread) nounwind {
@@ -136,8 +180,9 @@ entry:
   br label %look
 look:
   %turn = phi i64 [ 0, %entry ], [ 0, %run ], [ 0, %woken ], [ %turn.next, %wait ]
-  %ticket = load atomic i64, ptr @ticket monotonic, align 8
-  %work = icmp sgt i64 %ticket, 0
+  %known = phi i64 [ 0, %entry ], [ %job, %run ], [ %known, %woken ], [ %known, %wait ]
+  %job = load atomic i64, ptr @job acquire, align 8
+  %work = icmp ne i64 %job, %known
   br i1 %work, label %run, label %idle
 run:
   %done = call i64 @work(i64 %thread)
@@ -155,8 +200,8 @@ wait:
 tired:
   %bell = load atomic i32, ptr @bell seq_cst, align 4
   %sleepers = atomicrmw add ptr @sleepers, i32 1 seq_cst
-  %ticket.again = load atomic i64, ptr @ticket seq_cst, align 8
-  %no.work = icmp sle i64 %ticket.again, 0
+  %job.again = load atomic i64, ptr @job seq_cst, align 8
+  %no.work = icmp eq i64 %job.again, %known
   %stopping.again = load atomic i64, ptr @duograph_pool_stopping seq_cst, align 8
   %no.stop = icmp eq i64 %stopping.again, 0
   %quiet = and i1 %no.work, %no.stop
@@ -181,7 +226,7 @@ define void @duograph_pool_ring() nounwind {
 define void @duograph_pool_reset() nounwind {
   store i64 0, ptr @duograph_pool_started
   store i64 0, ptr @duograph_pool_stopping
-  store i64 0, ptr @ticket
+  store i64 0, ptr @job
   store i64 0, ptr @finished
   store i64 0, ptr @expected
   store i32 0, ptr @sleepers

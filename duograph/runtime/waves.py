@@ -20,6 +20,11 @@ def is_checked(step: Step) -> bool:
     return isinstance(step, Launch) and any(isinstance(a, Address) and a.block is ERROR for a in step.arguments)
 
 
+def may_refuse(step: Step) -> bool:
+    """Whether the run may end at a step with an error: the interpreter's steps raise what they like."""
+    return is_checked(step) or isinstance(step, Host)
+
+
 def preparations(steps: Sequence[Step]) -> list[Launch]:
     """Launches that pack an input which the plan does not overwrite: what they make is kept from run to run, and made
     again only for another input. So a model's weights are packed once, however often it predicts."""
@@ -40,21 +45,32 @@ def waves(steps: Sequence[Step]) -> Waves:
     A launch that may overwrite an input comes after all that may refuse their data: then nothing is lost.
     """
     levels = _levels(steps, {})
-    last_check = max((level for step, level in zip(steps, levels, strict=True) if is_checked(step)), default=-1)
+    last_check = max((level for step, level in zip(steps, levels, strict=True) if may_refuse(step)), default=-1)
     if last_check >= 0:
+        before = _needed_by_checks(steps)
         bound = {
             k: last_check + 1
             for k, step in enumerate(steps)
-            if isinstance(step, Launch) and not is_checked(step) and any(w.kind == "output" for w, _ in step.replaces)
+            if isinstance(step, Launch) and k not in before and any(w.kind == "output" for w, _ in step.replaces)
         }
-        later = _levels(steps, bound)
-        if not any(level > last_check for step, level in zip(steps, later, strict=True) if is_checked(step)):
-            levels = later
+        levels = _levels(steps, bound)
     levels = _delayed(steps, levels)
     found: Waves = [[] for _ in range(max(levels, default=-1) + 1)]
     for step, level in zip(steps, levels, strict=True):
         found[level].append(step)
     return [part for wave in found for part in _parts(wave) if part]
+
+
+def _needed_by_checks(steps: Sequence[Step]) -> set[int]:
+    """The steps that may refuse their data, and those that compute what these read."""
+    found: set[int] = set()
+    needed: set[Block] = set()
+    for k in range(len(steps) - 1, -1, -1):
+        step = steps[k]
+        if may_refuse(step) or not needed.isdisjoint(step.writes):
+            found.add(k)
+            needed.update(step.reads)
+    return found
 
 
 def _parts(wave: list[Step]) -> Waves:
@@ -145,7 +161,7 @@ def _replacements(waves: Waves) -> list[tuple[Block, Block]]:
 
 def donations(waves: Waves) -> list[tuple[int, int]]:
     """Outputs, by position, that may be written over an input that nobody needs afterwards."""
-    checks = [number for number, wave in enumerate(waves) if any(map(is_checked, wave))]
+    checks = [number for number, wave in enumerate(waves) if any(map(may_refuse, wave))]
     last_check = max(checks, default=-1)
     pairs = _replacements(waves)
     return [

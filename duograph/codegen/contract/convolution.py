@@ -117,7 +117,7 @@ def _plan(
         }
         values |= window_slots(g, walk, size, result, channels)
         terms = k * prod(axis.taps for axis in walk)
-        blocks = split(machine, tile, m, n, terms, outer * g.groups)
+        blocks = split(machine, tile, m, n, terms, outer * g.groups, epilogue)
         steps.append(
             kernel.step(chunks=blocks.pop("chunks"), m=m, n=n, k=k, inner=g.groups, **blocks, **right.slots, **values)
         )

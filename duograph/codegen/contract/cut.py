@@ -17,6 +17,9 @@ from .tile import RegisterTile
 SMALLEST_CHUNK = 1 << 17
 """Multiply-adds that are worth another chunk: some 2 us."""
 
+OPERAND = 8
+"""Multiply-adds in the time in which an epilogue reads or writes an element of one of its operands."""
+
 MOST_CHUNKS = 64
 """Chunks that are aimed at: enough for the threads of a large machine to share evenly."""
 
@@ -31,22 +34,32 @@ SHORTEST_BLOCK = 256
 """Terms between which sums are not put down into memory."""
 
 
-def split(machine: Machine, tile: RegisterTile, m: int, n: int, k: int, batch: int) -> dict[str, int]:
+def terms(k: int, epilogue: Epilogue | None) -> int:
+    """About how many multiply-adds an element of a result takes."""
+    return max(1, k) + OPERAND * len(epilogue.operands if epilogue else ())
+
+
+def split(
+    machine: Machine, tile: RegisterTile, m: int, n: int, k: int, batch: int, epilogue: Epilogue | None
+) -> dict[str, int]:
     """How a result is cut into chunks, by its size alone: the columns so that the part of `b` they need stays in the
     second cache, and the rows so that chunks are worth their while and many enough for many threads.
 
-    Neighbouring chunks share columns.
+    Neighbouring chunks share columns. Where `b` is larger than `a` and what belongs to the result, columns are cut
+    first: each thread then reads its own part of `b`. Elsewhere threads have rows of their own.
 
     Args:
         k: Terms of each sum.
     """
     tiles_m, tiles_n = ceil_div(m, tile.rows), ceil_div(n, tile.columns)
     panel = max(1, k) * tile.columns * types.size(tile.element)
+    wanted = max(1, min(MOST_CHUNKS, batch * m * n * terms(k, epilogue) // SMALLEST_CHUNK) // batch)
     n_blocks = ceil_div(tiles_n, max(1, int(0.4 * machine.l2) // panel))
+    if n > m and k > m * (1 + len(epilogue.operands if epilogue else ())):
+        n_blocks = max(n_blocks, min(tiles_n, wanted))
     n_block = ceil_div(tiles_n, n_blocks)
     n_blocks = ceil_div(tiles_n, n_block)
-    work = m * n * max(1, k)
-    parts = max(1, min(MOST_CHUNKS, batch * work // SMALLEST_CHUNK) // (batch * n_blocks))
+    parts = max(1, wanted // n_blocks)
     m_block = ceil_div(tiles_m, min(parts, tiles_m))
     m_blocks = ceil_div(tiles_m, m_block)
     return {
@@ -118,7 +131,7 @@ def outer_steps(
         sums: Where in the workspace sums may be kept, in bytes.
     """
     tile = kernels.tile
-    cut = _cut(machine, tile, p)
+    cut = _cut(machine, tile, p, kernels.epilogue)
     tiles_m, tiles_n = ceil_div(p.m, tile.rows), ceil_div(p.n, tile.columns)
     kept_tap = tiles_m * tiles_n * tile.rows * tile.columns
     result: dict[str, Pointer | int] = {"m": p.m, "n": p.n, "batch": p.batch, "c": Pointer("c")}
@@ -184,9 +197,9 @@ def add_parts(
     return kernel.step(chunks=sizes["batch"] * chunks, taps=taps, n_tiles=tiles_n, **blocks, **values)
 
 
-def _cut(machine: Machine, tile: RegisterTile, p: Problem) -> Cut:
+def _cut(machine: Machine, tile: RegisterTile, p: Problem, epilogue: Epilogue | None) -> Cut:
     """The cut that moves least, among those with chunks enough for many threads."""
-    work = p.units * p.unit * p.taps * p.m * p.n
+    work = terms(p.units * p.unit, epilogue) * p.taps * p.m * p.n
     wanted = max(1, min(MOST_CHUNKS, p.batch * work // SMALLEST_CHUNK) // p.batch)
     bytes_a_unit = (p.a_bytes + p.b_bytes) / max(1, p.units)
     block = max(1, int(machine.l2 // 2 / max(1.0, bytes_a_unit)), SHORTEST_BLOCK // max(1, p.unit))

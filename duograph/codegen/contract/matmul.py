@@ -76,7 +76,7 @@ def plan_matmul(
         values["a_step"] = a.column
     if c.column != 1:
         values["c_column"] = c.column
-    blocks = split(machine, tile, m, n, k, batch[0] * batch[1])
+    blocks = split(machine, tile, m, n, k, batch[0] * batch[1], epilogue)
     step = kernel.step(
         chunks=blocks.pop("chunks"), m=m, n=n, k=k, inner=batch[1], b_tap=0, **blocks, **right.slots, **values
     )

@@ -125,8 +125,8 @@ class Outer(Kernel):
 
     def body(self, f: Function, given: SimpleNamespace, chunk: Reg) -> None:
         tile = self.tile
-        rest, m_index = divide(f, chunk, given.m_blocks)
-        rest, n_index = divide(f, rest, given.n_blocks)
+        rest, n_index = divide(f, chunk, given.n_blocks)
+        rest, m_index = divide(f, rest, given.m_blocks)
         rest, tap_index = divide(f, rest, given.tap_blocks)
         part, batch = divide(f, rest, given.batch)
         outer, inner = divide(f, batch, given.inner)
