@@ -163,12 +163,14 @@ class Recipe:
         """The call without its Python, or MISS where something differs on which the recording depends."""
         if self.changes != changes.count and not self._modules_are_unchanged():
             return MISS
-        if [t._grad is not None for t in self._owners] != self._had_gradient:
+        if self._owners and [t._grad is not None for t in self._owners] != self._had_gradient:
             return MISS
         others = self._other_leaves(arguments)
         refill = self._refill
-        is_alone = refill.is_alone()
-        if self._is_of_kind and (is_alone or refill.is_held()):
+        is_alone = not self._contents or refill.is_alone()
+        if not self._contents:
+            state = []
+        elif self._is_of_kind and (is_alone or refill.is_held()):
             state = [v.buffer for v in refill.values]
         else:
             state = [_leaf(r, r.tensor._value) for r in self._of_written]  # type: ignore[union-attr]
@@ -194,10 +196,11 @@ class Recipe:
             made, interrupt = rescued, stop
         for thing, state in states.items():
             thing.advance(state)
-        if is_alone:
-            refill.fill(self._pick_contents(made))
-        else:
-            self._bind(made)
+        if self._contents:
+            if is_alone:
+                refill.fill(self._pick_contents(made))
+            else:
+                self._bind(made)
         for write in self._rest:
             self._write(write, arguments, made)
         for tensor, place, kind in self._given:

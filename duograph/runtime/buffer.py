@@ -98,6 +98,15 @@ class Buffer:
         if self.version != SHARED:
             self.version += 1
 
+    def reclaim(self) -> bool:
+        """Take memory back that nobody but the caller holds and no array shows any more. Returns whether there is no
+        other buffer over it."""
+        if self.version == SHARED:
+            return False
+        self.version += 1
+        self.exports, self.simple = (), self.order is None and not self.foreign
+        return True
+
     def view(self, array: np.ndarray) -> Buffer:
         """A buffer over part of this memory, `array` being a view of it."""
         part = Buffer(array, self.foreign)
@@ -115,7 +124,7 @@ class Buffer:
         if self.foreign:
             return self.array
         array = self.array
-        is_plain = array.dtype.kind != "V" and array.dtype.name != "bfloat16" and array.size
+        is_plain = array.dtype.kind != "V" and array.size  # bfloat16 is of this kind
         exported = np.asarray(_Exporter(array)) if is_plain else array.view()
         exports = self.exports if type(self.exports) is list else []
         exports.append(ref(exported))

@@ -24,6 +24,8 @@ watch: Callable[..., Any] | None = None
 """If set, shown every intermediate result (by the interpreter): how `duograph.debug.nans` hunts."""
 
 TIERS = ("auto", "compiled", "interpreted")
+TURNS = 100
+"""About as many turns a loop is thought to take whose condition will tell."""
 PATIENCE = 0.1
 """Seconds that the interpreter may take for a graph seen for the first time. What takes longer is compiled at once."""
 
@@ -101,6 +103,8 @@ def patience(graph: Graph) -> float:
         seconds += 4e-6 + 1e-9 * node.size
         if node.op.kind == "loop":
             seconds += node["length"] * patience(node["body"])
+        if node.op.kind == "control":  # nobody knows how often
+            seconds += TURNS * sum(map(patience, node.graphs))
         if node.op.kind == "contraction":
             first, second = (operand.size for operand in node.inputs)
             seconds += 2e-10 * (first * second * max(1, node.size)) ** 0.5

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..graph.errors import DuographError
-from ..graph.evaluation import evaluate
+from ..graph.evaluation import evaluate, evaluate_among
 from ..graph.node import Graph, Node
 
 __all__ = ["Interpretation", "evaluate"]
@@ -42,10 +42,11 @@ class Interpretation:
         """The outputs for these input arrays; `watch` is shown every result as it is made, with the
         graph and the operands."""
         results: dict[Node, np.ndarray] = dict(zip(self.graph.inputs, arrays, strict=True))
+        calls: dict[Any, list[np.ndarray]] = {}
         for node in self.order:
             operands = [results[i] for i in node.inputs]
             try:
-                result = evaluate(node, operands)
+                result = evaluate_among(node, operands, calls)
             except DuographError as error:
                 error.located(self.graph.lines.get(node))
                 raise

@@ -24,10 +24,11 @@ from ..compiler.arrays import ALIGNMENT, Array, Block, ordered_strides
 from ..compiler.complex import legalise
 from ..compiler.schedule import Schedule
 from ..compiler.simplify import simplify
-from ..graph.node import Graph
+from ..graph.node import Graph, Node
 from ..graph.trace import Number
 from . import code, driver, log, pool, targets, waves
 from .buffer import SHARED, Buffer
+from .control import Driven, driven
 from .interpreter import Interpretation, evaluate
 from .outputs import LARGEST_SPARE, Outputs, picker
 
@@ -96,6 +97,7 @@ class Native:
         self.scratch = max((launch.scratch for launch in launches_of(self.launches)), default=0)
         journal.mark("lower")
         self._lock = threading.Lock()
+        self._driven: dict[Node, Driven] = {}  # what computes control flow
         self._bind()
         journal.finish(self)
 
@@ -253,7 +255,7 @@ class Native:
             leaves = self._with_pairs(leaves)
         numbers = self._put_numbers(self._scalars(leaves)) if self._number_places else ()
         outputs = self._outputs.place(leaves, holders, self._has_run)
-        arena = _arenas.take(self._arena_size() if self.scratch else self.arena)
+        arena = _arenas.take(self._arena_size() if self.scratch else self.arena) if self.scratch or self.arena else _NONE
         try:
             self._put_bases(
                 self._bases, 0, *map(_address, self._arrays(leaves)), *numbers, *map(_address, outputs),
@@ -283,7 +285,7 @@ class Native:
             if self._to_prepare:
                 self._prepared = contents
         finally:
-            if self._has_run or arena.nbytes <= LARGEST_SPARE:
+            if arena is not _NONE and (self._has_run or arena.nbytes <= LARGEST_SPARE):
                 _arenas.give(arena)
         self._has_run = True
         return outputs
@@ -353,7 +355,7 @@ class Native:
         raise AssertionError("a kernel refused data that the interpreter accepts")
 
     def _on_host(self, host: Host) -> None:
-        """Let the interpreter compute a node."""
+        """Let the interpreter compute a node, or decide what plans compute it."""
 
         def view(array: Array) -> np.ndarray:
             base, offset = self._location(Address(array.block))
@@ -362,9 +364,23 @@ class Native:
             strides = tuple(s * dtype.itemsize for s in array.strides)
             return np.ndarray(array.shape, dtype, memoryview(block), array.offset * dtype.itemsize, strides)
 
+        if host.is_control:
+            compute = self._driven.get(host.node)
+            if compute is None:
+                compute = self._driven[host.node] = driven(host.node, [n["result"] for n in host.results], _planned)
+            found = compute(*(view(a) for a in host.operands))
+            for (node, array), content in zip(host.results.items(), found, strict=True):
+                if node.size:
+                    view(array)[...] = content
+            return
         result = evaluate(host.node, [view(a) for a in host.operands])
         if host.node.size:
             view(host.result)[...] = result if host.row is None else result[host.row]
+
+
+def _planned(graph: Graph) -> Native:
+    """The plan of a branch, or of a turn."""
+    return Native(graph, [None] * len(graph.inputs))
 
 
 def _keep(preparations: Sequence[Launch]) -> int:
@@ -410,3 +426,4 @@ class _Arenas:
 
 
 _arenas = _Arenas()
+_NONE = Arena(0)

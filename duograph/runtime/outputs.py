@@ -74,10 +74,9 @@ class Outputs:
         for spares in (self._last, self._earlier):
             for k in spares:
                 spare = spares[k]
-                if made[k] is None and getrefcount(spare) == ALONE and spare.simple:
+                if made[k] is None and getrefcount(spare) == ALONE:
                     array = spare.array
-                    if getrefcount(array) == ALONE and array.base is None:
-                        spare.version += 1
+                    if getrefcount(array) == ALONE and array.base is None and spare.reclaim():
                         made[k] = spare
             if None not in made:
                 return made

@@ -275,7 +275,7 @@ class Report:
 
 def nodes_of(step: Step) -> Sequence[Node]:
     """What a step computes, views left out."""
-    return (step.node,) if isinstance(step, Host) else [node for node in step.nodes if node.op.name not in VIEWS]
+    return tuple(step.results) if isinstance(step, Host) else [node for node in step.nodes if node.op.name not in VIEWS]
 
 
 def _loops(steps: Iterable[Step]) -> Iterator[Loop]:
@@ -288,7 +288,9 @@ def _loops(steps: Iterable[Step]) -> Iterator[Loop]:
 
 def title_of(step: Step) -> str:
     """A step's name for people."""
-    return f"{step.node.op.name} by the interpreter" if isinstance(step, Host) else step.title
+    if isinstance(step, Host):
+        return f"{step.node.op.name} by {'the host' if step.is_control else 'the interpreter'}"
+    return step.title
 
 
 def cut(title: str) -> str:
