@@ -230,6 +230,7 @@ class Linear:
     """relu(sum + bias[column]) * scale[row] + residual; what goes into relu is kept in `before`."""
 
     operands: tuple[str, ...] = ("bias", "scale", "residual", "before")
+    weight: int = 8
 
     def emit(self, tile: Tile) -> list[list]:
         f = tile.f

@@ -10,6 +10,7 @@ from ..compiler.nest import Instruction
 from . import scalar, storage, types
 from .contract.epilogue import Tile
 from .emitter import Reg
+from .weights import weight_of
 
 SHARED: dict[Reach, int] = {NUMBER: 0, COLUMN: 1}
 """What one operand serves: 0 all elements, 1 those of a column; otherwise 2, its own element."""
@@ -35,6 +36,12 @@ class Fused:
         numbers = dict.fromkeys(i.number for i in self.instructions if i.number >= 0)
         also_read = {i.number for k, i in enumerate(self.instructions) if i.number >= 0 and k != self.primary}
         object.__setattr__(self, "operands", tuple(f"x{n}" for n in numbers if n != own or n in also_read))
+
+    @property
+    def weight(self) -> int:
+        """About how many instructions it takes for an element."""
+        needs = self._needs()
+        return sum(weight_of(i.op) for i, need in zip(self.instructions, needs, strict=True) if need == 2)
 
     def emit(self, tile: Tile) -> Sequence[Sequence[Reg]]:
         """All elements, vector by vector."""

@@ -17,9 +17,6 @@ from .tile import RegisterTile
 SMALLEST_CHUNK = 1 << 17
 """Multiply-adds that are worth another chunk: some 2 us."""
 
-OPERAND = 8
-"""Multiply-adds in the time in which an epilogue reads or writes an element of one of its operands."""
-
 MOST_CHUNKS = 64
 """Chunks that are aimed at: enough for the threads of a large machine to share evenly."""
 
@@ -36,7 +33,7 @@ SHORTEST_BLOCK = 256
 
 def terms(k: int, epilogue: Epilogue | None) -> int:
     """About how many multiply-adds an element of a result takes."""
-    return max(1, k) + OPERAND * len(epilogue.operands if epilogue else ())
+    return max(1, k) + (epilogue.weight if epilogue else 0)
 
 
 def split(

@@ -8,6 +8,7 @@ same `emit` serves all.
     @dataclass(frozen=True)
     class BiasAndReLU:
         operands = ("bias",)
+        weight = 2
 
         def emit(self, tile):
             bias = [tile.per_column("bias", "float", j) for j in range(len(tile.columns))]
@@ -109,10 +110,14 @@ class Epilogue(Protocol):
 
     Attributes:
         operands: Names of the buffers it reads or writes, as `Pointer` roles.
+        weight: About how many instructions it takes for an element.
     """
 
     @property
     def operands(self) -> tuple[str, ...]: ...
+
+    @property
+    def weight(self) -> int: ...
 
     def emit(self, tile: Tile) -> Sequence[Sequence[Reg]]:
         """What to store: vectors in the places of `tile.values`, of the same number of lanes."""

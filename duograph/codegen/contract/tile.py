@@ -19,6 +19,10 @@ MAX_ROWS = 8
 which has 8 ways, where rows lie a power of two apart."""
 
 
+LONG = 16
+"""Instructions that an epilogue may have for an element to be unrolled for all of a tile."""
+
+
 @dataclass(frozen=True)
 class RegisterTile:
     """A piece of the result that is summed in registers: `rows` by `vectors` accumulators.
@@ -219,7 +223,11 @@ class Target:
 def store(
     f: Function, tile: RegisterTile, sums: Sequence[Reg], to: Target, epilogue: Epilogue | None, given: SimpleNamespace
 ) -> None:
-    """Run the epilogue on the sums and write what lies within the result, and nothing else."""
+    """Run the epilogue on the sums and write what lies within the result, and nothing else.
+
+    A long epilogue goes through the tile row by row, from a copy on the stack: unrolled, it would need many times the
+    registers there are, and compile for long.
+    """
 
     def write(
         values: Sequence[Sequence[Reg]], i: Sequence[Reg | int], columns: list[Reg], masks: list[Reg | None]
@@ -245,27 +253,45 @@ def store(
         columns = [to.column + j * tile.lanes for j in range(tile.vectors)]
         write(values, range(tile.rows), columns, [None] * tile.vectors)
 
-    def in_pieces(lanes: int, columns: Reg | int, masked: bool) -> None:
-        """From a copy on the stack, so that a few instructions serve every shape of edge."""
-        kept = f.stack(tile.vector, len(sums), align=types.size(tile.element) * tile.lanes, name="edge")
+    def kept() -> Reg:
+        """The sums on the stack."""
+        place = f.stack(tile.vector, len(sums), align=types.size(tile.element) * tile.lanes, name="edge")
         for at, value in enumerate(sums):
-            f.store(value, f.gep(kept, at, tile.vector))
+            f.store(value, f.gep(place, at, tile.vector))
+        return place
+
+    def by_rows(place: Reg) -> None:
+        columns = [to.column + j * tile.lanes for j in range(tile.vectors)]
+        with f.loop(0, to.rows, name="row") as row:
+            start = f.gep(place, row.index * tile.vectors, tile.vector)
+            values = [f.load(f.gep(start, j, tile.vector), tile.vector) for j in range(tile.vectors)]
+            write([values], [row.index], columns, [None] * tile.vectors)
+
+    def in_pieces(place: Reg, lanes: int, columns: Reg | int, masked: bool) -> None:
+        """So that a few instructions serve every shape of edge."""
         with f.loop(0, to.rows, name="edge.row") as row:
-            from_row = f.gep(kept, row.index * tile.columns, tile.element)
+            from_row = f.gep(place, row.index * tile.columns, tile.element)
             with f.loop(0, columns, lanes, name="edge.column") as column:
                 value = f.load(f.gep(from_row, column.index, tile.element), vector(tile.element, lanes))
                 mask = f.lane_mask(to.columns - column.index, lanes) if masked else None
                 write([[value]], [row.index], [to.column + column.index], [mask])
 
     contiguous = to.column_step == 1
+    if contiguous and epilogue and epilogue.weight > LONG:
+        place = kept()
+        with f.if_(f.eq(to.columns, tile.columns), name="wide", likely=True) as branch:
+            by_rows(place)
+        with branch.else_():
+            in_pieces(place, tile.lanes, to.columns, masked=True)
+        return
     full = f.eq(to.rows, tile.rows) & f.eq(to.columns, tile.columns)
     with f.if_(full, name="whole", likely=True) as branch:
         if contiguous:
             whole()
         else:
-            in_pieces(tile.lanes, tile.columns, masked=False)
+            in_pieces(kept(), tile.lanes, tile.columns, masked=False)
     with branch.else_():
-        in_pieces(tile.lanes if contiguous else 1, to.columns, masked=contiguous)
+        in_pieces(kept(), tile.lanes if contiguous else 1, to.columns, masked=contiguous)
 
 
 def divide(f: Function, x: Reg, by: Reg) -> tuple[Reg, Reg]:

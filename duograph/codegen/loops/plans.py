@@ -11,16 +11,11 @@ from ...compiler.nest import Code, Instruction, Nest, halves, stages
 from ..contract.machine import Machine
 from ..launch import ERROR, Address, Launch
 from ..plan import ceil_div, round_up
+from ..weights import weight_of
 from .kernel import Loops
-from .walk import COSTLY
 
 SMALLEST_CHUNK = 1 << 17
 """Work that is worth another chunk, some 2 us: elements times the weights of what is done to each."""
-
-WEIGHTS = {"load": 4, "store": 4, "gather": 20, "divide": 4, "sqrt": 4, "rsqrt": 8}
-"""What an instruction takes for an element beside one that takes least; costly functions take `COSTLY_WEIGHT`."""
-
-COSTLY_WEIGHT = 20
 
 MOST_CHUNKS = 64
 
@@ -61,11 +56,7 @@ def _lanes(machine: Machine, code: Code) -> int:
 
 def _weight(code: Code) -> int:
     """What an element takes of all instructions that change along the last axis."""
-    return sum(
-        WEIGHTS.get(i.op, COSTLY_WEIGHT if i.op in COSTLY else 1)
-        for i in code.instructions
-        if i.op not in ("constant", "index")
-    )
+    return sum(weight_of(i.op) for i in code.instructions if i.op not in ("constant", "index"))
 
 
 def _width(machine: Machine, code: Code, size: int, lanes: int) -> int:

@@ -7,20 +7,12 @@ from typing import TYPE_CHECKING
 
 from .. import storage
 from ..emitter import Function, Reg
+from ..weights import COSTLY
 
 if TYPE_CHECKING:
     pass
 
 from .values import Values
-
-COSTLY = frozenset(
-    (
-        "exp", "expm1", "log", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh",
-        "asinh", "acosh", "atanh", "erf", "erfinv", "lgamma", "digamma", "polygamma", "power", "atan2",
-        "floor_divide", "remainder", "fmod", "gcd", "gather",
-    )
-)  # fmt: skip
-"""Instructions that are worth keeping in memory rather than repeating."""
 
 UNROLLED = 4
 """How many times a total is kept where vectors run along a sum."""
