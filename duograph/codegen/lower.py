@@ -53,6 +53,8 @@ def lower(machine: Machine, schedule: Schedule) -> list[Step]:
                 found += _contraction(machine, schedule, step, packings)
             elif step.node.op.name == "scan":
                 found += lower_loop(machine, schedule, step, lower)
+            elif step.node.op.kind == "control":
+                found.append(Host(step.node, step.operands, step.result, also=step.also))
             elif any(node.size for node in (step.node, *step.also)) or step.node.op.name in ("put", "put_along"):
                 found += _operation(machine, step)
     return found
@@ -158,7 +160,8 @@ def _contraction(
     stored = {array.block for _, array in group.stores}
     for launch in found[-len(plan.steps) :] if plan.steps else ():
         launch.nodes = tuple(group.maps)
-        launch.writes += [array.block for array in extra.values() if array.block in stored]
+        reads = set(launch.reads)  # only those that run the epilogue have its arrays
+        launch.writes += [array.block for array in extra.values() if array.block in stored & reads]
     if epilogue is not None and len(plan.steps) > 0:
         operands = {array.block for array in step.operands}
         pairs = _replaceable(epilogue, primary, extra)

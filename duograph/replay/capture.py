@@ -74,7 +74,7 @@ def capture(
     tracing.realiser(local.trace)
     if gc.get_freeze_count():
         return call(), None, "gc.freeze() hides the tensors that there are"
-    before = {id(t): Before(t, t._value, t._grad, t._version) for t in _tensors()}
+    before = {id(t): Before(t, t._value, t._grad, t._version) for t in live_tensors()}
     trace, watch = local.trace, Watch()
     trace.step = tracing.tree.entry(site)
     for module in modules:
@@ -97,6 +97,7 @@ def capture(
     finally:
         if is_collecting:
             gc.enable()
+    before.clear()  # what was there before may be overwritten
     tracing.realiser(local.trace)
     if recipe is not None:
         recipe.plan = recipe.step.plans[recipe.key]
@@ -124,7 +125,7 @@ class _watched:
         self.handle.remove()
 
 
-def _tensors(generation: int | None = None) -> Iterator[Tensor]:
+def live_tensors(generation: int | None = None) -> Iterator[Tensor]:
     """All tensors that there are, or those of one generation of the garbage collector."""
     kinds = {Tensor}
     new = [Tensor]
@@ -251,7 +252,7 @@ class _Analysis:
             id(t) not in self.before
             and id(t) not in allowed
             and (t._value.trace is self.trace or id(t._value) in values)
-            for t in _tensors(generation)
+            for t in live_tensors(generation)
         )
 
     # -- what it read --------------------------------------------------------------------------------------------------

@@ -184,6 +184,8 @@ class Recipe:
             if numbers is None:
                 return MISS
             leaves += numbers[:length]
+        for tensor, _, _ in self._given:
+            tensor._grad = None  # as the call does before it gives another: its memory serves for that
         interrupt = None
         try:
             # The state may be overwritten where only its value, our list and what is picked from it hold it. The others
