@@ -27,6 +27,9 @@ from .epilogue import COLUMN, NUMBER, reach
 from .facts import DEEPEST, Facts
 from .group import Group, Operation, Step
 
+REPEATS = 16
+"""How often an operand is read by a reduction that had better be copied into the order in which it is read."""
+
 LARGEST = 100
 """Members of a nest, from which no more join it."""
 
@@ -469,6 +472,8 @@ class Schedule(Facts):
             self.home[node] = Group(-1.0)
             self.arrays[node] = self.allocate(node, tuple(range(node.ndim)))
             return
+        if x.op.name == "multiply" and x in self.waiting and x.ndim - 1 in node["axes"]:
+            self._lay_out_repeated(x)
         base = self.base(x)
         after = self._last(node)
         for group in self._candidates(node, after):
@@ -489,6 +494,15 @@ class Schedule(Facts):
             index = group.maps.pop(x)
             if not self._reduce(group, node, index):
                 raise AssertionError(f"{node!r} cannot be placed")
+
+    def _lay_out_repeated(self, product: Node) -> None:
+        """Copy factors that are read again and again along the last axis and do not lie along it: a vector times the
+        rows of a matrix."""
+        for factor in product.inputs:
+            if factor.op.name in VIEWS and factor.size * REPEATS <= product.size and factor.shape[-1] > 1:
+                array = None if self.base(factor) in self.waiting else self.view(factor)
+                if self.base(factor) not in self.waiting and (array is None or array.strides[-1] != 1):
+                    self._materialise(factor)
 
     def _order_of_base(self, x: Node) -> tuple[int, ...]:
         array = self.view(x)
