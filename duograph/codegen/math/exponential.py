@@ -64,20 +64,19 @@ def exp(f: Function, x: Reg) -> Reg:
 def exp_scaled(f: Function, x: Reg, scale: int = 0, tail: Operand = 0.0) -> Reg:
     """e ** (x + tail) * 2 ** scale, without overflow on the way for a scale of 0 or -1; the tail is far below 1.
 
-    Cody and Waite's reduction: x = k ln 2 + r. The power of two is multiplied in two halves, each a normal number, so
-    that subnormal results are rounded once.
+    Cody and Waite's reduction: x = k ln 2 + r.
     """
     low, high = _EXP_RANGE[format_of(x)]
     x = formats.at_most(f, f.select(x < low, low, x), high)
-    k, q = _reduced(f, x, tail)
-    k = k + scale
-    half = k >> 1
-    return (q + 1.0) * power_of_two(f, half, x.type) * power_of_two(f, k - half, x.type)
+    n, k, q = _reduced(f, x, tail)
+    if scale:
+        n, k = n + float(scale), k + scale
+    return formats.scaled(f, q + 1.0, n, k)
 
 
 def exp_to_one(f: Function, x: Reg) -> Reg:
     """e ** x of an x that is not positive, for weights beside one of 1: what would be subnormal is 0."""
-    k, q = _reduced(f, x)
+    _, k, q = _reduced(f, x)
     return f.select(x < _LEAST_NORMAL[format_of(x)], 0.0, (q + 1.0) * power_of_two(f, k, x.type))
 
 
@@ -99,7 +98,7 @@ def expm1(f: Function, x: Reg) -> Reg:
     """e ** x - 1, accurate near 0: 2 ** k * (e ** r - 1) + (2 ** k - 1), at half its scale to reach the last number."""
     form = format_of(x)
     low, high = -1.0 * form.fraction, _EXP_RANGE[form][1]  # e ** low is far below half an ulp of 1
-    k, q = _reduced(f, formats.at_most(f, f.select(x < low, low, x), high))
+    _, k, q = _reduced(f, formats.at_most(f, f.select(x < low, low, x), high))
     half = k >> 1
     rest = k - half
     scale = power_of_two(f, half, x.type)
@@ -107,14 +106,14 @@ def expm1(f: Function, x: Reg) -> Reg:
     return formats.with_sign(f, result, x)
 
 
-def _reduced(f: Function, x: Reg, tail: Operand = 0.0) -> tuple[Reg, Reg]:
-    """k and e ** r - 1, where x + tail = k ln 2 + r and |r| <= ln 2 / 2."""
+def _reduced(f: Function, x: Reg, tail: Operand = 0.0) -> tuple[Reg, Reg, Reg]:
+    """k as a number and as an integer, and e ** r - 1, where x + tail = k ln 2 + r and |r| <= ln 2 / 2."""
     form = format_of(x)
     upper, lower = form.ln2
     n, k = formats.nearest(f, x, 1 / math.log(2))
     r = muladd(f, n, -upper, x)
     r = muladd(f, n, -lower, r) if tail == 0.0 else r + muladd(f, n, -lower, tail)
-    return k, muladd(f, r * r, polynomial(f, r, _EXP[form]), r)
+    return n, k, muladd(f, r * r, polynomial(f, r, _EXP[form]), r)
 
 
 def log(f: Function, x: Reg) -> Reg:

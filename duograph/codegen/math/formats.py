@@ -109,6 +109,21 @@ def power_of_two(f: Function, k: Reg, type: str) -> Reg:
     return f.bitcast((k + form.bias) << form.fraction, type)
 
 
+def scaled(f: Function, x: Reg, n: Reg, k: Reg) -> Reg:
+    """x * 2 ** k, rounded once, of an x near 1; `n` is `k` as a number.
+
+    The power of two is multiplied in two halves, each a normal number. Only AVX-512 has vectors of 512 bits, and an
+    instruction that does this.
+    """
+    if types.lanes(x.type) * types.bits(x.type) == 512:
+        masks, double = f"i{types.lanes(x.type)}", format_of(x) is DOUBLE
+        name = f"llvm.x86.avx512.mask.scalef.{'pd' if double else 'ps'}.512"
+        callee = f.module.declare(name, x.type, [x.type, x.type, x.type, masks, "i32"])
+        return f.call(callee, x, n, f.zero(x.type), f.const(masks, -1), f.const("i32", 4))  # rounded as always
+    half = k >> 1
+    return x * power_of_two(f, half, x.type) * power_of_two(f, k - half, x.type)
+
+
 def absolute(f: Function, x: Reg) -> Reg:
     """|x|."""
     return f.intrinsic("fabs", x)
