@@ -66,13 +66,13 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
 
     with console.status("") as status:
         if "training" in arguments.parts:
-            for workload in workloads:
+            for workload in (w for w in workloads if w.trained):
                 results = runner.train(workload, frameworks, arguments.threads, effort, status.update)
                 data.setdefault("training", {})[workload.name] = results
                 keep()
         if "inference" in arguments.parts:
-            for workload in (w for w in workloads if w.inference):
-                for batch in runner.INFERENCE_BATCHES:
+            for workload in workloads:
+                for batch in workload.inference:
                     results = runner.infer(workload, batch, frameworks, arguments.threads, effort, status.update)
                     data.setdefault("inference", {})[f"{workload.name}/{batch}"] = results
                     keep()

@@ -45,16 +45,17 @@ def _busy_seconds() -> float | None:
     return (user + nice + system + irq + softirq + steal) / _TICKS
 
 
-def take_sample(run: Callable[[int], object], calls: int) -> Sample:
-    """Time `run(calls)`, which makes that many calls, and return the mean of one."""
-    busy, own, start = _busy_seconds(), time.process_time(), time.perf_counter()
+def take_sample(run: Callable[[int], object], calls: int, clock: Callable[[], float] = time.perf_counter) -> Sample:
+    """Time `run(calls)`, which makes that many calls, and return the mean of one by `clock`."""
+    busy, own, start, begun = _busy_seconds(), time.process_time(), time.perf_counter(), clock()
     run(calls)
+    taken = clock() - begun
     elapsed, own = time.perf_counter() - start, time.process_time() - own
     disturbance = 0.0
     if busy is not None:
         others = (_busy_seconds() or busy) - busy - own
         disturbance = max(0.0, others / (elapsed * (os.cpu_count() or 1)))
-    return Sample(elapsed / calls, disturbance)
+    return Sample(taken / calls, disturbance)
 
 
 def calls_for(run: Callable[[int], object], seconds: float) -> int:

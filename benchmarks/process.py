@@ -119,5 +119,6 @@ def _environment(threads: int, cache: Path) -> dict[str, str]:
         "JAX_COMPILATION_CACHE_DIR": f"{cache}/jax",
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
+        "DUOGRAPH_NUM_THREADS": count,
         "DUOGRAPH_CACHE": f"{cache}/duograph",
     }

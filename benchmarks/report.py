@@ -15,7 +15,6 @@ from .runner import IMPORTS, KERAS_ENTRANTS, REFERENCE, Entrant, entrants, key
 from .workloads import WORKLOADS
 
 Results = Mapping[str, Any]
-INFERENCE_GOALS = {("mlp", 1): 3.0, ("mnist-cnn", 1): 1.3, ("resnet18", 1): 1.3}
 FIRST_STEP_GOALS = {"resnet18": (3.0, 0.5), "mlp": (0.3, 0.05)}  # seconds: cold, from the disk cache
 MEMORY_GOAL = 0.7  # of PyTorch's
 IMPORT_GOAL = 0.15  # seconds
@@ -117,6 +116,8 @@ def _number(table: Table, result: Results | None, field: str, form: Callable[[fl
     """The number, or why there is none."""
     if result is None:
         return table.note("not measured")
+    if "absent" in result:
+        return "– " + table.note(result["absent"])
     if "error" in result:
         return table.note(result["error"])
     if "mismatch" in result:
@@ -187,7 +188,7 @@ def _inference(inference: Results, racers: Sequence[Entrant]) -> Table:
     table = Table("Inference: one batch in, a NumPy array out; median µs", ["model", *_race_columns(racers)])
     for name, results in inference.items():
         workload, batch = name.split("/")
-        goal = INFERENCE_GOALS.get((workload, int(batch)))
+        goal = WORKLOADS[workload].inference.get(int(batch))
         title = f"{WORKLOADS[workload].title.split(',')[0]}, batch {batch}"
         table.rows.append([title, *_race_cells(table, results, racers, {"eager": goal} if goal else {})])
     return table

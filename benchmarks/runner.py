@@ -24,8 +24,7 @@ REFERENCE = ("torch", "eager")
 KERAS_ENTRANTS = (("duograph", "compile"), ("tensorflow", "graph"), ("tensorflow", "xla"))
 KERAS_REFERENCE = ("tensorflow", "graph")
 TITLES = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
-KERNEL_FRAMEWORKS = ("duograph", "torch")
-INFERENCE_BATCHES = (1, 32)
+DIALECT = ("duograph", "torch")
 IMPORTS = {
     "duograph": ("duograph", "duograph.torch"),
     "torch": ("torch",),
@@ -57,6 +56,15 @@ def entrants(frameworks: Sequence[str]) -> list[Entrant]:
     return [(framework, mode) for framework in frameworks for mode in MODES[framework]]
 
 
+def _starters(workload: Workload, frameworks: Sequence[str], results: dict[str, Any]) -> Iterator[Entrant]:
+    """The entrants that take part in a workload; of the others the results say why not."""
+    for entrant in entrants(frameworks):
+        if workload.shapes is None and entrant[0] not in DIALECT:
+            results[key(entrant)] = {"absent": "written in PyTorch's dialect alone"}
+        else:
+            yield entrant
+
+
 def key(entrant: Entrant) -> str:
     """The name under which an entrant's results stand."""
     return " ".join(entrant)
@@ -72,7 +80,7 @@ def train(workload: Workload, frameworks: Sequence[str], threads: int, effort: E
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         workers: dict[Entrant, Worker] = {}
-        for entrant in entrants(frameworks):
+        for entrant in _starters(workload, frameworks, results):
             say(f"{workload.title}: {key(entrant)}: first {CHECKED_STEPS} steps")
             cache = folder / key(entrant).replace(" ", "-")
             try:
@@ -114,7 +122,7 @@ def infer(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         workers: dict[Entrant, Worker] = {}
-        for entrant in entrants(frameworks):
+        for entrant in _starters(workload, frameworks, results):
             say(f"{title}: {key(entrant)}")
             try:
                 worker = stack.enter_context(Worker(entrant[0], threads, folder / key(entrant).replace(" ", "-")))
@@ -167,7 +175,7 @@ def kernels(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         workers: dict[str, Worker | str] = {}
-        for name in (*[f for f in KERNEL_FRAMEWORKS if f in frameworks], "floor"):
+        for name in (*[f for f in DIALECT if f in frameworks], "floor"):
             try:
                 workers[name] = stack.enter_context(Worker(name, max(threads), folder / name))
             except WorkerError as error:

@@ -25,7 +25,7 @@ PACKAGE = ROOT / "duograph"
 LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(layer.split())
     for layer in (
-        "graph tree",
+        "graph tree extras events",
         "gradient compiler",
         "codegen",
         "runtime",

@@ -32,7 +32,7 @@ SUMS = frozenset(
     [
         "sum", "prod", "cumsum", "cumprod", "put", "put_along", "window_sum", "window_sum_gradient",
         "window_max_gradient", "matmul", "convolution", "convolution_input_gradient", "convolution_weight_gradient",
-        "scan", "attention", "attention_query_gradient", "attention_key_gradient", "attention_value_gradient",
+        "scan", "cond", "while_loop", "while_loop_gradient", "attention", "attention_query_gradient", "attention_key_gradient", "attention_value_gradient",
     ]
 )  # fmt: skip
 """Operations that add, or multiply, in an order of their own."""
@@ -89,7 +89,8 @@ def together(op: Primitive, samples: list[Sample]) -> tuple[Graph, list[np.ndarr
 
 @pytest.mark.parametrize("op", dict.fromkeys(op for op, _ in SAMPLES), ids=lambda op: op.name)
 def test_primitive(op: Primitive) -> None:
-    """On all samples; none is left to the interpreter but linear algebra, which all is."""
+    """On all samples; none is left to the interpreter but linear algebra, which all is. Control flow is driven by the
+    host."""
     cases = cases_of(op)
     graph, arrays = together(op, [sample for _, _, sample in cases])
     plan = Native(graph, [None] * len(graph.inputs))
@@ -98,7 +99,7 @@ def test_primitive(op: Primitive) -> None:
         assert op.kind == "linalg" or op.name in ON_HOST or not hosts
         assert all(step.node["operation"] == op.name for step in hosts if step.node.op.name == "on_pairs")
     else:
-        assert len(hosts) == (len(plan.launches) if op.kind == "linalg" else 0)
+        assert len(hosts) == (len(plan.launches) if op.kind in ("linalg", "control") else 0)
     expected = interpreted(graph, arrays)
     for received in (natively(plan, arrays), natively(plan, arrays, guards="end")):
         for (name, _, _), a, b in zip(cases, expected, received, strict=True):

@@ -285,7 +285,7 @@ def test_copies_and_pickles():
         with torch.no_grad():
             other.first.weight.zero_()
         assert net.first.weight.abs().sum().item() > 0
-    assert copy.deepcopy(net).first.weight.grad.tolist() == net.first.weight.grad.tolist()
+    assert copy.deepcopy(net).first.weight.grad is None
     shared = nn.ModuleList([nn.Linear(1, 1)])
     shared.append(shared[0])
     copied = copy.deepcopy(shared)

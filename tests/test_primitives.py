@@ -50,7 +50,7 @@ each_op = pytest.mark.parametrize("op", PRIMITIVES.values(), ids=PRIMITIVES)
 def test_record_is_complete(op: Primitive) -> None:
     assert op.kind in {
         "source", "elementwise", "reduction", "scan", "movement", "index", "sort", "contraction", "window", "random",
-        "linalg", "loop", "attention",
+        "linalg", "loop", "control", "attention",
     }  # fmt: skip
     if op.name != "input":
         assert list(op.samples()), "a record has samples"

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import duograph.tf as tf
-from duograph.tf.records import crc32c, read_records
+from duograph.events.records import crc32c
+from duograph.tf.records import read_records
 from tests import tf_names
 
 

@@ -140,17 +140,16 @@ def test_variables() -> None:
     np.testing.assert_array_equal(v.numpy(), [1.5, 2.5])
     np.testing.assert_array_equal(copied.numpy(), [1.0, 2.0])
     np.testing.assert_array_equal(v.value().numpy(), v.value.numpy())
-    old = v
-    v += 1
-    np.testing.assert_array_equal(old.numpy(), [1.5, 2.5])
-    twin = copy.deepcopy(old)
+    twin = copy.deepcopy(v)
     twin.assign([0.0, 0.0])
-    np.testing.assert_array_equal(old.numpy(), [1.5, 2.5])
-    assert "tf.Variable 'v' shape=(2,) dtype=float32" in repr(old)
+    np.testing.assert_array_equal(v.numpy(), [1.5, 2.5])
+    assert "tf.Variable 'v:0' shape=(2,) dtype=float32" in repr(v)
     assert tf.Variable(3).dtype is tf.int32
     assert tf.Variable(lambda: tf.zeros((2,))).shape == (2,)
     with pytest.raises(ValueError, match=r"expected shape \(2,\) and dtype float32\. Received: shape \(3,\)"):
-        old.assign([1.0, 2.0, 3.0])
+        v.assign([1.0, 2.0, 3.0])
+    with pytest.raises(RuntimeError, match="assign_add"):
+        v += 1
     with pytest.raises(ValueError, match="expected an initial value"):
         tf.Variable()
 
@@ -272,7 +271,7 @@ def test_a_function_that_trains_is_replayed() -> None:
         return [*losses, *w.numpy().tolist()], len(runs)
 
     plain, compiled = train(False), train(True)
-    assert compiled[0] == pytest.approx(plain[0], rel=1e-5) and compiled[1] == 3
+    assert compiled[0] == pytest.approx(plain[0], rel=1e-5) and compiled[1] == 1
 
 
 def test_functions_run_as_python_where_that_is_asked_for() -> None:

@@ -20,36 +20,39 @@ class Goal:
 
 @dataclass(frozen=True)
 class Workload:
-    """A model, its data and what is asked of it. Every workload is a classification with cross-entropy loss.
+    """A model, its data and what is asked of it: mostly a classification with cross-entropy loss.
 
     Weights bear the names and have the layouts of PyTorch (linear: outputs × inputs; convolution: OIHW), images are
-    NCHW; `layouts.py` turns both into what the other frameworks use.
+    NCHW; `layouts.py` turns both into what the other frameworks use. A workload without `shapes` is written in
+    PyTorch's dialect alone, and its model says which weights there are.
     """
 
     name: str
     title: str
-    model: str  # which model of a framework's file
-    shapes: Shapes  # of the parameters and of the buffers
-    batch: Callable[[np.random.Generator], tuple[Array, Array]]  # float32 or int64 inputs, int64 targets
+    model: str  # which model of a framework's file, and which file of `benchmarks/models`
+    batch: Callable[[np.random.Generator], tuple[Array, ...]]  # inputs first, then targets or noise
+    shapes: Shapes | None = None  # of the parameters and of the buffers
     goal: Goal | None = None
     learning_rate: float = 1e-3
-    inference: bool = False
+    trained: bool = True
+    inference: Mapping[int, float | None] = field(default_factory=dict)  # batches, and how many times the best peer
     flattened: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)  # linear weights that read C×H×W
 
-    def weights(self) -> dict[str, Array]:
-        """The starting weights, the same in every process."""
+    def weights(self, shapes: Shapes | None = None) -> dict[str, Array]:
+        """The starting weights, the same in every process: of its own shapes, or of these where it has none."""
         random = np.random.default_rng(0)
-        return {name: _initial(random, name, shape, self.shapes) for name, shape in self.shapes.items()}
+        named = self.shapes or shapes or {}
+        return {name: _initial(random, name, shape, named) for name, shape in named.items()}
 
-    def batches(self, count: int) -> list[tuple[Array, Array]]:
+    def batches(self, count: int) -> list[tuple[Array, ...]]:
         """`count` batches of data, the same in every process."""
         random = np.random.default_rng(1)
         return [self.batch(random) for _ in range(count)]
 
     @property
     def parameters(self) -> int:
-        """The number of trained numbers."""
-        return sum(prod(shape) for name, shape in self.shapes.items() if not is_buffer(name))
+        """The number of trained numbers, of a workload with shapes."""
+        return sum(prod(shape) for name, shape in (self.shapes or {}).items() if not is_buffer(name))
 
 
 def is_buffer(name: str) -> bool:

@@ -26,6 +26,7 @@ from .contract import (
     plan_matmul,
     plan_weight_gradient,
 )
+from .contract.add_taps import AddTaps
 from .contract.outer import AddParts
 from .contract.pack_pairs import PackPairs
 from .fused import Fused
@@ -174,7 +175,7 @@ def _contraction(
 
 def _share_out(operations: int, launches: Sequence[Launch]) -> None:
     """Say which launch of a contraction does how much of its work: those that multiply, by their chunks."""
-    multiplying = [launch for launch in launches if not isinstance(launch.kernel, AddParts | PackPairs)]
+    multiplying = [launch for launch in launches if not isinstance(launch.kernel, AddParts | AddTaps | PackPairs)]
     chunks = sum(launch.chunks for launch in multiplying)
     for launch in multiplying:
         launch.operations = operations * launch.chunks // chunks

@@ -20,13 +20,25 @@ from .launch import Address, Launch
 
 @dataclass(eq=False)
 class Host:
-    """A node that no kernel computes: the interpreter does, between launches. If `row` is given, only that of the
-    result is wanted."""
+    """A node that no kernel computes, between launches: the interpreter does, or it is control flow, which the host
+    decides and plans of its own compute. If `row` is given, only that of the result is wanted. `also` are the other
+    results of the same call."""
 
     node: Node
     operands: tuple[Array, ...]
     result: Array
     row: int | None = None
+    also: dict[Node, Array] = field(default_factory=dict)
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it is control flow."""
+        return self.node.op.kind == "control"
+
+    @property
+    def results(self) -> dict[Node, Array]:
+        """All that is computed, and where it goes."""
+        return {self.node: self.result, **self.also}
 
     @property
     def reads(self) -> list[Block]:
@@ -34,7 +46,7 @@ class Host:
 
     @property
     def writes(self) -> list[Block]:
-        return [self.result.block]
+        return [array.block for array in self.results.values()]
 
 
 class Place(NamedTuple):

@@ -26,6 +26,9 @@ def place(schedule: Schedule, node: Node) -> None:
     if name == "scan":
         loop.place(schedule, node)
         return
+    if node.op.kind == "control":
+        _control(schedule, node)
+        return
     if name in attention.NAMES:
         attention.place(schedule, node)
         return
@@ -48,6 +51,17 @@ def place(schedule: Schedule, node: Node) -> None:
             if twin.op.name == "window_argmax" and twin.attributes == node.attributes and twin not in schedule.home:
                 step.also[twin] = schedule.arrays[twin] = schedule.allocate(twin, order, fixed=True)
                 schedule.home[twin] = step
+
+
+def _control(schedule: Schedule, node: Node) -> None:
+    """All results at once of what the host decides."""
+    operands = tuple(_contiguous(schedule, x) for x in node.inputs)
+    wanted = [twin for twin in schedule.nodes if twin.op is node.op and twin.call == node.call]
+    made = {twin: schedule.allocate(twin, tuple(range(twin.ndim))) for twin in wanted}
+    others = {twin: array for twin, array in made.items() if twin is not node}
+    step = schedule.add(Operation(schedule.end + 1, node, operands, made[node], also=others))
+    for twin, array in made.items():
+        schedule.home[twin], schedule.arrays[twin] = step, array
 
 
 def _writes(schedule: Schedule, node: Node) -> None:

@@ -30,6 +30,8 @@ from typing import Any
 import numpy as np
 
 from ..ops.random import manual_seed, randint
+from ..tensor.convert import reduce_content
+from ..tensor.core import Tensor
 
 ALIGNMENT = 64
 SMALL = 1 << 15
@@ -88,11 +90,19 @@ class _End:
     """A worker's stream is at its end."""
 
 
+class _Pickler(ForkingPickler):
+    """Takes the arrays of a batch's tensors out, so that they go into one piece of shared memory."""
+
+    def __init__(self, file: Any, take: Any) -> None:
+        super().__init__(file, 5, True, take)
+        self.dispatch_table: Any = {**self.dispatch_table, Tensor: reduce_content}
+
+
 def _send(pipe: Any, epoch: int, made: Any) -> None:
     """A result into the pipe, with its arrays in shared memory."""
     buffers: list[Any] = []
     written = io.BytesIO()
-    ForkingPickler(written, 5, True, buffers.append).dump((epoch, made))
+    _Pickler(written, buffers.append).dump((epoch, made))
     views = [b.raw() for b in buffers]
     places, end = [], 0
     for view in views:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
+from weakref import ref
+
+import numpy as np
 
 from .composite import Operation, composite
 from .dtype import DType, uint64
-from .errors import GraphError
-from .node import PRIMITIVES, Graph, Node, Shape
+from .errors import UnreadableError
+from .evaluation import evaluate_graph
+from .node import PRIMITIVES, Graph, Node, Shape, topological
 from .scan import scan_graph
 from .trace import Step, Trace, local, record
-from .value import Number, Value
+from .value import Failure, Number, Value
 
 
 class _Unknown:
@@ -30,22 +34,39 @@ class _Unknown:
 _UNKNOWN = _Unknown()
 
 
-def unreadable() -> GraphError:
+def unreadable() -> UnreadableError:
     """The error of who reads a value inside a step, or what a step has left somewhere."""
-    return GraphError(
+    return UnreadableError(
         "the step of a loop is recorded once and runs many times: a value inside it cannot be read, nor be used "
         "outside of it unless the step returns it. Choose by `where` and not by `if`, and change no variable; or write "
         "the loop in Python (in Keras: unroll=True)"
     )
 
 
+class Written(NamedTuple):
+    """A tensor from outside that was given other content: what it held before, and whether its memory was written."""
+
+    tensor: Any
+    before: Value
+    in_place: bool
+
+
 class Body(Trace):
-    """The trace of a step. Values from outside are captured when an operation takes them."""
+    """The trace of a step. Values from outside are captured when an operation takes them.
 
-    __slots__ = ("_originals", "_places", "_stand_ins", "_turn", "captured", "outer", "turns")
+    `turns` is how often the step will run, None where that is not known; the branch of a condition has one turn.
+    `variable` are, by their ids, values that may be others when the step runs, though they are known now. Within a
+    whole function all others from outside are constants, and what is made of them alone can be read.
+    """
+
+    __slots__ = ("_originals", "_places", "_stand_ins", "_turn", "captured", "outer", "turns", "variable", "written")
     readable = False
+    is_whole = False
+    """Whether it is no step but a whole function."""
+    is_branch = False
+    """Whether it runs once or not at all."""
 
-    def __init__(self, turns: int) -> None:
+    def __init__(self, turns: int | None) -> None:
         super().__init__()
         self.turns = turns
         self.outer = local.trace
@@ -54,6 +75,8 @@ class Body(Trace):
         self._places: list[int] = []  # of the inputs that were declared, among the leaves
         self._stand_ins: dict[Value, Value] = {}  # for values that are not realised
         self._originals: dict[Value, Value] = {}
+        self.written: dict[int, tuple[ref[Any], Value, bool]] = {}
+        self.variable: dict[int, Value] | None = getattr(self.outer, "variable", None)
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -89,13 +112,52 @@ class Body(Trace):
         """What stands for a value here, which stays where it is in its own trace."""
         stand_in = self._stand_ins.get(value)
         if stand_in is None:
-            number = type(value.buffer) is Number and value.buffer.fixed
+            is_variable = self.variable is not None and id(value) in self.variable
+            number = type(value.buffer) is Number and value.buffer.fixed and not is_variable
             buffer = value.buffer if number else _UNKNOWN
             stand_in = Value(value.shape, value.dtype, buffer, origin=value.origin, index=value.index)
             self._stand_ins[value], self._originals[stand_in] = stand_in, value
         if type(stand_in.buffer) is Number and stand_in.trace is not self:
             return super().admit(stand_in, use)
         return stand_in, _UNKNOWN
+
+    def would_enter(self, values: Sequence[Value]) -> bool:
+        return not values  # what comes from outside is captured
+
+    def known(self, value: Value) -> np.ndarray | None:
+        """The content of a value, where it is made of constants alone."""
+        if self.variable is None or value.trace is not self:
+            return None
+        node = self.nodes()[value.slot]
+        inputs = tuple(n for n in topological([node]) if n.op.name == "input")
+        arrays = []
+        for each in inputs:
+            array = self._constant(each["position"])
+            if array is None:
+                return None
+            arrays.append(array)
+        return evaluate_graph(Graph(inputs, (node,)), arrays)[0]
+
+    def _constant(self, place: int) -> np.ndarray | None:
+        """The content of a leaf that is a constant."""
+        if place in self._places:
+            return None
+        value = self.captured[place - sum(p < place for p in self._places)]
+        if value.buffer is None or value.buffer is _UNKNOWN:
+            return value.trace.known(value) if isinstance(value.trace, Body) else None
+        if id(value) in (self.variable or ()) or type(value.buffer) in (Failure, Number):
+            return None
+        return value.buffer.array
+
+    def writes(self, tensor: Any, in_place: bool) -> None:
+        value = tensor._value
+        if value.trace is not self and id(tensor) not in self.written:
+            self.written[id(tensor)] = ref(tensor), value, in_place
+
+    def writings(self) -> list[Written]:
+        """The tensors from outside that were written and are still there."""
+        found = ((reference(), before, in_place) for reference, before, in_place in self.written.values())
+        return [Written(tensor, before, in_place) for tensor, before, in_place in found if tensor is not None]
 
     def enter(self, values: list[Value], leaves: list[Any]) -> Step:
         self.captured += [self._originals[value] for value in values]
@@ -121,10 +183,31 @@ class Body(Trace):
         return False  # a number in a step is the same in all turns
 
 
+class Part(Body):
+    """The trace of a branch, of a condition, or of a turn of a loop that data end."""
+
+    __slots__ = ()
+
+    @property
+    def is_branch(self) -> bool:  # type: ignore[override]
+        return self.turns == 1
+
+    def customised(self) -> None:
+        raise UnreadableError(
+            "a gradient of one's own inside a branch or a loop that is recorded once would be lost: use it outside, or "
+            "let Python decide"
+        )
+
+
+def is_recording() -> bool:
+    """Whether a function, or a part of one, is being recorded: what is computed has no values yet."""
+    return isinstance(local.trace, Body) and local.trace.variable is not None
+
+
 def bodies() -> Iterator[Body]:
-    """The steps that are being recorded on this thread, from the innermost."""
+    """The steps that are being recorded on this thread, from the innermost: not what lies around a whole function."""
     trace = local.trace
-    while isinstance(trace, Body):
+    while isinstance(trace, Body) and not trace.is_whole:
         yield trace
         trace = trace.outer
 

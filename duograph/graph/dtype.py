@@ -7,6 +7,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from .dialect import text
 from .errors import DTypeError
 
 CATEGORIES = ("bool", "int", "float", "complex")
@@ -39,7 +40,10 @@ class DType:
         self.signed = self.differentiable or name.startswith("int")
 
     def __repr__(self) -> str:
-        return f"duograph.{self.name}"
+        return text("dtype", self, False) or f"duograph.{self.name}"
+
+    def __str__(self) -> str:
+        return text("dtype", self, True) or f"duograph.{self.name}"
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         return dtype, (self.name,)
@@ -185,7 +189,10 @@ class UnsupportedDType:
         self.name = name
 
     def __repr__(self) -> str:
-        return f"duograph.{self.name}"
+        return text("dtype", self, False) or f"duograph.{self.name}"
+
+    def __str__(self) -> str:
+        return text("dtype", self, True) or f"duograph.{self.name}"
 
 
 UNSUPPORTED = {

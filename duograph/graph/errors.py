@@ -64,3 +64,7 @@ class GraphError(DuographError, RuntimeError, ValueError):
 
 class NotSupported(DuographError, NotImplementedError, RuntimeError):
     """Something Duograph does not do; the message says what to do instead."""
+
+
+class UnreadableError(GraphError):
+    """A value is read that is not there yet, since what is recorded will run later."""

@@ -31,8 +31,8 @@ class Primitive:
 
     name        also the name in GraphDL
     kind        "source", "elementwise", "reduction", "scan", "movement", "index", "sort", "contraction", "window",
-                "attention", "random" or "loop": which rule of the compiler lowers it; "linalg" is left to the
-                interpreter, and so to LAPACK
+                "attention", "random", "loop" or "control": which rule of the compiler lowers it; "linalg" is left to
+                the interpreter, and so to LAPACK
     arity       number of inputs; None for any number (at least one)
     attributes  names of the attributes, in GraphDL's order; all are hashable
     shape       (*input shapes, **attributes) -> shape; raises ShapeError, AxisError or ArgumentError
@@ -102,8 +102,8 @@ class Node:
     def is_exact(self) -> bool:
         """Whether this operation on these dtypes has one result, whoever computes it: what moves bits, whole numbers,
         and floats where a result is rounded once and no 16-bit float is between."""
-        if self.op.kind == "loop":
-            return all(node.is_exact for node in self["body"].nodes())
+        if self.op.kind in ("loop", "control"):
+            return all(node.is_exact for graph in self.graphs for node in graph.nodes())
         if self.op.moves_bits or self.op.kind == "source":
             return True
         if any(i.dtype.is_half for i in self.inputs) or self.dtype.is_half:
@@ -124,6 +124,11 @@ class Node:
     def call(self) -> tuple[Any, ...]:
         """Equal for nodes that are results of one call of an operation that has several."""
         return self.op, self.inputs, tuple([value for name, value in self.attributes if name != "result"])
+
+    @property
+    def graphs(self) -> list[Graph]:
+        """The graphs that a loop, or other control flow, is made of."""
+        return [value for _, value in self.attributes if isinstance(value, Graph)]
 
     @property
     def ndim(self) -> int:

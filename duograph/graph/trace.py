@@ -211,6 +211,12 @@ class Trace:
         self.leaves += leaves
         return self.step
 
+    def writes(self, tensor: Any, in_place: bool) -> None:
+        """A tensor is about to be given other content. Only who cannot be read needs to know."""
+
+    def customised(self) -> None:
+        """An operation is recorded whose gradient is a function of the user's."""
+
     def holds(self, values: Sequence[Value]) -> bool:
         """Whether all `values` are in this trace."""
         return [v.trace for v in values].count(self) == len(values)
@@ -320,13 +326,13 @@ local = _Local()
 """This thread's trace, whether operations are taped (`gradients`) and realised at once (`eager`), and who watches."""
 
 
-def _no_realiser(trace: Trace, refilling: Refilling | None = None) -> None:
+def _no_realiser(trace: Trace, refilling: Refilling | None = None, value: Value | None = None) -> None:
     raise RuntimeError("no executor is installed: import duograph, not its parts")
 
 
 realiser: Callable[..., None] = _no_realiser
-"""Computes the live pending values of a trace (and a `Refilling`) and gives the thread a new one. Installed by
-`runtime`."""
+"""Computes the live pending values of a trace (and a `Refilling`) and gives the thread a new one; of a trace that is
+not readable this one `value`, if it can. Installed by `runtime`."""
 
 
 _NOTHING: dict[Value, Value] = {}
@@ -422,7 +428,7 @@ def _overflow(trace: Trace) -> None:
 def boundary() -> None:
     """The end of a step: compute all that is pending. What is captured is computed at the end of the whole function."""
     trace = local.trace
-    if trace.step.parent is not None and local.capture is None:
+    if trace.step.parent is not None and trace.readable and local.capture is None:
         realiser(trace)
 
 
@@ -432,7 +438,7 @@ def realise(value: Value) -> None:
         if local.capture is not None:
             local.capture.spoil("a tensor is read")
         assert value.trace is not None
-        realiser(value.trace)
+        realiser(value.trace, None, value)
     if isinstance(value.buffer, Failure):
         raise value.buffer.error
 

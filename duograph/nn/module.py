@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from ..autograd import no_grad
 from ..graph import dtype as dtypes
-from ..graph.errors import ArgumentError, DTypeError, NotSupported
+from ..graph.errors import ArgumentError, DTypeError
 from ..ops.creation import empty_like
 from ..tensor.core import Tensor
 from ..tensor.device import CPU, Device
@@ -461,8 +461,8 @@ class Module(Hooks, Stateful):
         return self._apply(lambda t: empty_like(t, device=device), recurse)
 
     def share_memory(self) -> Self:
-        """Not supported: processes do not share tensors."""
-        raise NotSupported("share_memory: tensors are not shared between processes. Send a state_dict instead")
+        """Parameters, their gradients and buffers in memory that processes share: see `Tensor.share_memory_`."""
+        return self._apply(lambda t: t.share_memory_())
 
     # -- text ----------------------------------------------------------------------------------------------------------
     def extra_repr(self) -> str:

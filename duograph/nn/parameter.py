@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,8 +48,10 @@ class Parameter(Tensor):
         with no_grad():
             made = type(self)(convert.copy(self.detach()), self.requires_grad)
         memo[id(self)] = made
-        made._grad = copy.deepcopy(self._grad, memo)
         return made
+
+    def __copy__(self) -> Parameter:
+        return type(self)(self.detach(), self.requires_grad)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return type(self), (self.detach(), self.requires_grad)

@@ -15,6 +15,7 @@ from . import (
     factors,
     fourier,
     gathering,
+    incomplete,
     joining,
     layout,
     manipulation,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
 from typing import Any
 
 from ..graph.dtype import DType
@@ -41,6 +43,14 @@ def function(*names: str, is_method: bool = True, in_place: bool = False) -> Cal
 
 NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "axis0": "dim0", "axis1": "dim1", "x": "input"}
 """NumPy's argument names, which PyTorch's functions take as well as their own."""
+
+
+def name_after(module: str, names: Mapping[str, Any]) -> None:
+    """Let functions that other functions made say where they are found by name, which is what pickle writes down."""
+    for name, found in sorted(names.items(), key=lambda item: item[0] != getattr(item[1], "__name__", None)):
+        own = isinstance(found, FunctionType) and found.__module__.startswith("duograph.")
+        if own and getattr(sys.modules[found.__module__], found.__qualname__, None) is not found:
+            found.__module__, found.__qualname__ = module, name
 
 
 def with_numpy_names(body: Function) -> Function:

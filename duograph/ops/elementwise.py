@@ -229,7 +229,7 @@ def _lcm(x: Node, y: Node) -> Node:
 
 def _scaled(name: str, sign: int) -> Any:
     def body(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
-        if alpha != 1 or type(alpha) is not int:
+        if type(alpha) is not int or alpha != 1:  # a tensor is not read
             if dtypes.of_number(alpha).rank > max(1, result_type(input, other).rank):
                 raise ArgumentError(
                     f"{name}: alpha: expected an integer for integers, and a real number for real numbers. "

@@ -6,9 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ..graph.node import PRIMITIVES as P
 from ..graph.primitives.rules import normalize_axis
+from ..runtime.buffer import Buffer
 from ..tensor.core import Tensor, apply, method
+from ..tensor.views import base_of, move
 
 
 def layout(tensor: Tensor) -> tuple[tuple[int, ...], int]:
@@ -108,6 +112,20 @@ def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
 def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
     """The tensor itself, or a copy with elements in row-major order."""
     return self if is_contiguous(self) else apply(P["copy"], (self,))
+
+
+@method
+def data_ptr(self: Tensor) -> int:
+    """The address of the first element, as the content lies now: a write in place may put it elsewhere.
+
+    `numpy()` gives the memory itself, and keeps it alive.
+    """
+    base = base_of(self)
+    array = base._array()
+    if not array.flags.c_contiguous and not base._value.buffer.foreign:  # elsewhere it lies as `stride()` says
+        array = np.ascontiguousarray(array)
+        move(base, Buffer(array))
+    return array.__array_interface__["data"][0] + layout(self)[1] * self.element_size()
 
 
 @method

@@ -17,12 +17,12 @@ import numpy as np
 from ..graph import dtype as dtypes
 from ..graph import language as g
 from ..graph import trace as tracing
-from ..graph.body import bodies
+from ..graph.body import Body, bodies
 from ..graph.composite import composite
 from ..graph.dtype import DType, float32, float64, int64, uint64
 from ..graph.errors import ArgumentError
 from ..graph.node import Node
-from ..graph.trace import Number
+from ..graph.trace import Number, constant
 from ..tensor.convert import from_buffer
 from ..tensor.core import Tensor, apply, cast, method, wrap
 from ..tensor.device import device as find_device
@@ -68,31 +68,76 @@ class Generator:
         self._seed, self._offset = (int(x) for x in array.view(np.uint64))
         return self
 
+    def __reduce__(self) -> Any:
+        return _restored, (self.device, self._seed, self._offset)
+
     def draw(self, count: int) -> tuple[Tensor, Tensor]:
         """Seed and offset, as run-time inputs, for `count` random numbers; later draws get others."""
-        before, blocks = turned(-(-count // 4))
+        wanted = -(-count // 4)
+        blocks = reserved(wanted)
         with self._lock:
             offset = self._offset
             self._offset += blocks
         seed, start = tracing.scalar(self._seed, uint64), tracing.scalar(offset, uint64)
         if tracing.local.capture is not None:
             tracing.local.capture.numbers(_Draw(self, blocks), (seed.buffer, start.buffer))
-        return wrap(seed), wrap(start) if before is None else wrap(start) + before
+        return turned(wrap(seed), wrap(start), wanted)
 
     def advance(self, offset: int) -> None:
         """Go on at `offset`: what was drawn up to there was drawn in a replay."""
         self._offset = offset
 
 
-def turned(blocks: int) -> tuple[Tensor | None, int]:
-    """Within the step of a loop, the blocks of four numbers that were drawn in earlier turns (None where there is no
-    loop), and the blocks that all turns draw."""
+def _restored(device: Any, seed: int, offset: int) -> Generator:
+    made = Generator(device).manual_seed(seed)
+    made._offset = offset
+    return made
+
+
+def _loops() -> list[Body]:
+    """The loops whose steps are being recorded, from the innermost."""
+    return [body for body in bodies() if not body.is_branch]
+
+
+def reserved(blocks: int) -> int:
+    """The blocks of four numbers that all turns of the loops around draw, if one draws these many. Turns whose number
+    nobody knows draw theirs from a sequence of their own, which takes one."""
+    loops = _loops()
+    if any(body.turns is None for body in loops):
+        return 1
+    return blocks * math.prod(body.turns or 1 for body in loops)
+
+
+def turned(seed: Tensor, start: Tensor, blocks: int) -> tuple[Tensor, Tensor]:
+    """Seed and offset for what is drawn in a turn of the loops around, which need these many blocks each."""
+    loops = _loops()
+    ends = [k for k, body in enumerate(loops) if body.turns is None]
+    inner = loops[: ends[0]] if ends else loops
     before = None
-    for body in bodies():
+    for body in inner:
         own = wrap(body.turn) * blocks
         before = own if before is None else before + own
-        blocks *= body.turns
-    return before, blocks
+        blocks *= body.turns or 1
+    if ends:
+        seed, start = _key(seed, start), wrap(constant(0, uint64))
+        for body in reversed(loops[ends[0] :]):
+            seed = _key(seed, wrap(body.turn))
+    return seed, start if before is None else start + before
+
+
+def _key(seed: Tensor, number: Tensor) -> Tensor:
+    """The seed of the sequence with this number."""
+    return apply(sequence_key, (seed, number))
+
+
+@composite
+def sequence_key(seed: Node, number: Node) -> Node:
+    """64 random bits, as the seed of a sequence that no other meets."""
+    low, high = (
+        g.cast(g.reshape(g.narrow(g.apply("random_bits", seed, number, shape=(2,)), 0, k, 1), ()), uint64)
+        for k in (0, 1)
+    )
+    return low + high * 2**32
 
 
 class _Draw:

@@ -144,5 +144,6 @@ for _name, _theirs in {
     "expit": "sigmoid", "psi": "digamma", "gammaln": "lgamma", "logit": "logit", "erf": "erf", "erfc": "erfc",
     "erfinv": "erfinv", "exp2": "exp2", "expm1": "expm1", "log1p": "log1p", "digamma": "digamma", "sinc": "sinc",
     "round": "round", "softmax": "softmax", "log_softmax": "log_softmax", "logsumexp": "logsumexp", "xlogy": "xlogy",
+    "gammainc": "igamma", "gammaincc": "igammac",
 }.items():  # fmt: skip
     SPECIAL[_name] = FUNCTIONS[_theirs]

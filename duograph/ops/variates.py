@@ -10,16 +10,12 @@ from ..tensor.convert import from_buffer
 from ..tensor.core import Tensor, cast
 from .define import function
 from .elementwise import where
+from .incomplete import NODES, WEIGHTS, scale_of
 from .random import Generator, draw, integer_numbers, normal_numbers, scalar, uniform_numbers
 
 ROUNDS = 8
 """Candidates for each number that is drawn by rejection. At least 95 of 100 are taken, so that one in 10^10 numbers is
 the last candidate without having been taken."""
-
-_T = np.arange(-4.2, 3.6, 0.06)
-_NODES = np.exp(_T - np.exp(-_T))
-_WEIGHTS = 0.06 * _NODES * (1 + np.exp(-_T))
-"""The double exponential rule for integrals from 0 to infinity (Takahasi and Mori 1974)."""
 
 
 def log_gamma_numbers(alpha: Tensor, generator: Generator | None = None) -> Tensor:
@@ -65,11 +61,10 @@ def log_gamma_speed(alpha: Tensor, log_value: Tensor) -> Tensor:
     a, log_x = cast(alpha, float64).unsqueeze(-1), cast(log_value, float64).unsqueeze(-1)
     x = log_x.exp()
     side = where(x > a, 1.0, -1.0)
-    scale = 1 / (a - x).abs().maximum(a.maximum(x).sqrt().minimum(a))
-    scale = where((x > a) & (a < 1), scale.minimum((1 / x).log1p()), scale)  # where x exp(s) begins to count
-    s = side * scale * from_buffer(_NODES)
+    scale = scale_of(a, x)
+    s = side * scale * from_buffer(NODES)
     height = (a * s - x * s.expm1()).exp() * (log_x + s - a.digamma())
-    return cast(side.squeeze(-1) * scale.squeeze(-1) * (height * from_buffer(_WEIGHTS)).sum(-1), alpha.dtype)
+    return cast(side.squeeze(-1) * scale.squeeze(-1) * (height * from_buffer(WEIGHTS)).sum(-1), alpha.dtype)
 
 
 def _numpy_generator(generator: Generator | None) -> np.random.Generator:

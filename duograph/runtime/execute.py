@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..graph import trace as tracing
-from ..graph.body import unreadable
+from ..graph.body import Body, unreadable
 from ..graph.errors import ArgumentError
 from ..graph.node import Graph
-from ..graph.trace import Failure, Number, Refilling, Step, Trace
+from ..graph.trace import Failure, Number, Refilling, Step, Trace, Value
 from . import log
 from .buffer import Buffer
 from .interpreter import Interpretation
@@ -142,7 +142,7 @@ def run(plan: Plan, leaves: Sequence[Any], holders: int = 1) -> list[Buffer]:
     return plan(leaves, holders)
 
 
-def realise(trace: Trace, refilling: Refilling | None = None) -> None:
+def realise(trace: Trace, refilling: Refilling | None = None, value: Value | None = None) -> None:
     """Compute every value of `trace` that is pending and still referenced, and what is to refill other values.
 
     On this thread's own trace a new one begins. Another thread's trace goes on: its values are only made available.
@@ -150,7 +150,11 @@ def realise(trace: Trace, refilling: Refilling | None = None) -> None:
     after an interrupt they are still pending and a later realisation tries again.
     """
     if not trace.readable:
-        raise unreadable()
+        array = trace.known(value) if isinstance(trace, Body) and value is not None else None
+        if value is None or array is None:
+            raise unreadable()
+        value.buffer = Buffer(np.ascontiguousarray(array).copy())
+        return
     own = trace is tracing.local.trace
     interrupt: KeyboardInterrupt | None = None
     while True:

@@ -1,7 +1,7 @@
 """Tensor: the user's handle on a value; views, indexing, interchange and printing."""
 
 from ..runtime import execute  # installs the executor
-from . import convert, core, device, indexing, operators, printing, views
+from . import convert, core, device, indexing, operators, printing, sharing, views
 from .core import Tensor, apply, wrap
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "indexing",
     "operators",
     "printing",
+    "sharing",
     "views",
     "wrap",
 ]

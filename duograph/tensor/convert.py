@@ -12,7 +12,7 @@ from ..graph.dtype import DType
 from ..graph.errors import ArgumentError, DeviceError, DTypeError, GradientError
 from ..graph.trace import Number, Value
 from ..runtime.buffer import Buffer
-from . import core
+from . import core, views
 from .core import META, Tensor, cast, method, wrap
 from .device import device as find_device
 
@@ -225,28 +225,41 @@ method(numpy, "numpy")
 method(array_protocol, "__array__")
 
 
-def _rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool, extra: dict[str, Any]) -> Tensor:
+def completed(kind: type[Tensor], content: Tensor, requires_grad: bool, extra: dict[str, Any]) -> Tensor:
+    """`content` as a tensor of the class `kind`, with what users and subclasses put on the instance."""
     made = kind.__new__(kind)
-    made._value = from_buffer(array)._value
+    made._value = content._value
     for name, value in extra.items():
         setattr(made, name, value)
     return made.requires_grad_() if requires_grad else made
 
 
-def _own_attributes(source: Tensor) -> dict[str, Any]:
+def own_attributes(source: Tensor) -> dict[str, Any]:
     """What users and subclasses put on the instance."""
     return {k: v for k, v in vars(source).items() if not k.startswith("_")}
 
 
-def _content_to_copy(source: Tensor, what: str) -> np.ndarray:
-    if not source.is_leaf:
-        raise GradientError(f"{what} is for leaf tensors: take .detach() of a result of an operation first")
-    return np.array(source._array(), order="C")
+def _rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool, extra: dict[str, Any]) -> Tensor:
+    return completed(kind, from_buffer(array), requires_grad, extra)
 
 
-def _reduce(source: Tensor, protocol: int) -> tuple[Any, ...]:
-    array = _content_to_copy(source, "pickling")
-    return _rebuild, (type(source), array, source.requires_grad, _own_attributes(source))
+def _is_window(source: Tensor) -> bool:
+    """Whether the tensor is a view off the tape: then a copy of it is a view of a copy of its base."""
+    base = source._base
+    return base is not None and base._value.origin is None and source._value.origin is None and source._grad is None
+
+
+def _window(base: Tensor, path: tuple[Any, ...], extra: dict[str, Any]) -> Tensor:
+    made = views.view(base, *path) if path else views.detach(base)
+    for name, value in extra.items():
+        setattr(made, name, value)
+    return made
+
+
+def reduce_content(source: Tensor) -> tuple[Any, ...]:
+    """How a tensor is pickled: by itself, without its tape and the memory that it is a view of."""
+    content = np.array(source._array(), order="C")
+    return _rebuild, (type(source), content, source.requires_grad, own_attributes(source))
 
 
 def _deepcopy(source: Tensor, memo: dict[int, Any]) -> Tensor:
@@ -254,8 +267,13 @@ def _deepcopy(source: Tensor, memo: dict[int, Any]) -> Tensor:
 
     if id(source) in memo:
         return memo[id(source)]
-    extra = copying.deepcopy(_own_attributes(source), memo)
-    made = _rebuild(type(source), _content_to_copy(source, "deepcopy"), source.requires_grad, extra)
+    if not source.is_leaf:
+        raise GradientError("deepcopy is for leaf tensors: take .detach() of a result of an operation first")
+    extra = copying.deepcopy(own_attributes(source), memo)
+    if _is_window(source):
+        made = _window(copying.deepcopy(source._base, memo), source._path, extra)
+    else:
+        made = _rebuild(type(source), np.array(source._array(), order="C"), source.requires_grad, extra)
     if source._device is not core.CPU:
         made._device = source._device
     if source._grad is not None:
@@ -264,5 +282,15 @@ def _deepcopy(source: Tensor, memo: dict[int, Any]) -> Tensor:
     return made
 
 
-method(_reduce, "__reduce_ex__")
+def _copy(source: Tensor) -> Tensor:
+    """`copy.copy`: another tensor on the same memory, a leaf."""
+    made = views.detach(source)
+    made.__dict__.update(own_attributes(source))
+    if type(source) is not Tensor:
+        made.__class__ = type(source)
+    return made.requires_grad_() if source.requires_grad else made
+
+
+method(lambda source, protocol: reduce_content(source), "__reduce_ex__")
+method(_copy, "__copy__")
 method(_deepcopy, "__deepcopy__")

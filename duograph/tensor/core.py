@@ -12,8 +12,9 @@ import numpy as np
 
 from ..graph import dtype as dtypes
 from ..graph import trace as tracing
+from ..graph.dialect import spoken, text
 from ..graph.dtype import DType
-from ..graph.errors import ArgumentError, DeviceError, DTypeError, GradientError
+from ..graph.errors import ArgumentError, DeviceError, DTypeError, DuographError, GradientError, ShapeError
 from ..graph.node import PRIMITIVES
 from ..graph.primitives.rules import normalize_axis
 from ..graph.trace import Leaf, Number, Value, alias, constant, record
@@ -39,7 +40,18 @@ class Size(tuple[int, ...]):
         return list(self)
 
     def __repr__(self) -> str:
-        return f"torch.Size({list(self)})"
+        return text("shape", self, False) or f"torch.Size({list(self)})"
+
+    def __str__(self) -> str:
+        return text("shape", self, True) or f"torch.Size({list(self)})"
+
+    def __eq__(self, other: object) -> bool:
+        return tuple.__eq__(self, tuple(other) if type(other) is list and spoken() is not None else other)
+
+    def __ne__(self, other: object) -> bool:
+        return not tuple.__eq__(self, tuple(other) if type(other) is list and spoken() is not None else other)
+
+    __hash__ = tuple.__hash__
 
     def __getitem__(self, key: Any) -> Any:
         item = tuple.__getitem__(self, key)
@@ -165,7 +177,12 @@ class Tensor:
         if tracing.local.capture is not None:
             tracing.local.capture.spoil("a tensor is read")
         if value.buffer is None or type(value.buffer) is tracing.Failure:
-            tracing.realise(value)
+            try:
+                tracing.realise(value)
+            except DuographError as error:
+                if (dialect := spoken(2)) is not None:
+                    raise dialect.error(str(error)) from error
+                raise
         buffer = value.buffer
         if type(buffer) is Number:
             return np.asarray(buffer.number, value.dtype.numpy)
@@ -209,7 +226,9 @@ class Tensor:
         return operator.index(int(self.item()))
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if not self._value.shape and self._device is not META else str(self)
+        if not self._value.shape and self._device is not META:
+            return format(self.item(), spec)
+        return str(self) if spoken() is None else str(self._array())
 
     # -- tape --------------------------------------------------------------------------------------------------------
     @property
@@ -331,7 +350,7 @@ def get_default_dtype() -> DType:
 NUMBERS = (bool, int, float, complex, np.generic)
 OPERANDS = (Tensor, *NUMBERS, np.ndarray)
 """What stands beside a tensor in arithmetic."""
-_RANKS = {
+RANKS = {
     bool: 0,
     int: 1,
     float: 2,
@@ -406,17 +425,29 @@ def binary(op: Any, x: Any, y: Any, to: Callable[[DType], DType] | None = None) 
     """`promoted` on two operands, as Python's operators need it: NotImplemented where one is no operand.
 
     Every operator in a program comes here, so the usual cases go straight to the recorder: two tensors of one dtype, or
-    a tensor and a number that fits beside it.
+    a tensor and a number that fits beside it. In the others the two faces differ: see `graph.dialect`.
     """
-    if isinstance(x, Tensor):
-        value = x._value
-        dtype = value.dtype
-        if to is None or to(dtype) is dtype:
-            if isinstance(y, Tensor):
-                if y._value.dtype is dtype and y._device is x._device:
-                    return wrap(record(op, (value, y._value)), x._device)
-            elif _RANKS.get(type(y), 4) <= dtype.rank:
-                return wrap(record(op, (value, constant(y, dtype))), x._device)
+    try:
+        if isinstance(x, Tensor):
+            value = x._value
+            dtype = value.dtype
+            if to is None or to(dtype) is dtype:
+                if isinstance(y, Tensor):
+                    if y._value.dtype is dtype and y._device is x._device:
+                        return wrap(record(op, (value, y._value)), x._device)
+                elif RANKS.get(type(y), 4) <= dtype.rank:
+                    return wrap(record(op, (value, constant(y, dtype))), x._device)
+        elif isinstance(y, Tensor):
+            value = y._value
+            dtype = value.dtype
+            if RANKS.get(type(x), 4) <= dtype.rank and (to is None or to(dtype) is dtype):
+                return wrap(record(op, (constant(x, dtype), value)), y._device)
+    except ShapeError as error:
+        if (dialect := spoken(2)) is not None:
+            raise dialect.error(str(error)) from error
+        raise
+    if (dialect := spoken(2)) is not None:
+        return dialect.operate(op, x, y)
     if isinstance(x, OPERANDS) and isinstance(y, OPERANDS):
         return promoted(op, x, y, to=to)
     return NotImplemented

@@ -7,11 +7,12 @@ from typing import Any
 
 from ..graph import language as g
 from ..graph.composite import composite
+from ..graph.dialect import spoken
 from ..graph.dtype import DType
 from ..graph.errors import DTypeError
 from ..graph.node import PRIMITIVES as P
 from ..graph.node import Node
-from .core import OPERANDS, Tensor, apply, binary, cast, method, promoted, result_type, to_float
+from .core import OPERANDS, RANKS, Tensor, apply, binary, cast, method, promoted, result_type, to_float
 from .views import assign
 
 
@@ -38,7 +39,7 @@ def _operator(name: str, op: Any, to: Callable[[DType], DType] | None = None) ->
 
     def in_place(self: Tensor, other: Any) -> Any:
         result = binary(op, self, other, to)
-        return result if result is NotImplemented else update(self, result)
+        return result if result is NotImplemented or spoken() is not None else update(self, result)
 
     method(forward, f"__{name}__")
     method(reflected, f"__r{name}__")
@@ -108,6 +109,8 @@ def integer_power(x: Node, *, exponent: int) -> Node:
 
 @method
 def __pow__(self: Tensor, exponent: Any) -> Any:
+    if RANKS.get(type(exponent), 4) > self._value.dtype.rank and (dialect := spoken()) is not None:
+        return dialect.operate(P["power"], self, exponent)
     return power(self, exponent) if isinstance(exponent, OPERANDS) else NotImplemented
 
 
@@ -118,6 +121,8 @@ def __rpow__(self: Tensor, base: Any) -> Any:
 
 @method
 def __ipow__(self: Tensor, exponent: Any) -> Any:
+    if (dialect := spoken()) is not None:
+        return dialect.operate(P["power"], self, exponent)
     return update(self, power(self, exponent)) if isinstance(exponent, OPERANDS) else NotImplemented
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..graph import dtype as dtypes
+from ..graph.dialect import text
 from ..graph.trace import Failure, Leaf
-from .core import META, Tensor, method
+from .core import META, Tensor, get_default_dtype, method
 
 options: dict[str, Any] = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
 
@@ -71,6 +72,9 @@ def content(array: np.ndarray) -> str:
             return f"{re(z.real)}{'-' if np.signbit(z.imag) else '+'}{im(abs(z.imag)).strip()}j"
 
         formatter = {"complex_kind": whole}
+    elif array.dtype.kind == "b":
+        wide = 5 if not _shown(array).all() else 4
+        formatter = {"bool": lambda x: str(x).rjust(wide)}
     elif array.dtype.kind == "f" or array.dtype == dtypes.bfloat16.numpy:
         array = array.astype(np.float64)
         formatter = _formatter(array)
@@ -97,7 +101,8 @@ def to_text(tensor: Tensor) -> str:
         notes.append(content(tensor._array()))
         if tensor.numel() == 0 and tensor.ndim > 1:
             notes.append(f"size={tuple(value.shape)}")
-    if value.dtype not in (dtypes.float32, dtypes.int64, dtypes.bool_):
+    default = get_default_dtype()
+    if value.dtype not in (default, default.to_complex(), dtypes.int64, dtypes.bool_):
         notes.append(f"dtype={value.dtype!r}")
     if isinstance(value.origin, Leaf):
         notes.append("requires_grad=True")
@@ -106,5 +111,11 @@ def to_text(tensor: Tensor) -> str:
     return f"tensor({', '.join(notes)})"
 
 
-method(to_text, "__repr__")
-method(to_text, "__str__")
+@method
+def __repr__(self: Tensor) -> str:
+    return text("tensor", self, False) or to_text(self)
+
+
+@method
+def __str__(self: Tensor) -> str:
+    return text("tensor", self, True) or to_text(self)

@@ -135,6 +135,22 @@ def _array_view(array: np.ndarray, step: Step) -> np.ndarray | None:
         return None
 
 
+def _window(value: Value, steps: tuple[Step, ...]) -> Value | None:
+    """What view operations make of realised content, on the same memory. None where that cannot be, or is watched."""
+    buffer = value.buffer
+    if type(buffer) is not Buffer or local.capture is not None:
+        return None
+    array: np.ndarray | None = buffer.array
+    for step in steps:
+        if array is None:
+            return None
+        array = _array_view(array, step)
+    if array is None:
+        return None
+    kind = value.dtype if array.dtype is value.dtype.numpy else dtype(array.dtype)
+    return Value(array.shape, kind, buffer.view(array))
+
+
 def view(tensor: Tensor, *steps: Step) -> Tensor:
     """A view of `tensor` through view operations: the primitives "reshape", "permute", "slice", "broadcast_to", "real"
     and "imag", and the composites "as_real" and "as_complex".
@@ -142,23 +158,20 @@ def view(tensor: Tensor, *steps: Step) -> Tensor:
     On realised content that needs no gradient nothing is recorded: the view is a window on the same memory.
     """
     value = tensor._value
-    buffer = value.buffer
-    if value.origin is None and type(buffer) is Buffer and local.capture is None:
-        array: np.ndarray | None = buffer.array
-        for step in steps:
-            if array is not None:
-                array = _array_view(array, step)
-        if array is not None:
-            kind = value.dtype if array.dtype is value.dtype.numpy else dtype(array.dtype)
-            value = Value(array.shape, kind, buffer.view(array))
-            return _attach(wrap(value, tensor._device), tensor, steps)
+    if value.origin is None and (window := _window(value, steps)) is not None:
+        return _attach(wrap(window, tensor._device), tensor, steps)
     for step in steps:
         value = _walk(value, step)
     return _attach(wrap(value, tensor._device), tensor, steps)
 
 
+def base_of(tensor: Tensor) -> Tensor:
+    """What the tensor is a view of; itself if of nothing."""
+    return tensor if tensor._base is None else tensor._base
+
+
 def _attach(made: Tensor, tensor: Tensor, steps: tuple[Step, ...], detached: bool = False) -> Tensor:
-    base = tensor if tensor._base is None else tensor._base
+    base = base_of(tensor)
     made._base = base
     made._path = tensor._path + steps
     if detached or tensor._detached:
@@ -182,7 +195,7 @@ def detach(tensor: Tensor) -> Tensor:
 
 def is_view_of(tensor: Tensor, other: Tensor) -> bool:
     """Whether the two share a base."""
-    return (tensor._base or tensor) is (other._base or other)
+    return base_of(tensor) is base_of(other)
 
 
 def assign(tensor: Tensor, new: Value, writer: Any = None) -> Tensor:
@@ -199,7 +212,7 @@ def assign(tensor: Tensor, new: Value, writer: Any = None) -> Tensor:
             f"in-place operation: expected a result of the tensor's own shape {tuple(value.shape)}. "
             f"Received: {tuple(new.shape)}"
         )
-    base = tensor if tensor._base is None else tensor._base
+    base = base_of(tensor)
     taped = local.gradients and not tensor._detached
     if taped and isinstance(base._value.origin, Leaf):
         kind = "a leaf tensor" if base is tensor else "a view of a leaf tensor"
@@ -229,6 +242,7 @@ def overwrite(tensors: Sequence[Tensor], results: Sequence[Value]) -> None:
             finally:
                 local.gradients = mode
         else:
+            local.trace.writes(tensor, True)
             old.overwritten = new.origin or True
             new.origin, new.index = old.origin, old.index
             tensor._value = new
@@ -298,6 +312,7 @@ def _rebuild(value: Value, path: tuple[Step, ...], new: Value) -> Value:
 
 
 def _rebind(base: Tensor, new: Value, taped: bool, writer: Any) -> None:
+    local.trace.writes(base, True)
     old = base._value
     old.overwritten = writer
     if not taped and old.origin is not None:
@@ -309,18 +324,26 @@ def _rebind(base: Tensor, new: Value, taped: bool, writer: Any) -> None:
         new = alias(new, new.origin, new.index)
     base._value = new
     base._version += 1
-    if base._views:
-        base._views = [r for r in base._views if r() is not None]
-        for reference in base._views:
-            made = reference()
-            if made is not None:
-                made._value.overwritten = True
-                _reread(made, new)
+    for made in _live_views(base):
+        made._value.overwritten = True
+        _reread(made, new)
+
+
+def _live_views(base: Tensor) -> list[Tensor]:
+    if not base._views:
+        return []
+    base._views = [r for r in base._views if r() is not None]
+    return [made for r in base._views if (made := r()) is not None]
 
 
 def _reread(made: Tensor, content: Value) -> None:
     if made._detached and content.origin is not None:
         content = alias(content, None)
+    if made._path and content.origin is None and _is_shared(content.buffer):
+        window = _window(content, made._path)  # it must show what others write from now on
+        if window is not None:
+            made._value = window
+            return
     for step in made._path:
         content = _walk(content, step)
     made._value = content if made._path else alias(content, content.origin, content.index)
@@ -334,11 +357,20 @@ def _write_back(old: Value, new: Value) -> Value:
     return Value(old.shape, old.dtype, old.buffer, None, -1, new.origin, new.index)
 
 
+def move(base: Tensor, buffer: Buffer) -> None:
+    """Let a tensor that is no view, and its views, lie in other memory, which holds the same content."""
+    old = base._value
+    base._value = Value(old.shape, old.dtype, buffer, None, -1, old.origin, old.index)
+    for made in _live_views(base):
+        _reread(made, base._value)
+
+
 def set_data(tensor: Tensor, new: Tensor) -> None:
     """`tensor.data = new`: other content, dtype and shape allowed; the tape and the identity of the tensor stay."""
     origin = tensor._value.origin
     if origin is not None and not isinstance(origin, Leaf):
         raise GradientError("setting .data of a tensor that an operation made: use an in-place operation instead")
+    local.trace.writes(tensor, False)
     tensor._value = alias(new._value, tensor._leaf(tensor) if origin is not None else None)
     tensor._base, tensor._path, tensor._views = None, (), None
     if tensor._device is not new._device:
@@ -347,7 +379,7 @@ def set_data(tensor: Tensor, new: Tensor) -> None:
 
 def version(tensor: Tensor) -> int:
     """How often the memory of `tensor` was written in place."""
-    return (tensor._base or tensor)._version
+    return base_of(tensor)._version
 
 
 method(detach, "detach")

@@ -9,10 +9,11 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from . import array, control, dtypes, errors, linalg, math, nn, random, structure, tensors
+from . import array, control, dialect, dtypes, errors, linalg, math, nn, random, structure, tensors
 from . import structure as nest
 from .array import *
 from .control import *
+from .custom import custom_gradient
 from .dtypes import *
 from .function import Function, TensorSpec, TypeSpec, function
 from .keras_import import allow as allow_on_keras
@@ -20,7 +21,7 @@ from .linalg import einsum, eye, matmul, norm, tensordot
 from .missing import missing
 from .rooms import HOMES, INITIALIZERS, KERAS, ROOMS
 from .substitution import install, uninstall
-from .tape import GradientTape, UnconnectedGradients, custom_gradient
+from .tape import GradientTape, UnconnectedGradients
 from .tensors import *
 from .variable import Variable
 
@@ -35,6 +36,7 @@ _FROM_MATH = """
     complex realdiv saturate_cast scalar_mul truncatediv truncatemod
 """
 globals().update({name: getattr(math, name) for name in _FROM_MATH.split()})
+dialect.install()
 
 _V1 = "it is TensorFlow 1's: `import tensorflow.compat.v1 as tf` and `tf.disable_v2_behavior()`, or tf.compat.v1.{}"
 _OF_V1 = """

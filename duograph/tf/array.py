@@ -9,7 +9,7 @@ import duograph.torch as torch
 
 from . import dtypes
 from .errors import InvalidArgumentError, report
-from .math import axes
+from .math import axes, check_kind, operands
 from .tensors import Tensor, _sizes, convert_to_tensor
 from .text import StringTensor, rearranging
 
@@ -93,7 +93,10 @@ def stack(values: Any, axis: int = 0, name: str = "stack") -> Tensor:
 @rearranging
 def unstack(value: Any, num: int | None = None, axis: int = 0, name: str = "unstack") -> list[Tensor]:
     """The slices along `axis`, without it."""
-    return list(torch.unbind(convert_to_tensor(value), axis))
+    value = convert_to_tensor(value)
+    if num is not None and num != value.shape[axis]:
+        raise InvalidArgumentError(f"tf.unstack expected {num} slices. Received: shape {tuple(value.shape)}")
+    return list(torch.unbind(value, axis))
 
 
 @rearranging
@@ -123,7 +126,9 @@ def split(
 @rearranging
 def tile(input: Any, multiples: Any, name: str | None = None) -> Tensor:
     """Copies side by side: `multiples` along each axis."""
-    return torch.tile(convert_to_tensor(input), _sizes(multiples))
+    input, multiples = convert_to_tensor(input), _sizes(multiples)
+    _check_rank("tile", input, len(multiples))
+    return torch.tile(input, multiples)
 
 
 @rearranging
@@ -151,6 +156,7 @@ def pad(
     """`paddings[i] = (before, after)` elements added to axis i; mode "CONSTANT", "REFLECT" or "SYMMETRIC"."""
     tensor = convert_to_tensor(tensor)
     pairs = [tuple(int(n) for n in p) for p in (paddings.tolist() if hasattr(paddings, "tolist") else paddings)]
+    _check_rank("pad", tensor, len(pairs))
     mode = mode.upper()
     if mode == "CONSTANT":
         widths = [n for pair in reversed(pairs) for n in pair]
@@ -178,19 +184,23 @@ def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:
 @rearranging
 def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor:
     """The box that begins at `begin` and has sizes `size` (-1: to the end)."""
-    input_ = convert_to_tensor(input_)
-    bounds = zip(_sizes(begin), _sizes(size), input_.shape, strict=True)
-    return input_[tuple(builtins.slice(b, n if s == -1 else b + s) for b, s, n in bounds)]
+    input_, begin, size = convert_to_tensor(input_), _sizes(begin), _sizes(size)
+    _check_rank("slice", input_, len(begin), len(size))
+    box = [(b, n if s == -1 else b + s) for b, s, n in zip(begin, size, input_.shape, strict=True)]
+    if any(not 0 <= start <= stop <= n for (start, stop), n in zip(box, input_.shape, strict=True)):
+        raise InvalidArgumentError(
+            f"tf.slice expected a box inside the shape {tuple(input_.shape)}. Received: begin {begin} and size {size}"
+        )
+    return input_[tuple(builtins.slice(*bounds) for bounds in box)]
 
 
 @rearranging
 def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Tensor:
     """x where the condition is true, y elsewhere; with the condition alone, the int64 indices where it is true."""
-    condition = convert_to_tensor(condition).to(dtypes.bool)
+    condition = convert_to_tensor(condition)
     if x is None and y is None:
-        return torch.nonzero(condition)
-    from .math import operands
-
+        return torch.nonzero(condition.to(dtypes.bool))
+    check_kind("where", condition, "bool")
     return torch.where(condition, *operands("where", x, y))
 
 
@@ -209,7 +219,10 @@ def gather(
     """
     params, indices = convert_to_tensor(params), convert_to_tensor(indices).to(dtypes.int64)
     batch_dims = batch_dims % (indices.ndim + 1) if batch_dims < 0 else batch_dims
-    axis = batch_dims if axis is None else axis % params.ndim
+    axis = batch_dims if axis is None else axis
+    if not -params.ndim <= axis < params.ndim:
+        raise InvalidArgumentError(f"tf.gather expected an axis of {params.ndim} axes. Received: axis={axis}")
+    axis %= params.ndim
     if axis < batch_dims:
         raise InvalidArgumentError(
             f"tf.gather expected axis >= batch_dims. Received: axis={axis}, batch_dims={batch_dims}"
@@ -254,9 +267,20 @@ def tensor_scatter_nd_update(tensor: Any, indices: Any, updates: Any, name: str 
 
 
 def _scatter(tensor: Any, indices: Any, updates: Any, accumulate: bool) -> Tensor:
-    tensor = convert_to_tensor(tensor)
-    places = torch.unbind(convert_to_tensor(indices).to(dtypes.int64), -1)
-    return torch.index_put(tensor, tuple(places), convert_to_tensor(updates, tensor.dtype), accumulate=accumulate)
+    tensor, indices = convert_to_tensor(tensor), convert_to_tensor(indices).to(dtypes.int64)
+    updates = convert_to_tensor(updates, tensor.dtype)
+    wanted = (*indices.shape[:-1], *tensor.shape[indices.shape[-1] :])
+    if tuple(updates.shape) != wanted:
+        raise InvalidArgumentError(f"expected updates of shape {wanted}. Received: {tuple(updates.shape)}")
+    return torch.index_put(tensor, tuple(torch.unbind(indices, -1)), updates, accumulate=accumulate)
+
+
+def _check_rank(function: str, x: Tensor, *lengths: int) -> None:
+    """Raises InvalidArgumentError unless there is one entry for each axis."""
+    if any(length != x.ndim for length in lengths):
+        raise InvalidArgumentError(
+            f"tf.{function} expected {x.ndim} entries, one for each axis. Received: {lengths[-1]}"
+        )
 
 
 @rearranging
@@ -296,7 +320,13 @@ def searchsorted(
     sorted_sequence: Any, values: Any, side: str = "left", out_type: Any = dtypes.int32, name: str | None = None
 ) -> Tensor:
     """Where each value would have to be inserted into its sorted row."""
-    found = torch.searchsorted(convert_to_tensor(sorted_sequence), convert_to_tensor(values), right=side == "right")
+    rows, values = convert_to_tensor(sorted_sequence), convert_to_tensor(values)
+    if rows.shape[:-1] != values.shape[:-1]:
+        raise InvalidArgumentError(
+            "tf.searchsorted expected as many rows of values as sorted ones. "
+            f"Received: shapes {tuple(values.shape)} and {tuple(rows.shape)}"
+        )
+    found = torch.searchsorted(rows, values, right=side == "right")
     return found.to(dtypes.as_dtype(out_type))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import duograph.torch as torch
 
+from .errors import report
 from .math import operands
 from .missing import missing
 from .tensors import Tensor, convert_to_tensor
@@ -35,4 +36,5 @@ def right_shift(x: Any, y: Any, name: str | None = None) -> Tensor:
     return torch.bitwise_right_shift(*operands("bitwise.right_shift", x, y))
 
 
+report(globals(), ["bitwise_and", "bitwise_or", "bitwise_xor", "invert", "left_shift", "right_shift"])
 __getattr__ = missing(__name__, globals())

@@ -78,6 +78,8 @@ def map_fn(fn: Callable[[Any], Any], elems: Any, dtype: Any = None, fn_output_si
     if isinstance(elems, RaggedTensor):
         return stack([fn(row) for row in elems])
     elems = map_structure(convert_to_tensor, elems)
+    if any(not t.ndim for t in flatten(elems)):
+        raise ValueError("tf.map_fn expected tensors of at least one axis. Received: a scalar")
     rows = flatten(elems)[0].shape[0]
     results = [fn(map_structure(lambda t, i=i: t[i], elems)) for i in range(rows)]
     if not results:

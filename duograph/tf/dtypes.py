@@ -33,12 +33,15 @@ double = float64
 class StringType:
     """The dtype of tensors of strings, `tf.string`."""
 
-    name = "string"
+    name = category = "string"
     numpy = np.dtype(object)
     is_floating_point = is_floating = is_integer = is_complex = signed = differentiable = False
 
     def __repr__(self) -> str:
         return "tf.string"
+
+    def __str__(self) -> str:
+        return "<dtype: 'string'>"
 
     def __reduce__(self) -> str:
         return "string"

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import copy
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import MethodType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from duograph.graph.body import is_recording
+from duograph.graph.errors import UnreadableError
+from duograph.graph.trace import local
 from duograph.replay import compile
+from duograph.replay.recipe import PLAIN
 
 from . import dtypes, structure
+from .conversion import convert
 from .errors import InvalidArgumentError
 from .tensors import Tensor, convert_to_tensor
+from .tracing import NewVariableError, Traced
 
 __all__ = ["Function", "TensorSpec", "TypeSpec", "function"]
 
+
+SIGNATURES = 256
+"""A function that was called with more signatures than this forgets them all."""
+
+_Traces = dict[Any, tuple[Traced | None, Any]]
+"""By signature, what was recorded (None for what runs as Python), and the objects that the signature names."""
 
 _eagerly = False
 
@@ -70,24 +84,30 @@ class TensorSpec(TypeSpec):
 
 
 class Function:
-    """A Python function whose operations run as compiled plans.
+    """A Python function that is recorded once for each signature of its arguments, and then is one operation.
 
-    Duograph compiles what a program records, inside such a function or outside, so this class changes no result and
-    needs no rewriting of the function's `if` and `for`. The first calls with a signature run the Python code and record
-    it; once two have done the same, further ones are replayed, as by `duograph.compile`. So Python side effects
-    (prints, counters) happen at the first calls, as in TensorFlow, unless the function is one that cannot be replayed,
-    such as one whose `if` looks at a tensor: then they happen at each.
+    The signature is the structure of the arguments, the shapes and dtypes of tensors and arrays, the values of Python's
+    numbers and strings, and the identity of everything else, such as variables. Python side effects (prints, counters)
+    happen when a signature is recorded. `if`, `while` and `for` over tensors become control flow of the graph: see
+    `tf.autograph`. A function that cannot be recorded before its data are there, since it reads a value, for example,
+    runs as Python each time; `python_reason` says why then.
 
     NumPy arrays become tensors. With an `input_signature`, other arguments raise InvalidArgumentError.
     """
 
     def __init__(
-        self, python_function: Callable[..., Any], input_signature: Any = None, name: str | None = None
-    ) -> None:
+        self, python_function: Callable[..., Any], input_signature: Any = None, name: str | None = None,
+        autograph: bool = True,
+    ) -> None:  # fmt: skip
         self.python_function = python_function
         self.input_signature = None if input_signature is None else tuple(input_signature)
+        self.python_reason: str | None = None
+        self._autograph = autograph
         self._compiled: Callable[..., Any] = compile(python_function)
-        self._signatures: set[Any] = set()
+        self._signatures: _Traces = {}
+        self._instances: WeakKeyDictionary[Any, _Traces] = WeakKeyDictionary()  # of methods
+        self._lasting: dict[int, tuple[Any, _Traces]] = {}
+        self._converted: Callable[..., Any] | None = None
         functools.update_wrapper(self, python_function)
         if name is not None:
             self.__name__ = name
@@ -98,15 +118,60 @@ class Function:
             args = self._checked(args, kwargs)
         if _eagerly:
             return self.python_function(*args, **kwargs)
-        self._signatures.add(_signature(args, kwargs))
-        return self._compiled(*args, **kwargs)
+        if is_recording():  # a part of what is being recorded
+            return self._function()(*args, **kwargs)
+        signature = _Signature()
+        if not signature.sign((args, kwargs)) or local.eager:
+            return self._compiled(*args, **kwargs)
+        key = tuple(signature.key)
+        if key not in self._signatures:
+            if len(self._signatures) >= SIGNATURES:
+                self._signatures.clear()
+            try:
+                self._signatures[key] = self._trace(args, kwargs, signature), signature.kept
+            except NewVariableError:
+                return self.python_function(*args, **kwargs)
+        traced, _ = self._signatures[key]
+        if traced is None or traced.misses_gradients(signature.tensors):
+            return self._compiled(*args, **kwargs)
+        return traced(signature.tensors)
+
+    def _function(self) -> Callable[..., Any]:
+        """The function with control flow over tensors."""
+        if self._converted is None:
+            self._converted = convert(self.python_function) if self._autograph else self.python_function
+        return self._converted
+
+    def _trace(self, args: Any, kwargs: Any, signature: _Signature) -> Traced | None:
+        flat = structure.flatten((args, kwargs))
+        places = [k for k, x in enumerate(flat) if any(x is t for t in signature.tensors)]
+
+        def call(tensors: Sequence[Tensor]) -> Any:
+            given = list(flat)
+            for place, tensor in zip(places, tensors, strict=True):
+                given[place] = tensor
+            own_args, own_kwargs = structure.pack_like((args, kwargs), given)
+            return self._function()(*own_args, **own_kwargs)
+
+        try:
+            return Traced(call, signature.tensors, self.__name__)
+        except NewVariableError:
+            raise
+        except UnreadableError as error:
+            self.python_reason = str(error)
+            return None
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
             return self
-        bound = Function(self.python_function.__get__(instance, owner), self.input_signature, self.__name__)
-        bound._signatures = self._signatures
+        bound = copy.copy(self)
+        bound.python_function = self.python_function.__get__(instance, owner)
         bound._compiled = MethodType(self._compiled, instance)
+        bound._converted = None
+        try:
+            bound._signatures = self._instances.setdefault(instance, {})
+        except TypeError:  # it cannot be hashed, or referred to weakly
+            bound._signatures = self._lasting.setdefault(id(instance), (instance, {}))[1]
         return bound
 
     def experimental_get_tracing_count(self) -> int:
@@ -116,7 +181,10 @@ class Function:
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> Function:
         """This function for one signature, given as TensorSpecs or examples."""
         specs = [a if isinstance(a, TensorSpec) else TensorSpec.from_tensor(convert_to_tensor(a)) for a in args]
-        return Function(functools.partial(self.python_function, **kwargs), specs or self.input_signature, self.__name__)
+        return Function(
+            functools.partial(self.python_function, **kwargs), specs or self.input_signature, self.__name__,
+            self._autograph,
+        )  # fmt: skip
 
     def _checked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         specs = structure.flatten(self.input_signature)
@@ -139,17 +207,52 @@ def _as_argument(argument: Any) -> Any:
     return convert_to_tensor(argument) if isinstance(argument, np.ndarray) else argument
 
 
-def _signature(args: Any, kwargs: Any) -> Any:
-    def leaf(x: Any) -> Any:
-        if isinstance(x, Tensor):
-            return tuple(x.shape), x.dtype
-        return x if isinstance(x, bool | int | float | str | None) else id(x)
+class _Signature:
+    """What a recording depends on in the arguments.
 
-    return (
-        tuple(leaf(x) for x in structure.flatten(args)),
-        tuple(sorted(kwargs)),
-        tuple(leaf(x) for x in structure.flatten(kwargs)),
-    )
+    Attributes:
+        key: Equal for arguments that one recording is for.
+        tensors: Those among the arguments whose content may be another in each call.
+        kept: Objects that the key names by id.
+    """
+
+    def __init__(self) -> None:
+        self.key: list[Any] = []
+        self.tensors: list[Tensor] = []
+        self.kept: list[Any] = []
+
+    def sign(self, thing: Any) -> bool:
+        """Add an argument. False for one that is not recorded: strings, ragged and sparse tensors, deferred calls."""
+        if type(thing) is Tensor:
+            self.key += (Tensor, thing._value.kind, thing._device)
+            self.tensors.append(thing)
+        elif isinstance(thing, tuple | list):
+            self.key += (type(thing), len(thing))
+            return all([self.sign(part) for part in thing])
+        elif isinstance(thing, dict):
+            names = sorted(thing)
+            self.key += (type(thing), *names)
+            return all([self.sign(thing[name]) for name in names])
+        elif isinstance(thing, PLAIN):
+            self.key += (type(thing), repr(thing) if isinstance(thing, float) else thing)
+        elif isinstance(thing, np.generic):
+            self.key += (type(thing), repr(thing))
+        elif _is_host_data(thing):
+            return False
+        else:
+            self.key += (type(thing), id(thing))
+            self.kept.append(thing)
+        return True
+
+
+def _is_host_data(thing: Any) -> bool:
+    """Whether something holds data in other ways than tensors do."""
+    from .graph.symbolic import GraphTensor
+    from .ragged import RaggedTensor
+    from .sparse import SparseTensor
+    from .text import StringTensor
+
+    return isinstance(thing, GraphTensor | RaggedTensor | SparseTensor | StringTensor)
 
 
 def function(
@@ -160,7 +263,10 @@ def function(
     reduce_retracing: bool = False,
     **_: Any,
 ) -> Any:
-    """Decorator: see `Function`. `autograph`, `jit_compile` and `reduce_retracing` need no choice here."""
+    """Decorator: see `Function`. With `autograph=False`, `if` and loops stay Python's.
+
+    `jit_compile` and `reduce_retracing` need no choice here: all is compiled, and shapes are part of a signature.
+    """
     if func is None:
-        return lambda f: Function(f, input_signature)
-    return Function(func, input_signature)
+        return lambda f: Function(f, input_signature, autograph=autograph)
+    return Function(func, input_signature, autograph=autograph)

@@ -26,6 +26,7 @@ from duograph.tensor.convert import from_buffer
 from duograph.tensor.device import META
 
 from .engine import recording_apart
+from .tracing import made_outside, outside
 
 Amendment = Callable[[ModuleType], None]
 AMENDMENTS: dict[str, Amendment] = {}
@@ -230,7 +231,14 @@ def _core(module: ModuleType) -> None:
 def _amend_variable(module: ModuleType) -> None:
     """Variables as TensorFlow's users know them: what is computed from them can be read with `numpy()`, a gradient uses
     the content that was read although another was assigned since. A variable becomes an array by NumPy 2's protocol."""
-    initialize, write = module.Variable._initialize, module.Variable._direct_assign
+    make, initialize, write = module.Variable.__init__, module.Variable._initialize, module.Variable._direct_assign
+
+    def made(self: Any, *arguments: Any, **keywords: Any) -> None:
+        """A layer that is built while a function is recorded is none of its results."""
+        with outside():
+            make(self, *arguments, **keywords)
+        if self._value is not None:
+            made_outside(self._value)
 
     def readable(self: Any, value: Any) -> None:
         initialize(self, value)
@@ -256,6 +264,7 @@ def _amend_variable(module: ModuleType) -> None:
     def as_array(self: Any, dtype: Any = None, copy: bool | None = None) -> Any:
         return np.array(module.convert_to_numpy(self.value), dtype=dtype)
 
+    module.Variable.__init__ = made
     module.Variable._initialize = readable
     module.Variable._direct_assign = assign
     module.Variable.__array__ = as_array

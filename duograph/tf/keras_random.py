@@ -6,7 +6,7 @@ import numpy as np
 
 import duograph.torch as torch
 from duograph.graph.dtype import float64, uint32, uint64
-from duograph.ops.random import Generator, turned
+from duograph.ops.random import Generator, reserved, turned
 from duograph.ops.variates import log_gamma_numbers, working
 from duograph.tensor import Tensor
 
@@ -24,10 +24,10 @@ class SeededGenerator(Generator):
         self._counter = counter.to(uint32).to(uint64) * 2**32
 
     def draw(self, count: int) -> tuple[Tensor, Tensor]:
-        before, blocks = turned(-(-count // 4))
+        blocks = -(-count // 4)
         start = self._offset
-        self._offset += blocks
-        return self._key, self._counter + start if before is None else self._counter + start + before
+        self._offset += reserved(blocks)
+        return turned(self._key, self._counter + start, blocks)
 
 
 def gamma_numbers(alpha: Tensor, generator: Generator) -> Tensor:

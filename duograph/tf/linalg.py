@@ -6,7 +6,7 @@ from typing import Any
 
 import duograph.torch as torch
 
-from .errors import report
+from .errors import InvalidArgumentError, report
 from .math import axes, l2_normalize, operands
 from .missing import missing
 from .tensors import Tensor, convert_to_tensor, eye
@@ -40,6 +40,10 @@ def matmul(
 ) -> Tensor:
     """Matrix products over the last two axes, the others being batch axes that broadcast."""
     a, b = operands("matmul", a, b)
+    if a.ndim < 2 or b.ndim < 2:
+        raise InvalidArgumentError(
+            f"tf.matmul expected at least two axes. Received: shapes {tuple(a.shape)} and {tuple(b.shape)}"
+        )
     a = a.transpose(-1, -2) if transpose_a or adjoint_a else a
     b = b.transpose(-1, -2) if transpose_b or adjoint_b else b
     return torch.matmul(a, b)

@@ -8,12 +8,29 @@ from typing import Any
 
 import duograph.torch as torch
 from duograph.array_api.elementwise import sign
+from duograph.graph import language as g
+from duograph.graph.composite import composite
+from duograph.graph.node import Node
+from duograph.tensor.core import apply
 
 from . import dtypes
 from .errors import InvalidArgumentError, report
 from .missing import missing
 from .tensors import Tensor, convert_to_tensor
 from .text import StringTensor
+
+
+@composite
+def _maximum(x: Node, y: Node) -> Node:
+    """The greater one, NaN if one is; where they are equal, all of the gradient is x's."""
+    return g.select(g.equal(x, y), x, g.maximum(x, y))
+
+
+@composite
+def _minimum(x: Node, y: Node) -> Node:
+    """The lesser one, NaN if one is; where they are equal, all of the gradient is x's."""
+    return g.select(g.equal(x, y), x, g.minimum(x, y))
+
 
 _UNARY = {
     "abs": torch.abs,
@@ -23,7 +40,7 @@ _UNARY = {
     "asinh": torch.asinh,
     "atan": torch.atan,
     "atanh": torch.atanh,
-    "ceil": torch.ceil,
+    "ceil": lambda x: torch.ceil(x.detach()),
     "cos": torch.cos,
     "cosh": torch.cosh,
     "digamma": torch.digamma,
@@ -31,7 +48,7 @@ _UNARY = {
     "erfc": torch.erfc,
     "exp": torch.exp,
     "expm1": torch.expm1,
-    "floor": torch.floor,
+    "floor": lambda x: torch.floor(x.detach()),
     "is_finite": torch.isfinite,
     "is_inf": torch.isinf,
     "is_nan": torch.isnan,
@@ -42,7 +59,7 @@ _UNARY = {
     "logical_not": torch.logical_not,
     "negative": torch.neg,
     "reciprocal": torch.reciprocal,
-    "round": torch.round,
+    "round": lambda x: torch.round(x.detach()),
     "rsqrt": torch.rsqrt,
     "sigmoid": torch.sigmoid,
     "sign": sign,
@@ -58,7 +75,7 @@ _BINARY = {
     "add": torch.add,
     "atan2": torch.atan2,
     "equal": torch.eq,
-    "floordiv": torch.floor_divide,
+    "floordiv": lambda x, y: torch.floor_divide(x.detach(), y.detach()),
     "floormod": torch.remainder,
     "greater": torch.gt,
     "greater_equal": torch.ge,
@@ -67,8 +84,8 @@ _BINARY = {
     "logical_and": torch.logical_and,
     "logical_or": torch.logical_or,
     "logical_xor": torch.logical_xor,
-    "maximum": torch.maximum,
-    "minimum": torch.minimum,
+    "maximum": lambda x, y: apply(_maximum, (x, y)),
+    "minimum": lambda x, y: apply(_minimum, (x, y)),
     "mod": torch.remainder,
     "multiply": torch.mul,
     "not_equal": torch.ne,
@@ -105,9 +122,29 @@ def operands(function: str, x: Any, y: Any) -> tuple[Tensor, Tensor]:
     return x, y
 
 
+_OF_FLOATS = """
+    acos acosh asin asinh atan atanh cos cosh digamma erf erfc exp expm1 lgamma log log1p log_sigmoid rsqrt sigmoid sin
+    sinh softplus sqrt tan tanh
+"""
+_OF_BOOLS = ["logical_and", "logical_not", "logical_or", "logical_xor"]
+
+
+def check_kind(function: str, x: Tensor, *categories: str) -> None:
+    """Raises InvalidArgumentError for a tensor whose dtype is of another category."""
+    if x.dtype.category not in categories:
+        raise InvalidArgumentError(
+            f"tf.{function} expected a tensor of {' or '.join(categories)}. Received: {x.dtype.name}. Use tf.cast"
+        )
+
+
 def _unary(name: str, function: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
+    label, kinds = name, ("float", "complex") if name in _OF_FLOATS.split() else ("bool",) * (name in _OF_BOOLS)
+
     def elementwise(x: Any, name: str | None = None) -> Tensor:
-        return function(convert_to_tensor(x))
+        x = convert_to_tensor(x)
+        if kinds and x.dtype.category not in kinds:
+            check_kind(label, x, *kinds)
+        return function(x)
 
     elementwise.__name__ = elementwise.__qualname__ = name
     elementwise.__doc__ = f"{name}, elementwise."
@@ -115,12 +152,15 @@ def _unary(name: str, function: Callable[[Tensor], Tensor]) -> Callable[..., Ten
 
 
 def _binary(name: str, function: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
-    label, of_text = name, {"equal": operator.eq, "not_equal": operator.ne}.get(name)
+    label, boolean, of_text = name, name in _OF_BOOLS, {"equal": operator.eq, "not_equal": operator.ne}.get(name)
 
     def elementwise(x: Any, y: Any, name: str | None = None) -> Tensor:
         if of_text is not None and (isinstance(x, StringTensor) or isinstance(y, StringTensor)):
             return of_text(convert_to_tensor(x), convert_to_tensor(y))
-        return function(*operands(label, x, y))
+        x, y = operands(label, x, y)
+        if boolean:
+            check_kind(label, x, "bool")
+        return function(x, y)
 
     elementwise.__name__ = elementwise.__qualname__ = name
     elementwise.__doc__ = f"{name}, elementwise with broadcasting; both of one dtype."
@@ -224,8 +264,11 @@ reduce_logsumexp = _extremum("reduce_logsumexp", torch.logsumexp, "log of the su
 
 
 def _logical(name: str, function: Callable[..., Tensor], doc: str) -> Callable[..., Tensor]:
+    label = name
+
     def reduce(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
         x = convert_to_tensor(input_tensor)
+        check_kind(label, x, "bool")
         return function(x, dim=tuple(range(x.ndim)) if axis is None else axes(axis), keepdim=keepdims)
 
     reduce.__name__ = reduce.__qualname__ = name
@@ -415,7 +458,7 @@ def softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> Tens
 
 
 _PUBLIC = [name for name, found in globals().items() if getattr(found, "__module__", "") == __name__ and name[0] != "_"]
-report(globals(), [name for name in _PUBLIC if name not in ("operands", "axes", "true_quotient")])
+report(globals(), [name for name in _PUBLIC if name not in ("operands", "axes", "true_quotient", "check_kind")])
 from .segments import *  # noqa: E402 these two are made of what stands above
 from .special import *  # noqa: E402
 

@@ -10,7 +10,7 @@ from duograph.torch.nn import functional as F
 
 from . import dtypes
 from .errors import InvalidArgumentError, report
-from .math import operands, reduce_mean
+from .math import check_kind, operands, reduce_mean
 from .missing import missing
 from .tensors import Tensor, convert_to_tensor
 
@@ -65,6 +65,7 @@ def dropout(x: Any, rate: float, noise_shape: Any = None, seed: int | None = Non
     from .random import uniform
 
     x = convert_to_tensor(x)
+    check_kind("nn.dropout", x, "float")
     if not 0 <= rate < 1:
         raise InvalidArgumentError(f"tf.nn.dropout expected 0 <= rate < 1. Received: {rate}")
     if rate == 0:
@@ -257,7 +258,12 @@ def depthwise_conv2d(
 
 
 def _pool(n: int, kind: str, input: Any, ksize: Any, strides: Any, padding: Any, data_format: str | None) -> Tensor:
-    x, last = _channels_first(convert_to_tensor(input), data_format)
+    input = convert_to_tensor(input)
+    if input.ndim != n + 2:
+        raise InvalidArgumentError(
+            f"pooling over {n} axes expected (batch, {n} sizes, channels). Received: shape {tuple(input.shape)}"
+        )
+    x, last = _channels_first(input, data_format)
     window, strides = _spatial(ksize, n, data_format), _spatial(strides, n, data_format)
     same = isinstance(padding, str) and padding.upper() == "SAME"
     ones = (1,) * n

@@ -150,6 +150,11 @@ def strided_slice(
     a single index."""
     begins, ends = _sizes(begin), _sizes(end)
     steps = (1,) * len(begins) if strides is None else _sizes(strides)
+    if not len(begins) == len(ends) == len(steps) or 0 in steps:
+        raise InvalidArgumentError(
+            "tf.strided_slice expected as many ends and strides, none of them 0, as begins. "
+            f"Received: begin {begins}, end {ends}, strides {steps}"
+        )
     key: list[Any] = []
     for i, (b, e, s) in enumerate(zip(begins, ends, steps, strict=True)):
         bit = 1 << i

@@ -11,6 +11,7 @@ import numpy as np
 import duograph.torch as torch
 
 from . import dtypes
+from .errors import InvalidArgumentError, report
 from .missing import missing
 from .tensors import Tensor, _sizes, convert_to_tensor
 
@@ -86,7 +87,10 @@ def categorical(
     logits: Any, num_samples: int, dtype: Any = dtypes.int64, seed: Any = None, name: str | None = None
 ) -> Tensor:
     """Classes drawn from unnormalised log-probabilities of shape (batch, classes): shape (batch, num_samples)."""
-    probabilities = torch.softmax(convert_to_tensor(logits), dim=-1)
+    logits = convert_to_tensor(logits)
+    if logits.ndim != 2:
+        raise InvalidArgumentError(f"tf.random.categorical expected (batch, classes). Received: {tuple(logits.shape)}")
+    probabilities = torch.softmax(logits, dim=-1)
     return torch.multinomial(probabilities, int(num_samples), replacement=True, generator=_generator(seed)).to(
         dtypes.as_dtype(dtype)
     )
@@ -188,6 +192,9 @@ def stateless_poisson(shape: Any, seed: Any, lam: Any, dtype: Any = dtypes.int32
 def stateless_shuffle(value: Any, seed: Any, name: str | None = None) -> Tensor:
     """The rows of `value` in an order that is the same for the same `seed`, a pair of integers."""
     return shuffle(value, keyed(seed))
+
+
+report(globals(), __all__)
 
 
 def __getattr__(name: str) -> Any:

@@ -10,37 +10,12 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+from duograph.events.records import framed, masked
+
 from .errors import DataLossError, NotFoundError
 from .text import as_bytes
 
 __all__ = ["TFRecordOptions", "TFRecordWriter"]
-
-_POLYNOMIAL = 0x82F63B78
-_TABLE = []
-for _byte in range(256):
-    for _ in range(8):
-        _byte = _byte >> 1 ^ (_POLYNOMIAL if _byte & 1 else 0)
-    _TABLE.append(_byte)
-
-
-def crc32c(data: bytes) -> int:
-    """The Castagnoli checksum."""
-    table, value = _TABLE, 0xFFFFFFFF
-    for byte in data:
-        value = table[(value ^ byte) & 255] ^ value >> 8
-    return value ^ 0xFFFFFFFF
-
-
-def _masked(data: bytes) -> bytes:
-    """The checksum as the files have it: turned and moved, so that one of checksums is not itself one."""
-    value = crc32c(data)
-    return struct.pack("<I", ((value >> 15 | value << 17) + 0xA282EAD8) & 0xFFFFFFFF)
-
-
-def framed(data: bytes) -> bytes:
-    """A record as it stands in a file."""
-    length = struct.pack("<Q", len(data))
-    return length + _masked(length) + data + _masked(data)
 
 
 class TFRecordOptions:
@@ -96,11 +71,11 @@ def read_records(path: str | os.PathLike[str], compression_type: str | None = No
                 stream = gzip.GzipFile(fileobj=raw) if compression_type == "GZIP" else raw
             place = 0
             while head := stream.read(12):
-                if len(head) < 12 or head[8:] != _masked(head[:8]):
+                if len(head) < 12 or head[8:] != masked(head[:8]):
                     raise DataLossError(f"{path}: corrupted record at {place}")
                 (length,) = struct.unpack("<Q", head[:8])
                 data, check = stream.read(length), stream.read(4)
-                if len(data) < length or check != _masked(data):
+                if len(data) < length or check != masked(data):
                     raise DataLossError(f"{path}: corrupted record at {place}")
                 place += length + 16
                 yield data

@@ -11,6 +11,7 @@ import numpy as np
 import duograph.torch as torch
 
 from . import dtypes
+from .math import check_kind
 from .missing import missing
 from .tensors import Tensor, _sizes, convert_to_tensor
 
@@ -33,6 +34,7 @@ def _transform(kind: str, axes: int, name: str) -> Callable[..., Tensor]:
 
     def real(input_tensor: Any, fft_length: Any = None, name: str | None = None) -> Tensor:
         x = convert_to_tensor(input_tensor)
+        check_kind(f"signal.{kind}", x, "float" if kind == "rfft" else "complex")
         return function(x, s=None if fft_length is None else _sizes(fft_length), dim=last)
 
     made = real if kind in ("rfft", "irfft") else plain

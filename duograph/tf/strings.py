@@ -107,7 +107,10 @@ def regex_full_match(input: Any, pattern: Any, name: str | None = None) -> Tenso
 
 def join(inputs: Any, separator: str = "", name: str | None = None) -> StringTensor:
     """Strings of tensors of one shape (or none: a single string) joined elementwise."""
-    parts: Any = np.broadcast_arrays(*(as_bytes(x) for x in inputs))
+    given = [as_bytes(x) for x in inputs]
+    if len({x.shape for x in given if x.ndim}) > 1:
+        raise InvalidArgumentError(f"tf.strings.join expected one shape. Received: {[x.shape for x in given]}")
+    parts: Any = np.broadcast_arrays(*given)
     made = np.empty(parts[0].shape, object)
     glue = separator.encode()
     for place in np.ndindex(made.shape):

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-import socket
-import time
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from duograph.events import EventFile
+from duograph.events.wire import field
+
 from . import dtypes
 from .errors import FailedPreconditionError
 from .missing import missing
-from .records import framed
 from .tensors import convert_to_tensor
 from .text import as_bytes
-from .wire import field
 
 __all__ = [
     "SummaryWriter", "audio", "create_file_writer", "create_noop_writer", "experimental", "flush", "histogram", "image",
     "record_if", "scalar", "should_record_summaries", "text", "write",
 ]  # fmt: skip
-
-_numbers = itertools.count()
 
 
 class SummaryWriter:
@@ -35,31 +29,16 @@ class SummaryWriter:
     def __init__(
         self, logdir: Any = None, max_queue: int = 10, flush_millis: int = 120_000, filename_suffix: str = ".v2"
     ) -> None:
-        self._file: Any = None
         self._described: set[str] = set()
-        self._waiting, self._most = 0, max_queue
-        self._due, self._pause = time.monotonic() + flush_millis / 1000, flush_millis / 1000
-        if logdir is not None:
-            directory = os.fspath(logdir)
-            os.makedirs(directory, exist_ok=True)
-            name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
-            self._file = open(os.path.join(directory, name + filename_suffix), "wb")  # noqa: SIM115
-            weakref.finalize(self, self._file.close)
-            self._event(field(3, b"brain.Event:2"))
-            self.flush()
+        self._file = None if logdir is None else EventFile(logdir, filename_suffix, max_queue, flush_millis / 1000)
 
-    def _event(self, content: bytes, step: int = 0) -> None:
-        clock = field(1, float(time.time()), double=True)
-        self._file.write(framed(clock + (field(2, step) if step else b"") + content))
-        self._waiting += 1
-        if self._waiting > self._most or time.monotonic() > self._due:
-            self.flush()
+    def _event(self, content: bytes, step: int) -> None:
+        if self._file is not None:
+            if self._file.closed:
+                raise FailedPreconditionError("the summary writer is closed")
+            self._file.write(content, step)
 
     def _add(self, tag: str, tensor: bytes, step: int, plugin: str, content: bytes) -> None:
-        if self._file is None:
-            return
-        if self._file.closed:
-            raise FailedPreconditionError("the summary writer is closed")
         described = b""
         if tag not in self._described:  # what a tag is stands in the file once
             self._described.add(tag)
@@ -68,9 +47,8 @@ class SummaryWriter:
 
     def flush(self) -> None:
         """Write what is waiting."""
-        if self._file is not None and not self._file.closed:
+        if self._file is not None:
             self._file.flush()
-        self._waiting, self._due = 0, time.monotonic() + self._pause
 
     def close(self) -> None:
         """Complete the file."""

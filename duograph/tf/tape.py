@@ -14,10 +14,10 @@ from duograph.graph.trace import Leaf, ReadableLeaf, alias
 from duograph.tensor import wrap
 
 from . import structure
-from .errors import InvalidArgumentError
+from .errors import InvalidArgumentError, reported
 from .tensors import Tensor, convert_to_tensor
 
-__all__ = ["GradientTape", "UnconnectedGradients", "custom_gradient"]
+__all__ = ["GradientTape", "UnconnectedGradients"]
 
 
 class UnconnectedGradients:
@@ -33,6 +33,11 @@ class _Active(threading.local):
 
 
 _active = _Active()
+
+
+def is_taping() -> bool:
+    """Whether a tape is recording on this thread."""
+    return bool(_active.tapes)
 
 
 class GradientTape:
@@ -80,7 +85,7 @@ class GradientTape:
         Raises InvalidArgumentError for what is no tensor; integers are left out, since they have no gradients.
         """
         for one in structure.flatten(tensor):
-            source = _tensor_of(one)
+            source = tensor_of(one)
             if not isinstance(source, Tensor):
                 raise InvalidArgumentError(f"GradientTape.watch expected tensors. Received: {type(one).__name__}")
             if not source.dtype.is_floating_point:
@@ -106,6 +111,7 @@ class GradientTape:
         self._spent = False
 
     # -- derivatives ---------------------------------------------------------------------------------------------------
+    @reported
     def gradient(
         self,
         target: Any,
@@ -123,10 +129,10 @@ class GradientTape:
         return self._pull(target, sources, output_gradients, unconnected_gradients, retain=self._persistent)
 
     def _pull(self, target: Any, sources: Any, output_gradients: Any, unconnected_gradients: str, retain: bool) -> Any:
-        targets = [convert_to_tensor(_tensor_of(t)) for t in structure.flatten(target)]
+        targets = [convert_to_tensor(tensor_of(t)) for t in structure.flatten(target)]
         seeds = [None] * len(targets) if output_gradients is None else structure.flatten(output_gradients)
         pairs = [(t, s) for t, s in zip(targets, seeds, strict=True) if t.requires_grad]
-        flat = [_tensor_of(source) for source in structure.flatten(sources)]
+        flat = [tensor_of(source) for source in structure.flatten(sources)]
         handles = [self._handle(source) for source in flat]
         wanted = [h for h in handles if h is not None]
         found: Iterator[Any] = iter(())
@@ -148,6 +154,7 @@ class GradientTape:
             gradients = [torch.zeros_like(s) if g is None else g for s, g in zip(flat, gradients, strict=True)]
         return structure.pack_like(sources, gradients)
 
+    @reported
     def jacobian(
         self,
         target: Any,
@@ -158,8 +165,8 @@ class GradientTape:
     ) -> Any:
         """All derivatives of `target`: for each source a tensor of shape target.shape + source.shape."""
         self._spend()
-        target = convert_to_tensor(_tensor_of(target))
-        flat = [_tensor_of(source) for source in structure.flatten(sources)]
+        target = convert_to_tensor(tensor_of(target))
+        flat = [tensor_of(source) for source in structure.flatten(sources)]
         rows: list[list[Any]] = [[] for _ in flat]
         for seed in torch.eye(target.numel(), dtype=target.dtype):
             parts = self._pull(target, flat, seed.reshape(target.shape), unconnected_gradients, retain=True)
@@ -172,14 +179,34 @@ class GradientTape:
         ]
         return structure.pack_like(sources, result)
 
-    def batch_jacobian(self, target: Any, source: Any, **keywords: Any) -> Any:
-        """Derivatives of each row of `target` by the same row of `source`: shape (batch, target..., source...)."""
-        full = self.jacobian(target, source, **keywords)
-        if full is None:
+    @reported
+    def batch_jacobian(
+        self,
+        target: Any,
+        source: Any,
+        unconnected_gradients: str = UnconnectedGradients.NONE,
+        parallel_iterations: int | None = None,
+        experimental_use_pfor: bool = True,
+    ) -> Any:
+        """Derivatives of each row of `target` by the same row of `source`: shape (batch, target..., source...).
+
+        A row must not depend on other rows of the source. Raises InvalidArgumentError where there are not as many rows.
+        """
+        target, origin = convert_to_tensor(tensor_of(target)), tensor_of(source)
+        if not target.ndim or not origin.ndim or target.shape[0] != origin.shape[0]:
+            raise InvalidArgumentError(
+                "batch_jacobian expected a target and a source of one first size. "
+                f"Received: shapes {tuple(target.shape)} and {tuple(origin.shape)}"
+            )
+        self._spend()
+        rest = target.shape[1:]
+        parts = []
+        for seed in torch.eye(rest.numel(), dtype=target.dtype):  # one element of all rows at a time
+            seeds = torch.broadcast_to(seed.reshape(rest), target.shape)
+            parts += self._pull(target, [origin], [seeds], unconnected_gradients, retain=True)
+        if any(part is None for part in parts):
             return None
-        batch, rank = target.shape[0], target.ndim
-        index = torch.arange(batch)
-        return full.movedim(rank, 1)[index, index]
+        return torch.stack(parts, 1).reshape(*target.shape, *origin.shape[1:])
 
     def _spend(self) -> None:
         if self._spent and not self._persistent:
@@ -201,26 +228,6 @@ class GradientTape:
         return source if self._all_variables and source.requires_grad else None
 
 
-def _tensor_of(x: Any) -> Any:
+def tensor_of(x: Any) -> Any:
+    """The tensor of a variable of Keras's; all else as it is."""
     return x.value if not isinstance(x, Tensor) and hasattr(x, "__torch_function__") else x
-
-
-def custom_gradient(f: Any) -> Any:
-    """Decorator: `f(*tensors)` returns its results and a function from their gradients to those of the tensors."""
-
-    def decorated(*arguments: Any) -> Any:
-        tensors = [convert_to_tensor(_tensor_of(a)) for a in arguments]
-
-        class Custom(torch.autograd.Function):
-            @staticmethod
-            def forward(ctx: Any, *inputs: Any) -> Any:
-                results, ctx.backwards = f(*inputs)
-                return results
-
-            @staticmethod
-            def backward(ctx: Any, *gradients: Any) -> Any:
-                return ctx.backwards(*gradients)
-
-        return Custom.apply(*tensors)
-
-    return decorated

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import duograph.torch as torch
 
 from . import dtypes
 from .dtypes import DType
-from .errors import InvalidArgumentError
+from .errors import InvalidArgumentError, UnimplementedError, report
 from .text import StringTensor, is_text, rearranging
 
 Tensor = torch.Tensor
@@ -43,7 +44,8 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
     """`value` (a tensor, variable, array, number or nested sequence) as a tensor.
 
     Python integers become int32 and floats float32, as in TensorFlow; arrays keep their dtype.
-    Raises InvalidArgumentError when `value` is a tensor of another dtype than `dtype`: use `tf.cast`.
+    Raises InvalidArgumentError when `value` is a tensor of another dtype than `dtype` (use `tf.cast`), or Python's
+    numbers are of a kind that it does not hold (floats of int32, integers of bool), and ValueError for None.
     """
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
     if not isinstance(value, Tensor) and hasattr(value, "__torch_function__"):
@@ -64,14 +66,29 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
         return StringTensor(value)
     if isinstance(value, list | tuple) and _holds_tensors(value):
         return torch.stack([convert_to_tensor(item, dtype) for item in value])
-    if wanted is None and not isinstance(value, np.ndarray | np.generic) and not hasattr(value, "__array__"):
-        wanted = _DEFAULTS.get(np.asarray(value).dtype.kind)
-        if wanted is None and dtype_hint is not None:
-            wanted = dtypes.as_dtype(dtype_hint)
+    if not isinstance(value, np.ndarray | np.generic) and not hasattr(value, "__array__"):
+        value = np.asarray(value)
+        kind = value.dtype.kind
+        if kind == "O":
+            raise ValueError(f"expected numbers or strings, in rows of one length. Received: {value.tolist()!r}")
+        if wanted is None:
+            wanted = _default(value) or (None if dtype_hint is None else dtypes.as_dtype(dtype_hint))
+        elif _RANKS[kind] > wanted.rank:
+            raise InvalidArgumentError(
+                f"expected a tensor of {wanted.name}. Received: numbers of {value.dtype.name}. Use tf.cast"
+            )
     return torch.tensor(value, dtype=wanted)
 
 
-_DEFAULTS = {"i": dtypes.int32, "f": dtypes.float32}
+_RANKS = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
+"""The weakest category that takes Python's numbers of this kind: see `DType.rank`."""
+
+
+def _default(array: np.ndarray) -> DType | None:
+    """The dtype of Python's numbers."""
+    if array.dtype.kind == "i":
+        return dtypes.int32 if not array.size or np.abs(array).max() < 2**31 else dtypes.int64
+    return dtypes.float32 if array.dtype.kind == "f" else None
 
 
 def _holds_tensors(value: Any) -> bool:
@@ -86,7 +103,11 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str = "Cons
     if shape is None or isinstance(made, StringTensor):
         return made
     shape = _sizes(shape)
-    return torch.broadcast_to(made, shape).clone() if made.numel() == 1 else made.reshape(shape)
+    if made.numel() == 1:
+        return torch.broadcast_to(made, shape).clone()
+    if made.numel() != math.prod(shape):
+        raise InvalidArgumentError(f"tf.constant expected a value for shape {shape}. Received: {tuple(made.shape)}")
+    return made.reshape(shape)
 
 
 def is_tensor(x: Any) -> bool:
@@ -99,6 +120,8 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Tensor:
     if hasattr(x, "with_flat_values"):
         return x.with_flat_values(cast(x.flat_values, dtype))
     x, wanted = convert_to_tensor(x), dtypes.as_dtype(dtype)
+    if isinstance(x, StringTensor) and wanted is not dtypes.string:
+        raise UnimplementedError(f"strings cannot be cast to {wanted.name}: use tf.strings.to_number")
     return x if x.dtype is wanted else x.to(wanted)
 
 
@@ -209,6 +232,8 @@ def one_hot(
     An index outside [0, depth) gives a vector of `off_value`.
     """
     indices = convert_to_tensor(indices)
+    if indices.dtype.category != "int":
+        raise InvalidArgumentError(f"tf.one_hot expected integers. Received: {indices.dtype.name}")
     hits = indices.unsqueeze(-1) == torch.arange(int(depth), dtype=indices.dtype)
     made = torch.where(
         hits,
@@ -221,3 +246,12 @@ def one_hot(
 def meshgrid(*args: Any, indexing: str = "xy", name: str | None = None) -> list[Tensor]:
     """Coordinate grids of one-dimensional tensors; `indexing` is "xy" (the first two axes swapped) or "ij"."""
     return list(torch.meshgrid(*(convert_to_tensor(a) for a in args), indexing=indexing))
+
+
+def described(array: np.ndarray, plain: bool) -> str:
+    """An array as TensorFlow's texts have it: as `str` gives it if `plain`, else as `repr` does."""
+    text = str(array) if plain or not array.ndim else repr(array)
+    return f"\n{text}" if "\n" in text else text
+
+
+report(globals(), ["eye", "fill", "linspace", "meshgrid", "ones", "range", "zeros"])

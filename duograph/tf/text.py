@@ -99,7 +99,10 @@ class StringTensor:
         return f"<tf.Tensor: shape={tuple(self.shape)}, dtype=string, numpy={self.numpy()!r}>"
 
     def __str__(self) -> str:
-        return f"tf.Tensor({self.numpy()!r}, shape={tuple(self.shape)}, dtype=string)"
+        return f"tf.Tensor({self.numpy()}, shape={tuple(self.shape)}, dtype=string)"
+
+    def __format__(self, spec: str) -> str:
+        return str(self.numpy())
 
 
 def as_bytes(content: Any) -> Any:

@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 
 from duograph.autograd import no_grad
-from duograph.graph.trace import ReadableLeaf, alias
+from duograph.graph.body import is_recording
+from duograph.graph.trace import ReadableLeaf, alias, local
 
 from . import dtypes
 from .errors import InvalidArgumentError
-from .tensors import Tensor, _sizes, convert_to_tensor
+from .scattering import Scattering
+from .shapes import TensorShape
+from .tensors import Tensor, convert_to_tensor, described
+from .tracing import NewVariableError
 
 __all__ = ["Variable"]
 
@@ -20,11 +24,12 @@ in_graph: Callable[[Any, Any], Any] | None = None
 """What makes a variable of a graph from the arguments, or None where none is being built. Set by `tf.graph`."""
 
 
-class Variable(Tensor):
+class Variable(Scattering, Tensor):
     """A tensor that can be assigned, and that gradient tapes and optimisers know.
 
     `initial_value` is anything `convert_to_tensor` takes, or a function without arguments that returns it. A trainable
-    variable of a floating point dtype is watched by every tape.
+    variable of a floating point dtype is watched by every tape. With a `shape` of unknown sizes, values of other sizes
+    can be assigned.
     Raises InvalidArgumentError when `shape` is given and is not that of the initial value.
     """
 
@@ -52,6 +57,8 @@ class Variable(Tensor):
         aggregation: Any = None,
         shape: Any = None,
     ) -> None:
+        if is_recording():
+            raise NewVariableError("a variable is made while a function is recorded")
         if initial_value is None:
             raise ValueError("tf.Variable expected an initial value. Received: None")
         given = initial_value() if callable(initial_value) and not isinstance(initial_value, Tensor) else initial_value
@@ -60,12 +67,14 @@ class Variable(Tensor):
             content = content if dtype is None else content.to(dtypes.as_dtype(dtype))
         else:
             content = convert_to_tensor(given, dtype)
-        if shape is not None and _sizes(shape) != tuple(content.shape):
+        self._fits = TensorShape(tuple(content.shape) if shape is None else shape)
+        if not self._fits.is_compatible_with(content.shape):
             raise InvalidArgumentError(
-                f"tf.Variable expected a value of shape {_sizes(shape)}. Received: {tuple(content.shape)}"
+                f"tf.Variable expected a value of shape {self._fits}. Received: {tuple(content.shape)}"
             )
         self.trainable = trainable is None or bool(trainable)
-        self.name = self.path = name or "Variable"
+        self.path = name or "Variable"
+        self.name = f"{self.path}:0"
         self.constraint = constraint
         watched = self.trainable and content.dtype.is_floating_point
         self._value = alias(content._value, self._leaf(self) if watched else None)
@@ -98,11 +107,12 @@ class Variable(Tensor):
             if isinstance(value, Tensor)
             else convert_to_tensor(value, None if hasattr(value, "__torch_function__") else self.dtype)
         )
-        if new.shape != self.shape or new.dtype is not self.dtype:
+        if new.dtype is not self.dtype or not (new.shape == self.shape or self._fits.is_compatible_with(new.shape)):
             raise InvalidArgumentError(
-                f"{self.name}.assign expected shape {tuple(self.shape)} and dtype {self.dtype.name}. "
+                f"{self.name}.assign expected shape {self._fits} and dtype {self.dtype.name}. "
                 f"Received: shape {tuple(new.shape)} and dtype {new.dtype.name}"
             )
+        local.trace.writes(self, False)
         self._value = alias(new._value, self._value.origin)
         return self
 
@@ -111,32 +121,38 @@ class Variable(Tensor):
     ) -> Variable:
         """Add to the content."""
         with no_grad():
-            return self.assign(self + convert_to_tensor(delta, None if isinstance(delta, Tensor) else self.dtype))
+            return self.assign(self + self._like(delta))
 
     def assign_sub(
         self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
     ) -> Variable:
         """Subtract from the content."""
         with no_grad():
-            return self.assign(self - convert_to_tensor(delta, None if isinstance(delta, Tensor) else self.dtype))
+            return self.assign(self - self._like(delta))
 
-    def __iadd__(self, other: Any) -> Tensor:  # type: ignore[misc]
-        return self + other
+    def _like(self, delta: Any) -> Tensor:
+        """What is to be added, of this shape and dtype."""
+        new = convert_to_tensor(delta, self.dtype)
+        if new.shape != self.shape:
+            raise InvalidArgumentError(
+                f"{self.name}: expected a change of shape {tuple(self.shape)}. Received: {tuple(new.shape)}"
+            )
+        return new
 
-    def __isub__(self, other: Any) -> Tensor:  # type: ignore[misc]
-        return self - other
+    def _in_place(self, other: Any) -> Any:
+        raise RuntimeError(
+            "`variable += value` and the like are not defined for variables: use variable.assign_add(value) to change "
+            "the variable, or variable + value for a new tensor"
+        )
 
-    def __imul__(self, other: Any) -> Tensor:  # type: ignore[misc]
-        return self * other
-
-    def __itruediv__(self, other: Any) -> Tensor:  # type: ignore[misc]
-        return self / other
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = _in_place
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
-        made = memo[id(self)] = type(self)(self, trainable=self.trainable, name=self.name, constraint=self.constraint)
+        made = memo[id(self)] = type(self)(self, trainable=self.trainable, name=self.path, constraint=self.constraint)
         return made
 
     def __repr__(self) -> str:
-        return f"<tf.Variable {self.name!r} shape={tuple(self.shape)} dtype={self.dtype.name}, numpy=\n{self.numpy()}>"
+        kind = f"shape={tuple(self.shape)} dtype={self.dtype.name}"
+        return f"<tf.Variable {self.name!r} {kind}, numpy={described(self.numpy(), plain=False)}>"
 
     __str__ = __repr__

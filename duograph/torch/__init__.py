@@ -33,13 +33,14 @@ from ..graph.dtype import (
 from ..ops import FUNCTIONS
 from ..ops.casting import finfo, iinfo
 from ..ops.creation import get_default_device, set_default_device
+from ..ops.define import name_after
 from ..ops.random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, set_rng_state
 from ..runtime.settings import realize
 from ..tensor.core import Size, Tensor, get_default_dtype, set_default_dtype
 from ..tensor.device import Device as device
 from ..tensor.printing import set_printoptions
 from ..transforms import vmap
-from . import functions
+from . import functions, multiprocessing
 from .amp import autocast
 from .compiler import compile
 from .foreach import NAMES as _FOREACH
@@ -88,6 +89,9 @@ ByteTensor = functions.legacy_type("ByteTensor", uint8)
 globals().update(FUNCTIONS)
 globals().update(_FOREACH)
 globals().update(UNSUPPORTED)
+
+
+name_after(__name__, {name: f for name, f in FUNCTIONS.items() if globals()[name] is f})
 
 
 class SymInt:

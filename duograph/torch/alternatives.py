@@ -29,7 +29,6 @@ ALTERNATIVES = {
     "linalg.ldl_factor": "torch.linalg.cholesky or lu_factor",
     "linalg.ldl_factor_ex": "torch.linalg.cholesky or lu_factor",
     "linalg.ldl_solve": "torch.linalg.solve, cholesky_solve or lu_solve",
-    "multiprocessing": "multiprocessing of Python's library; DataLoader has workers of its own",
     "nested": "pad to one length and pass a mask",
     "nn.quantized": "quantised numbers are not there: write + and * for FloatFunctional",
     "nn.parallel.data_parallel": "call the module itself: there is one device",
@@ -41,8 +40,6 @@ ALTERNATIVES = {
     "sparse": _DENSE,
     "sparse_coo_tensor": _DENSE,
     "spmm": _DENSE,
-    "tensorboard": "write the numbers to a CSV file",
-    "utils.tensorboard": "write the numbers to a CSV file",
     "xpu": "there is one device, cpu",
 }
 

@@ -8,6 +8,7 @@ from ..autograd import no_grad
 from ..graph.errors import ArgumentError
 from ..graph.trace import local
 from ..ops.random import default_generator
+from ..runtime import pool
 
 
 class inference_mode(no_grad):
@@ -48,17 +49,16 @@ def set_float32_matmul_precision(precision: str) -> None:
         )
 
 
-_threads = 1
-
-
 def set_num_threads(number: int) -> None:
-    """How many threads compute. The reference interpreter leaves this to NumPy; compiled plans obey it."""
-    if number < 1:
-        raise ArgumentError(f"set_num_threads: expected at least 1. Received: {number}")
-    global _threads
-    _threads = int(number)
+    """How many threads compute. Compiled plans obey it; the reference interpreter leaves this to NumPy.
+
+    Raises:
+        ArgumentError: The number is not a positive integer.
+        NotSupported: More than one thread, on Windows.
+    """
+    pool.set_num_threads(number)
 
 
 def get_num_threads() -> int:
-    """How many threads compute."""
-    return _threads
+    """How many threads compute: by default as many as there are cores, or `DUOGRAPH_NUM_THREADS`."""
+    return pool.get_num_threads()

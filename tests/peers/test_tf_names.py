@@ -1,20 +1,13 @@
-"""Every TensorFlow name of `duograph.tf`, against TensorFlow: values, shapes and dtypes, from one table."""
+"""Every TensorFlow name of `duograph.tf`, against TensorFlow: values, shapes, dtypes and gradients, from one table."""
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-import duograph.tf as dt
-
-tensorflow = pytest.importorskip("tensorflow")
+from .tf_tools import Case, agree, gradients_agree
 
 RNG = np.random.default_rng(0)
 A = RNG.normal(size=(3, 4)).astype(np.float32)
@@ -31,9 +24,6 @@ MASK = np.array([[True, False, True, False], [False, False, True, True], [True, 
 
 def kernel(*shape: int) -> np.ndarray:
     return np.random.default_rng(1).normal(size=shape).astype(np.float32)
-
-
-Case = Callable[[Any], Any]
 
 
 def named(name: str, *arguments: Any, **keywords: Any) -> tuple[str, Case]:
@@ -263,22 +253,18 @@ CASES: list[tuple[str, Case]] = [
         for k, s in ((2, 2), (3, 2), ([3, 2], [1, 2]))
         for p in ("SAME", "VALID")
     ),
-    named("nn.max_pool", VOLUME, 2, 2, "VALID"),
+    named("nn.max_pool3d", VOLUME, 2, 2, "VALID"),
     named("nn.avg_pool", SEQUENCE, 3, 2, "SAME"),
     named("nn.depth_to_space", IMAGE, 2),
     named("nn.space_to_depth", IMAGE[:, :6].copy(), 2),
 ]
 
 
-def leaves(x: Any) -> list[Any]:
-    return [leaf for item in x for leaf in leaves(item)] if isinstance(x, list | tuple) else [x]
+@pytest.mark.parametrize("case", [pytest.param(call, id=label) for label, call in CASES])
+def test_agrees_with_tensorflow(case: Case) -> None:
+    agree(case)
 
 
 @pytest.mark.parametrize("case", [pytest.param(call, id=label) for label, call in CASES])
-def test_agrees_with_tensorflow(case: Case) -> None:
-    ours, theirs = leaves(case(dt)), leaves(case(tensorflow))
-    assert len(ours) == len(theirs)
-    for mine, yours in zip(ours, theirs, strict=True):
-        assert tuple(mine.shape) == tuple(yours.shape)
-        assert mine.dtype.name == yours.dtype.name
-        np.testing.assert_allclose(mine.numpy(), yours.numpy(), rtol=2e-5, atol=2e-6)
+def test_gradients_agree_with_tensorflow(case: Case) -> None:
+    gradients_agree(case)

@@ -27,6 +27,10 @@ MOST_PARTS = 16
 ADDED = 1 << 14
 """Elements that a chunk adds up from the parts of sums: some 5 us."""
 
+PART = 8
+"""Bytes of operands, which come from the third cache in long runs, that are read in the time in which a byte of a
+part's sums is written and, in many short runs and often from memory, read again."""
+
 SHORTEST_BLOCK = 256
 """Terms between which sums are not put down into memory."""
 
@@ -94,11 +98,11 @@ class Cut:
     n_block: int
 
     def traffic(self, p: Problem, tile: RegisterTile) -> float:
-        """Bytes read and written beyond the second cache, for one batch entry."""
+        """Bytes read beyond the second cache, for one batch entry, or what takes as long."""
         chunks_t = ceil_div(p.taps, self.tap_block)
         read = p.a_bytes * ceil_div(p.n, self.n_block) + p.b_bytes * ceil_div(p.m, self.m_block)
         sums = p.taps * ceil_div(p.m, tile.rows) * tile.rows * ceil_div(p.n, tile.columns) * tile.columns
-        return read * chunks_t + (2 * self.parts * sums * types.size(tile.element) if self.parts > 1 else 0)
+        return read * chunks_t + (PART * self.parts * sums * types.size(tile.element) if self.parts > 1 else 0)
 
 
 @dataclass(frozen=True)

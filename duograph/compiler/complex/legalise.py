@@ -26,9 +26,7 @@ def legalise(graph: Graph) -> Graph:
 
 
 def _is_complex(node: Node) -> bool:
-    if node.op.kind == "loop":
-        return any(_is_complex(inner) for inner in node["body"].nodes())
-    return node.dtype.is_complex
+    return node.dtype.is_complex or any(_is_complex(inner) for graph in node.graphs for inner in graph.nodes())
 
 
 class _Legaliser:
@@ -59,8 +57,8 @@ class _Legaliser:
 
     def rewritten(self, node: Node) -> Value:
         operands = [self.values[i] for i in node.inputs]
-        if node.op.kind == "loop":
-            return _loop(node, operands)
+        if node.op.kind in ("loop", "control"):
+            return _of_graphs(node, operands)
         if not node.dtype.is_complex and not any(isinstance(x, Pair) for x in operands):
             return make(node.op, *operands, **dict(node.attributes)) if operands else node  # type: ignore[arg-type]
         rule = _RULES.get(node.op.name) or (_parts if node.op.kind == "movement" else _on_host)
@@ -116,10 +114,10 @@ def _on_host(node: Node, *operands: Value) -> Value:
     return _unpacked(made) if node.dtype.is_complex else made
 
 
-def _loop(node: Node, operands: Sequence[Value]) -> Value:
-    """The step is a graph with the same convention for what it takes and gives."""
-    body = legalise(node["body"])
-    made = make(node.op, *map(_packed, operands), **{**dict(node.attributes), "body": body})
+def _of_graphs(node: Node, operands: Sequence[Value]) -> Value:
+    """The step of a loop is a graph with the same convention for what it takes and gives, and so is a branch."""
+    attributes = {name: legalise(value) if isinstance(value, Graph) else value for name, value in node.attributes}
+    made = make(node.op, *map(_packed, operands), **attributes)
     return _unpacked(made) if node.dtype.is_complex else made
 
 

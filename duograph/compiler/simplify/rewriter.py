@@ -28,8 +28,8 @@ def may_raise(node: Node) -> bool:
     name = node.op.name
     if name in _INDEXED:
         return True
-    if node.op.kind == "loop":
-        return any(map(may_raise, node["body"].nodes()))
+    if node.op.kind in ("loop", "control"):
+        return any(may_raise(inner) for graph in node.graphs for inner in graph.nodes())
     if name not in _DIVISIONS or node.dtype.is_floating_point:
         return False
     divisor = node.inputs[1]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from ...graph.node import Graph, Node, make, topological
-from . import algebra, elementwise, indexing, movement, products, reductions, sums
+from . import algebra, control, elementwise, indexing, movement, products, reductions, sums
 from .rewriter import Rewriter, Table, raising
 from .view import View, WholeRule
 
@@ -21,7 +21,9 @@ def _merged(*tables: Mapping[str, tuple[_T, ...]]) -> Mapping[str, tuple[_T, ...
     return merged
 
 
-RULES: Table = _merged(elementwise.RULES, algebra.RULES, movement.RULES, products.RULES, reductions.RULES)
+RULES: Table = _merged(
+    elementwise.RULES, algebra.RULES, movement.RULES, products.RULES, reductions.RULES, control.RULES
+)
 """By the name of a primitive, what its nodes are rewritten to, by their inputs alone. The first that applies counts."""
 
 WHOLE_RULES: Mapping[str, tuple[WholeRule, ...]] = _merged(

@@ -1,5 +1,6 @@
 """Functions of neural networks under PyTorch's names and arguments: thin skins over `duograph.functional`."""
 
+from ...ops.define import name_after
 from .activation import (
     celu,
     celu_,
@@ -154,3 +155,5 @@ __all__ = [
     "softsign", "tanh", "tanhshrink", "threshold", "threshold_", "triplet_margin_loss",
     "triplet_margin_with_distance_loss", "unfold", "upsample", "upsample_bilinear", "upsample_nearest",
 ]  # fmt: skip
+
+name_after(__name__, {name: globals()[name] for name in __all__})

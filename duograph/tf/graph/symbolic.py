@@ -14,8 +14,9 @@ import duograph.torch as torch
 
 from ..engine import recording_apart
 from ..errors import OperatorNotAllowedInGraphError
+from ..math import operands, true_quotient
 from ..structure import flatten
-from ..tensors import convert_to_tensor
+from ..tensors import Tensor
 from ..text import StringTensor
 
 
@@ -362,20 +363,16 @@ def _nothing(*_: Any) -> None:
     return None
 
 
-def _beside(tensor: Any, other: Any) -> Any:
-    """An operand that is a list or an array, as a tensor of the other operand's dtype."""
-    if not isinstance(other, list | tuple | np.ndarray | np.generic):
-        return other
-    array = np.asarray(other)
-    fits = (array.dtype.kind == "f" and tensor.dtype.is_floating_point) or array.dtype.kind in "iu"
-    return torch.from_numpy(np.array(array, tensor.dtype.numpy)) if fits else convert_to_tensor(other)
+def _of_one_dtype(tensor: Any, other: Any) -> tuple[Any, Any]:
+    """Both operands, the other in the tensor's dtype: see `operands`. Strings have operators of their own."""
+    return operands("operator", tensor, other) if isinstance(tensor, Tensor) else (tensor, other)
 
 
 def _operator(name: str) -> Any:
-    function = getattr(operator, name)
+    function = true_quotient if name == "truediv" else getattr(operator, name)
 
     def operate(a: Any, *others: Any) -> Any:
-        return function(a, *(_beside(a, b) for b in others))
+        return function(*_of_one_dtype(a, others[0])) if others else function(a)
 
     operate.__name__ = name
 
@@ -386,10 +383,10 @@ def _operator(name: str) -> Any:
 
 
 def _reflected(name: str) -> Any:
-    function = getattr(operator, name)
+    function = true_quotient if name == "truediv" else getattr(operator, name)
 
     def operate(a: Any, b: Any) -> Any:
-        return function(_beside(a, b), a)
+        return function(*reversed(_of_one_dtype(a, b)))
 
     operate.__name__ = name
 

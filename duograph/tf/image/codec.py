@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 import duograph.torch as torch
+from duograph.extras import needed
 
 from .. import dtypes
 from ..errors import InvalidArgumentError
-from ..extras import needed
 from ..tensors import Tensor, convert_to_tensor
 from ..text import StringTensor, as_bytes
 from .colour import convert_image_dtype

@@ -8,6 +8,7 @@ from typing import Any
 import duograph.torch as torch
 
 from ..array import slice as cut
+from ..errors import InvalidArgumentError
 from ..random import stateless_uniform, uniform
 from ..tensors import Tensor, _sizes, convert_to_tensor
 from . import colour, geometry
@@ -61,19 +62,19 @@ def _cropped(value: Any, size: Any, draw: Draw) -> Tensor:
     x = convert_to_tensor(value)
     sizes = tuple(n if s == -1 else s for s, n in zip(_sizes(size), x.shape, strict=True))
     if any(s > n for s, n in zip(sizes, x.shape, strict=True)):
-        raise ValueError(f"random_crop expected at least the size {sizes}. Received: shape {tuple(x.shape)}")
+        raise InvalidArgumentError(f"random_crop expected at least the size {sizes}. Received: shape {tuple(x.shape)}")
     parts = draw((x.ndim,), 0.0, 1.0).tolist()
     begin = [min(int(p * (n - s + 1)), n - s) for p, n, s in zip(parts, x.shape, sizes, strict=True)]
     return cut(x, begin, sizes)
 
 
 def random_crop(value: Any, size: Any, seed: int | None = None, name: str | None = None) -> Tensor:
-    """A box of `size` at a random place, over all axes. Raises ValueError where the tensor is smaller."""
+    """A box of `size` at a random place, over all axes. Raises InvalidArgumentError where the tensor is smaller."""
     return _cropped(value, size, _drawn(seed))
 
 
 def stateless_random_crop(value: Any, size: Any, seed: Any, name: str | None = None) -> Tensor:
-    """A box of `size` at a random place, over all axes. Raises ValueError where the tensor is smaller."""
+    """A box of `size` at a random place, over all axes. Raises InvalidArgumentError where the tensor is smaller."""
     return _cropped(value, size, _from(seed))
 
 

@@ -101,11 +101,15 @@ class Function:
             result = cls.forward(*arguments) if setup else cls.forward(ctx, *arguments)
             if setup:
                 setup(ctx, arguments, result)
+        if any(isinstance(a, Tensor) and a.dtype.differentiable for a in arguments):
+            local.trace.customised()
         if not (local.gradients and any(ctx.needs_input_grad)):
             return result
         results = list(result) if isinstance(result, tuple | list) else [result]
         tensors = [r for r in results if isinstance(r, Tensor)]
-        origin = Origin(
+        taped = next(a._value.origin for a in arguments if isinstance(a, Tensor) and a.requires_grad)
+        assert taped is not None
+        origin = taped.successor(
             _Custom(cls, ctx, tensors), tuple(arguments[k]._value for k in places), (), len(tensors), user_line()
         )
         made = []

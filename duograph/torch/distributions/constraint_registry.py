@@ -61,6 +61,14 @@ def _each(registry: ConstraintRegistry) -> Any:
     return lambda c: transforms.IndependentTransform(registry(c.base_constraint), c.reinterpreted_batch_ndims)
 
 
+def _joined(registry: ConstraintRegistry) -> Any:
+    return lambda c: transforms.CatTransform([registry(part) for part in c.cseq], c.dim, c.lengths)
+
+
+def _stacked(registry: ConstraintRegistry) -> Any:
+    return lambda c: transforms.StackTransform([registry(part) for part in c.cseq], c.dim)
+
+
 for _registry in (biject_to, transform_to):
     _registry.register(constraints.real, lambda c: transforms.identity_transform)
     _registry.register(constraints.greater_than, _above)
@@ -69,6 +77,11 @@ for _registry in (biject_to, transform_to):
     _registry.register(constraints.interval, _between)
     _registry.register(constraints.half_open_interval, _between)
     _registry.register(constraints.lower_cholesky, lambda c: transforms.LowerCholeskyTransform())
+    _registry.register(constraints.corr_cholesky, lambda c: transforms.CorrCholeskyTransform())
+    for _matrix in (constraints.positive_definite, constraints.positive_semidefinite):
+        _registry.register(_matrix, lambda c: transforms.PositiveDefiniteTransform())
     _registry.register(constraints.independent, _each(_registry))
+    _registry.register(constraints.cat, _joined(_registry))
+    _registry.register(constraints.stack, _stacked(_registry))
 biject_to.register(constraints.simplex, lambda c: transforms.StickBreakingTransform())
 transform_to.register(constraints.simplex, lambda c: transforms.SoftmaxTransform())

@@ -50,6 +50,10 @@ class Gamma(ExponentialFamily):
         a, rate = self.concentration, self.rate
         return F["xlogy"](a, rate) + F["xlogy"](a - 1, value) - rate * value - a.lgamma()
 
+    def cdf(self, value: Tensor) -> Tensor:
+        self._validate_sample(value)
+        return F["igamma"](self.concentration, self.rate * value)
+
     def entropy(self) -> Tensor:
         a = self.concentration
         return a - self.rate.log() + a.lgamma() + (1 - a) * a.digamma()

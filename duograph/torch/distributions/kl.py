@@ -6,14 +6,14 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ...graph.errors import ArgumentError, NotSupported
+from ...graph.errors import NotSupported
 from ...ops import FUNCTIONS as F
 from ...tensor.core import Tensor
-from .. import linalg
 from .bernoulli import Bernoulli
 from .beta import Beta
 from .binomial import Binomial
 from .categorical import Categorical
+from .cauchy import Cauchy
 from .dirichlet import Dirichlet
 from .distribution import Distribution
 from .exponential import Exponential
@@ -23,10 +23,11 @@ from .half_normal import HalfNormal
 from .independent import Independent
 from .laplace import Laplace
 from .log_normal import LogNormal
-from .multivariate_normal import MultivariateNormal
 from .normal import Normal
 from .one_hot_categorical import OneHotCategorical
+from .pareto import Pareto
 from .poisson import Poisson
+from .transformed_distribution import TransformedDistribution
 from .uniform import Uniform
 from .utils import log_beta, sum_rightmost
 
@@ -142,17 +143,17 @@ def _geometric(p: Geometric, q: Geometric) -> Tensor:
     return -p.entropy() - (-q.probs).log1p() / p.probs - q.logits
 
 
-@register_kl(MultivariateNormal, MultivariateNormal)
-def _multivariate_normal(p: MultivariateNormal, q: MultivariateNormal) -> Tensor:
-    if p.event_shape != q.event_shape:
-        raise ArgumentError(f"kl_divergence: expected one event shape. Received: {p.event_shape}, {q.event_shape}")
-    away = (q.loc - p.loc).unsqueeze(-1)
-    batch = F["broadcast_shapes"](p.batch_shape, q.batch_shape)
-    factor, ours, away = (
-        t.expand(*batch, *t.shape[-2:]) for t in (q.scale_tril, p.scale_tril, away)
-    )  # fmt: skip
-    trace, distance = (linalg.solve_triangular(factor, t, upper=False).square().sum((-2, -1)) for t in (ours, away))
-    return q._half_log_det() - p._half_log_det() + 0.5 * (trace + distance - p.event_shape[0])
+@register_kl(Pareto, Pareto)
+def _pareto(p: Pareto, q: Pareto) -> Tensor:
+    ratio = q.alpha / p.alpha
+    found = q.alpha * (p.scale / q.scale).log() - ratio.log() + ratio - 1
+    return F["where"](p.scale < q.scale, math.inf, found)
+
+
+@register_kl(Cauchy, Cauchy)
+def _cauchy(p: Cauchy, q: Cauchy) -> Tensor:
+    apart = (p.scale + q.scale).square() + (p.loc - q.loc).square()
+    return (apart / (4 * p.scale * q.scale)).log()
 
 
 @register_kl(Independent, Independent)
@@ -160,3 +161,11 @@ def _independent(p: Independent, q: Independent) -> Tensor:
     if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
         raise NotSupported("kl_divergence of Independent distributions: expected as many axes of both")
     return sum_rightmost(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
+
+
+@register_kl(TransformedDistribution, TransformedDistribution)
+def _transformed(p: TransformedDistribution, q: TransformedDistribution) -> Tensor:
+    if p.transforms != q.transforms or p.event_shape != q.event_shape:
+        raise NotSupported("kl_divergence of TransformedDistributions: expected the same transforms of both")
+    found = kl_divergence(p.base_dist, q.base_dist)
+    return sum_rightmost(found, len(p.event_shape) - len(p.base_dist.event_shape))

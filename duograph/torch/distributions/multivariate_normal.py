@@ -82,11 +82,15 @@ class MultivariateNormal(Distribution):
         unit = F["randn"](self._extended_shape(sample_shape), dtype=self.loc.dtype)
         return self.loc + (self.scale_tril @ unit.unsqueeze(-1)).squeeze(-1)
 
+    def _distances(self, columns: Tensor) -> Tensor:
+        """xᵀ times the inverse of the covariance times x, of each column x of (..., n, m)."""
+        batch = F["broadcast_shapes"](columns.shape[:-2], self.scale_tril.shape[:-2])
+        factor, columns = (t.expand(*batch, *t.shape[-2:]) for t in (self.scale_tril, columns))
+        return linalg.solve_triangular(factor, columns, upper=False).square().sum(-2)
+
     def log_prob(self, value: Tensor) -> Tensor:
         self._validate_sample(value)
-        away = (value - self.loc).unsqueeze(-1)
-        factor = self.scale_tril.expand(*away.shape[:-2], *self.scale_tril.shape[-2:])
-        distance = linalg.solve_triangular(factor, away, upper=False).square().sum((-2, -1))
+        distance = self._distances((value - self.loc).unsqueeze(-1)).squeeze(-1)
         return -0.5 * distance - self._half_log_det() - self.event_shape[0] * HALF_LOG_TAU
 
     def entropy(self) -> Tensor:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from ...graph.errors import ArgumentError
 from ...ops import FUNCTIONS as F
 from ...ops.casting import finfo
-from ...tensor.convert import as_tensor
+from ...tensor.convert import as_tensor, from_buffer
 from ...tensor.core import Tensor, get_default_dtype
 
-__all__ = ["broadcast_all", "clamp_probs", "logits_to_probs", "probs_to_logits"]
+__all__ = [
+    "broadcast_all", "clamp_probs", "lazy_property", "logits_to_probs", "probs_to_logits", "tril_matrix_to_vec",
+    "vec_to_tril_matrix",
+]  # fmt: skip
+
+lazy_property = cached_property
 
 
 def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
@@ -35,6 +43,27 @@ def probs_to_logits(probs: Tensor, is_binary: bool = False) -> Tensor:
     """Logits of probabilities: of one outcome each, or of the classes of the last axis."""
     inside = clamp_probs(probs)
     return inside.log() - (-inside).log1p() if is_binary else inside.log()
+
+
+def vec_to_tril_matrix(vec: Tensor, diag: int = 0) -> Tensor:
+    """Vectors (..., m) as the lower triangles, up to the diagonal `diag`, of matrices; row by row.
+
+    Raises ArgumentError (a ValueError) for a length that fills no triangle.
+    """
+    n = round((-(1 + 2 * diag) + math.sqrt((1 + 2 * diag) ** 2 + 8 * vec.shape[-1] + 4 * abs(diag) * (diag + 1))) / 2)
+    rows, columns = np.tril_indices(n, diag)
+    if len(rows) != vec.shape[-1]:
+        raise ArgumentError(f"expected as many elements as a triangle has. Received: {vec.shape[-1]}")
+    places = from_buffer((rows * n + columns).astype(np.int64))
+    flat = F["zeros"]((*vec.shape[:-1], n * n), dtype=vec.dtype)
+    return flat.index_copy(-1, places, vec).unflatten(-1, (n, n))
+
+
+def tril_matrix_to_vec(mat: Tensor, diag: int = 0) -> Tensor:
+    """The lower triangles, up to the diagonal `diag`, of matrices as vectors, row by row."""
+    n = mat.shape[-1]
+    rows, columns = np.tril_indices(n, diag)
+    return mat.flatten(-2).index_select(-1, from_buffer((rows * n + columns).astype(np.int64)))
 
 
 def one_of(name: str, **given: Any) -> str:

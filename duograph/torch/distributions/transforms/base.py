@@ -1,4 +1,4 @@
-"""Invertible functions with the logarithms of the determinants of their derivatives."""
+"""What transforms share, and transforms of transforms."""
 
 from __future__ import annotations
 
@@ -6,22 +6,18 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ...graph.errors import NotSupported
-from ...ops import FUNCTIONS as F
-from ...tensor.core import Tensor
-from ..missing import missing
-from . import constraints
-from .utils import log_sigmoid, sum_rightmost
+from ....ops import FUNCTIONS as F
+from ....tensor.core import Tensor
+from .. import constraints
+from ..utils import sum_rightmost
 
 __all__ = [
-    "AbsTransform", "AffineTransform", "ComposeTransform", "ExpTransform", "IndependentTransform",
-    "LowerCholeskyTransform", "PowerTransform", "ReshapeTransform", "SigmoidTransform", "SoftmaxTransform",
-    "SoftplusTransform", "StickBreakingTransform", "TanhTransform", "Transform", "identity_transform",
-]  # fmt: skip
-
-
-def _softplus(x: Tensor) -> Tensor:
-    return -log_sigmoid(-x)
+    "ComposeTransform",
+    "IndependentTransform",
+    "ReshapeTransform",
+    "Transform",
+    "identity_transform",
+]
 
 
 class Transform:
@@ -44,6 +40,13 @@ class Transform:
     def codomain_event_dim(self) -> int:
         """How many of the last axes make one value that comes out."""
         return self.codomain.event_dim
+
+    @property
+    def event_dim(self) -> int:
+        """How many axes make one value, in and out. Raises ValueError where the two differ."""
+        if self.domain_event_dim != self.codomain_event_dim:
+            raise ValueError("event_dim: values in and out have other numbers of axes: use domain_event_dim")
+        return self.domain_event_dim
 
     @property
     def inv(self) -> Transform:
@@ -121,8 +124,8 @@ class ComposeTransform(Transform):
             into = max(into + part.domain_event_dim - part.codomain_event_dim, part.domain_event_dim)
         for part in self.parts:
             out = max(out + part.codomain_event_dim - part.domain_event_dim, part.codomain_event_dim)
-        self.domain = _deepened(self.parts[0].domain if self.parts else constraints.real, into)
-        self.codomain = _deepened(self.parts[-1].codomain if self.parts else constraints.real, out)
+        self.domain = deepened(self.parts[0].domain if self.parts else constraints.real, into)
+        self.codomain = deepened(self.parts[-1].codomain if self.parts else constraints.real, out)
 
     @property
     def sign(self) -> Any:
@@ -169,7 +172,7 @@ class ComposeTransform(Transform):
         return f"ComposeTransform({self.parts})"
 
 
-def _deepened(constraint: Any, event_dim: int) -> Any:
+def deepened(constraint: Any, event_dim: int) -> Any:
     extra = event_dim - constraint.event_dim
     return constraints.independent(constraint, extra) if extra > 0 else constraint
 
@@ -223,194 +226,4 @@ class ReshapeTransform(Transform):
         return (*shape[: len(shape) - len(self.out_shape)], *self.in_shape)
 
 
-class ExpTransform(Transform):
-    """exp(x)."""
-
-    codomain = constraints.positive
-
-    def _call(self, x: Tensor) -> Tensor:
-        return x.exp()
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return y.log()
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return x
-
-
-class PowerTransform(Transform):
-    """x ** exponent of positive numbers."""
-
-    domain = codomain = constraints.positive
-
-    def __init__(self, exponent: Any, cache_size: int = 0) -> None:
-        super().__init__(cache_size)
-        self.exponent = exponent
-
-    @property
-    def sign(self) -> Any:
-        positive = self.exponent > 0
-        return positive * 2 - 1 if isinstance(positive, bool) else positive.to(self.exponent.dtype) * 2 - 1
-
-    def _call(self, x: Tensor) -> Tensor:
-        return x**self.exponent
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return y ** (1 / self.exponent)
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return (self.exponent * y / x).abs().log()
-
-
-class SigmoidTransform(Transform):
-    """1 / (1 + exp(-x))."""
-
-    codomain = constraints.unit_interval
-
-    def _call(self, x: Tensor) -> Tensor:
-        return x.sigmoid()
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return y.log() - (-y).log1p()
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return log_sigmoid(x) + log_sigmoid(-x)
-
-
-class SoftplusTransform(Transform):
-    """log(1 + exp(x))."""
-
-    codomain = constraints.positive
-
-    def _call(self, x: Tensor) -> Tensor:
-        return _softplus(x)
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return (-y).expm1().neg().log() + y
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return log_sigmoid(x)
-
-
-class TanhTransform(Transform):
-    """tanh(x)."""
-
-    codomain = constraints.interval(-1.0, 1.0)
-
-    def _call(self, x: Tensor) -> Tensor:
-        return x.tanh()
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return y.atanh()
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return 2 * (math.log(2.0) - x - _softplus(-2 * x))  # which 1 - y² would lose near the ends
-
-
-class AbsTransform(Transform):
-    """|x|, whose inverse is taken to be itself."""
-
-    codomain = constraints.positive
-    bijective = False
-
-    def _call(self, x: Tensor) -> Tensor:
-        return x.abs()
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return y
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        raise NotSupported("AbsTransform has no log_abs_det_jacobian: it is not invertible")
-
-
-class AffineTransform(Transform):
-    """loc + scale * x."""
-
-    def __init__(self, loc: Any, scale: Any, event_dim: int = 0, cache_size: int = 0) -> None:
-        super().__init__(cache_size)
-        self.loc, self.scale = loc, scale
-        self.domain = self.codomain = _deepened(constraints.real, event_dim)
-
-    @property
-    def sign(self) -> Any:
-        if isinstance(self.scale, Tensor):
-            return self.scale.sign()
-        return (self.scale > 0) - (self.scale < 0)
-
-    def _call(self, x: Tensor) -> Tensor:
-        return self.loc + self.scale * x
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return (y - self.loc) / self.scale
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        slope = self.scale.abs().log() if isinstance(self.scale, Tensor) else math.log(abs(self.scale))
-        return sum_rightmost(x * 0 + slope, self.domain_event_dim)
-
-    def _wider(self, shape: Any) -> tuple[int, ...]:
-        sizes = [tuple(t.shape) for t in (self.loc, self.scale) if isinstance(t, Tensor)]
-        return tuple(F["broadcast_shapes"](tuple(shape), *sizes))
-
-    forward_shape = inverse_shape = _wider
-
-
-class SoftmaxTransform(Transform):
-    """exp, over the sum of the last axis: not one to one."""
-
-    domain = constraints.real_vector
-    codomain = constraints.simplex
-    bijective = False
-
-    def _call(self, x: Tensor) -> Tensor:
-        return x.softmax(-1)
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return y.log()
-
-
-class StickBreakingTransform(Transform):
-    """From n numbers to n + 1 of sum 1: each takes its share of what those before it left."""
-
-    domain = constraints.real_vector
-    codomain = constraints.simplex
-
-    def _offset(self, n: int, like: Tensor) -> Tensor:
-        return F["arange"](n, 0, -1, dtype=like.dtype).log()
-
-    def _call(self, x: Tensor) -> Tensor:
-        x = x - self._offset(x.shape[-1], x)
-        left = log_sigmoid(-x).cumsum(-1).exp()
-        ones = F["ones"]((*x.shape[:-1], 1), dtype=x.dtype)
-        return F["cat"]([x.sigmoid(), ones], -1) * F["cat"]([ones, left], -1)
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        kept = y[..., :-1]
-        left = 1 - kept.cumsum(-1)
-        return kept.log() - left.log() + self._offset(kept.shape[-1], y)
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        x = x - self._offset(x.shape[-1], x)
-        return (log_sigmoid(x) - x + y[..., :-1].log()).sum(-1)
-
-    def forward_shape(self, shape: Any) -> tuple[int, ...]:
-        return (*shape[:-1], shape[-1] + 1)
-
-    def inverse_shape(self, shape: Any) -> tuple[int, ...]:
-        return (*shape[:-1], shape[-1] - 1)
-
-
-class LowerCholeskyTransform(Transform):
-    """From matrices to lower triangular ones whose diagonal is positive, by exp of it."""
-
-    domain = constraints.independent(constraints.real, 2)
-    codomain = constraints.lower_cholesky
-
-    def _call(self, x: Tensor) -> Tensor:
-        return x.tril(-1) + x.diagonal(0, -2, -1).exp().diag_embed()
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return y.tril(-1) + y.diagonal(0, -2, -1).log().diag_embed()
-
-
 identity_transform = ComposeTransform([])
-__getattr__ = missing(__name__, __all__)
