@@ -1,6 +1,7 @@
 """`python -m benchmarks`: Duograph beside PyTorch, TensorFlow and JAX, in one session, on this machine."""
 
 import argparse
+import compileall
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from . import machine, runner
 from .frameworks import MODES, PEERS
 from .keras_programs import PROGRAMS
 from .kernels import KERNELS
+from .process import ROOT
 from .report import show, tables
 from .workloads import WORKLOADS
 
@@ -64,6 +66,7 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
         if arguments.json:
             arguments.json.write_text(json.dumps(data, indent=1))
 
+    compileall.compile_dir(ROOT / "duograph", quiet=1)  # as pip does for a package that it installs, such as the peers
     with console.status("") as status:
         if "training" in arguments.parts:
             for workload in (w for w in workloads if w.trained):

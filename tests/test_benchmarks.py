@@ -6,23 +6,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.kernels import Convolution, Matmul, Streaming
+from benchmarks.frameworks import load
+from benchmarks.kernels import DIRECTIONS, Convolution, Matmul, Streaming
 from benchmarks.layouts import channels_last
 from benchmarks.measure import Sample, summarise
 from benchmarks.process import Worker, WorkerError
 from benchmarks.report import best_peer, microseconds, tables
-from benchmarks.runner import Effort, _compare
+from benchmarks.runner import Effort, _compare, _starters
 from benchmarks.workloads import WORKLOADS
 
 
 @pytest.mark.parametrize("workload", WORKLOADS.values(), ids=lambda w: w.name)
 def test_workload_gives_the_same_numbers_every_time(workload):
-    for first, second in zip(workload.weights().values(), workload.weights().values(), strict=True):
+    shapes = {"conv.weight": (4, 3, 2, 2), "conv.bias": (4,)}  # for those that have none of their own
+    for first, second in zip(workload.weights(shapes).values(), workload.weights(shapes).values(), strict=True):
         assert first.dtype == np.float32
         np.testing.assert_array_equal(first, second)
-    (x, y), (again, _) = workload.batches(1)[0], workload.batches(2)[0]
-    np.testing.assert_array_equal(x, again)
-    assert y.dtype == np.int64
+    for array, again in zip(workload.batches(1)[0], workload.batches(2)[0], strict=True):
+        np.testing.assert_array_equal(array, again)
+        assert array.dtype in (np.float32, np.int64)
 
 
 def test_known_sizes():
@@ -65,11 +67,36 @@ def test_microseconds():
 
 def test_our_loop_learns():
     """The workload that is written in the PyTorch dialect, on us."""
-    from benchmarks.frameworks import load
-
     step = load("duograph").trainer(WORKLOADS["mlp"], "eager")
     losses = [float(step(i)) for i in range(10)]
     assert losses[-1] < 0.6 * losses[0]
+
+
+def test_who_cannot_take_part_is_not_failed():
+    """A workload in PyTorch's dialect alone: the others are left out, and the table says why."""
+    results = {}
+    assert {framework for framework, _ in _starters(WORKLOADS["vae"], ["duograph", "torch", "jax"], results)} == {
+        "duograph",
+        "torch",
+    }
+    assert list(_starters(WORKLOADS["mlp"], ["jax"], {})) == [("jax", "jit")]
+    results |= {"duograph eager": {"median": 1e-3}, "torch eager": {"median": 2e-3}}
+    training = tables({"frameworks": ["duograph", "torch", "jax"], "training": {"vae": results}})[0]
+    row = dict(zip(training.columns, training.rows[0], strict=True))
+    assert row["jax jit"].startswith("– [")
+    assert row["eager / best peer"] == "2.00×"
+    assert any("dialect alone" in note for note in training.notes)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_a_convolution_is_timed_alone(direction):
+    """Each direction gives a result of its own shape, from channels last, however often it is called."""
+    kernel = Convolution("", 2, 4, 8, 6, 3, stride=2, direction=direction)
+    n, c, h, w = kernel.input_shape
+    m, f, p, q = kernel.output_shape
+    shapes = dict(zip(DIRECTIONS, [(m, p, q, f), (n, h, w, c), kernel.weight_shape], strict=True))
+    (call,) = load("duograph").kernels(kernel).values()
+    assert {tuple(call().shape) for _ in range(8)} == {shapes[direction]}
 
 
 class _Closed:
@@ -175,7 +202,6 @@ def test_quick_is_quicker():
 
 def test_a_program_for_keras_learns():
     """From the weights that everybody starts with, and its table has a row for each thing that is timed."""
-    from benchmarks.frameworks import load
     from benchmarks.keras_programs import CHECKED_STEPS, PROGRAMS, RUNS
 
     answer, runs = PROGRAMS["mlp"].start(load("keras_duograph").keras)

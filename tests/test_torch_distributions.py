@@ -56,8 +56,8 @@ def test_what_is_wrong_is_said() -> None:
         d.Bernoulli()
     with pytest.raises(NotImplementedError, match="register_kl"):
         d.kl_divergence(d.Normal(0.0, 1.0), d.Poisson(1.0))
-    with pytest.raises(AttributeError, match="not built"):
-        d.VonMises  # noqa: B018
+    with pytest.raises(AttributeError, match="nearest names that are: .*Normal"):
+        d.Normall  # noqa: B018
     with pytest.raises(ValueError, match="rates of at least 0"):
         torch.poisson(torch.tensor([-1.0]))
 
@@ -83,3 +83,86 @@ def test_modules_have_pytorchs_names() -> None:
     assert policy.sample((2,)).tolist() == [[1], [1]] and policy.support.upper_bound == 1
     squashed = d.TransformedDistribution(d.Normal(torch.zeros(2), 1.0), [d.TanhTransform()])
     assert d.Independent(squashed, 1).log_prob(torch.zeros(2)).item() == pytest.approx(-math.log(2 * math.pi))
+
+
+def test_transforms_are_equal_by_what_they_do() -> None:
+    t = d.transforms
+    assert t.ExpTransform() == t.ExpTransform() != t.TanhTransform()
+    assert t.AffineTransform(torch.zeros(2), 1.0) == t.AffineTransform(torch.zeros(2), 1.0)
+    assert t.AffineTransform(0.0, 1.0) != t.AffineTransform(0.0, 2.0)
+    assert t.ComposeTransform([t.ExpTransform()]).inv.inv == t.ComposeTransform([t.ExpTransform()])
+    p, q = (d.TransformedDistribution(d.Normal(loc, 1.0), [t.ExpTransform()]) for loc in (0.0, 1.0))
+    assert d.kl_divergence(p, q).item() == 0.5
+    assert t.ExpTransform().event_dim == 0
+    with pytest.raises(ValueError, match="event_dim"):
+        t.CorrCholeskyTransform().event_dim  # noqa: B018
+
+
+@pytest.mark.parametrize("a", [1e-9, 0.03, 0.7, 1.0, 4.5, 60.0, 3e4])
+def test_the_incomplete_gamma_functions(a: float) -> None:
+    """P + Q = 1, P(a + 1, x) = P(a, x) - x^a exp(-x) / gamma(a + 1), and the derivatives in x and in a."""
+    x = torch.tensor([0.01, 0.3, 0.97, 1.0, 1.2, 3.0]) * max(a, 0.5)
+    x = x.double().requires_grad_()
+    shape = torch.full_like(x, a).requires_grad_()
+    p, q = torch.special.gammainc(shape, x), torch.special.gammaincc(shape, x)
+    np.testing.assert_allclose((p + q).tolist(), 1, rtol=1e-14)
+    with torch.no_grad():
+        step = (a * x.log() - x - torch.lgamma(shape + 1)).exp()
+        np.testing.assert_allclose((p - torch.igamma(shape + 1, x)).numpy(), step.numpy(), rtol=1e-8, atol=1e-14)
+    p.sum().backward()
+    density = (step * a / x).detach().numpy()
+    np.testing.assert_allclose(x.grad.numpy(), density, rtol=1e-9 * max(1, a / 100), atol=1e-300)
+    width = 1e-4 * min(a, math.sqrt(a))
+    small, sign = (torch.igammac, -1) if a < 0.5 else (torch.igamma, 1)  # the one that is far from 1
+    with torch.no_grad():
+        slope = sign * (small(shape + width, x) - small(shape - width, x)) / (2 * width)
+    np.testing.assert_allclose(shape.grad.numpy(), slope.numpy(), rtol=2e-6, atol=1e-7 * abs(slope.numpy()).max())
+
+
+def test_the_edges_of_the_incomplete_gamma_functions() -> None:
+    a = torch.tensor([0.0, 0.0, 2.0, 2.0, math.inf, math.inf, -1.0, 2.0])
+    x = torch.tensor([0.0, 1.0, 0.0, math.inf, 1.0, math.inf, 1.0, -1.0])
+    expected = [math.nan, 1, 0, 1, 0, math.nan, math.nan, math.nan]
+    np.testing.assert_array_equal(torch.igamma(a, x).numpy(), expected)
+    np.testing.assert_array_equal(torch.igammac(a, x).numpy(), 1 - np.array(expected))
+    assert torch.igamma(torch.tensor(2), torch.tensor(3)).dtype is torch.float32
+    assert torch.tensor(2.0).igamma_(torch.tensor(3.0)).item() == pytest.approx(1 - 4 * math.exp(-3), rel=1e-6)
+    poles = torch.tensor([0.0, 1.0, 2.0], requires_grad=True)
+    torch.igamma(torch.tensor(2.0), poles).sum().backward()
+    assert poles.grad.tolist() == pytest.approx([0, math.exp(-1), 2 * math.exp(-2)], rel=1e-6)
+
+
+def test_matrices_and_angles() -> None:
+    torch.manual_seed(0)
+    factor = d.LKJCholesky(3, 2.0).sample((4,))
+    np.testing.assert_allclose(factor.square().sum(-1).numpy(), 1, rtol=1e-6)
+    angles = d.VonMises(torch.tensor(1.0), torch.tensor([1e-6, 5.0])).sample((20000,))
+    assert angles.min().item() >= -math.pi and angles.max().item() < math.pi
+    np.testing.assert_allclose(torch.cos(angles - 1).mean(0).numpy(), [0, 0.8934], atol=0.02)  # I1 / I0
+    scale = torch.tensor([[2.0, 0.5], [0.5, 1.0]])
+    drawn = d.Wishart(5.0, scale).sample((20000,))
+    np.testing.assert_allclose(drawn.mean(0).numpy(), 5 * scale.numpy(), rtol=0.05)
+    with pytest.raises(ValueError, match="df: expected above 1"):
+        d.Wishart(1.0, scale)
+    with pytest.raises(ValueError, match="at least 2"):
+        d.LKJCholesky(1)
+    x = torch.tensor([0.3, -0.2, 0.9])
+    for transform in (d.CorrCholeskyTransform(), d.CumulativeDistributionTransform(d.Normal(0.0, 1.0))):
+        np.testing.assert_allclose(transform.inv(transform(x)).numpy(), x.numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("k", [-0.4, 0.0, 0.3])
+def test_generalised_tails(k: float) -> None:
+    made = d.GeneralizedPareto(torch.tensor(1.0), 2.0, torch.tensor(k))
+    x = torch.tensor([1.5, 2.0, 4.0])
+    away = (x.numpy() - 1) / 2
+    rest = np.exp(-away) if k == 0 else (1 + k * away) ** (-1 / k)
+    np.testing.assert_allclose(made.cdf(x).numpy(), 1 - rest, rtol=1e-5)
+    np.testing.assert_allclose(made.icdf(made.cdf(x)).numpy(), x.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(made.log_prob(x).exp().numpy(), rest ** (1 + k) / 2, rtol=1e-5)
+    assert made.mean.item() == pytest.approx(1 + 2 / (1 - k)) and made.entropy().item() == pytest.approx(
+        math.log(2) + k + 1
+    )
+    assert made.variance.item() == pytest.approx(4 / ((1 - k) ** 2 * (1 - 2 * k)))
+    torch.manual_seed(0)
+    assert made.sample((40000,)).mean().item() == pytest.approx(made.mean.item(), rel=0.03)

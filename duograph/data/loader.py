@@ -11,6 +11,7 @@ from ..graph import trace as tracing
 from ..graph.errors import ArgumentError
 from ..ops.joining import stack
 from ..ops.random import Generator
+from ..runtime import memory
 from ..runtime.buffer import Buffer
 from ..tensor.convert import copy, from_buffer, tensor
 from ..tensor.core import Tensor
@@ -24,11 +25,11 @@ def default_collate(batch: list[Any]) -> Any:
     first = batch[0]
     if isinstance(first, Tensor):
         arrays = _arrays(batch)
-        if arrays is not None and all(a.shape == arrays[0].shape and a.dtype == arrays[0].dtype for a in arrays):
-            return from_buffer(np.stack(arrays))
+        if arrays is not None and len({t._value.kind for t in batch}) == 1:
+            return from_buffer(_stacked(arrays))
         return stack(batch)
     if isinstance(first, np.ndarray | np.generic):
-        return from_buffer(np.stack([np.asarray(b) for b in batch]))
+        return from_buffer(_stacked([np.asarray(b) for b in batch]))
     if isinstance(first, bool | int):
         return tensor(batch)
     if isinstance(first, float):
@@ -50,14 +51,27 @@ def default_collate(batch: list[Any]) -> Any:
     )
 
 
+def _stacked(arrays: list[np.ndarray]) -> np.ndarray:
+    """As `numpy.stack`, in half the time where the arrays are alike."""
+    shape, dtype = arrays[0].shape, arrays[0].dtype
+    if not shape or any(a.shape != shape or a.dtype is not dtype for a in arrays):
+        return np.stack(arrays)
+    made = memory.empty((len(arrays), *shape), dtype)
+    np.concatenate(arrays, out=made.reshape(len(arrays) * shape[0], *shape[1:]))
+    return made
+
+
 def _arrays(tensors: Any) -> list[np.ndarray] | None:
     """The memory of tensors that hold results and are on no tape: copying it is quicker than recording that."""
     if tracing.local.capture is not None:
         return None
-    values = [t._value for t in tensors if isinstance(t, Tensor)]
-    if len(values) < len(tensors) or any(v.origin is not None or not isinstance(v.buffer, Buffer) for v in values):
-        return None
-    return [v.buffer.array for v in values]
+    arrays = []
+    for t in tensors:
+        value = t._value if isinstance(t, Tensor) else None
+        if value is None or value.origin is not None or not isinstance(value.buffer, Buffer):
+            return None
+        arrays.append(value.buffer.array)
+    return arrays
 
 
 class DataLoader:

@@ -4,20 +4,7 @@ from __future__ import annotations
 
 import struct
 
-_POLYNOMIAL = 0x82F63B78
-_TABLE = []
-for _byte in range(256):
-    for _ in range(8):
-        _byte = _byte >> 1 ^ (_POLYNOMIAL if _byte & 1 else 0)
-    _TABLE.append(_byte)
-
-
-def crc32c(data: bytes) -> int:
-    """The Castagnoli checksum."""
-    table, value = _TABLE, 0xFFFFFFFF
-    for byte in data:
-        value = table[(value ^ byte) & 255] ^ value >> 8
-    return value ^ 0xFFFFFFFF
+from .checksum import crc32c
 
 
 def masked(data: bytes) -> bytes:

@@ -112,8 +112,7 @@ class Body(Trace):
         """What stands for a value here, which stays where it is in its own trace."""
         stand_in = self._stand_ins.get(value)
         if stand_in is None:
-            is_variable = self.variable is not None and id(value) in self.variable
-            number = type(value.buffer) is Number and value.buffer.fixed and not is_variable
+            number = type(value.buffer) is Number and value.buffer.fixed and self.is_fixed(value)
             buffer = value.buffer if number else _UNKNOWN
             stand_in = Value(value.shape, value.dtype, buffer, origin=value.origin, index=value.index)
             self._stand_ins[value], self._originals[stand_in] = stand_in, value
@@ -138,6 +137,9 @@ class Body(Trace):
             arrays.append(array)
         return evaluate_graph(Graph(inputs, (node,)), arrays)[0]
 
+    def is_fixed(self, value: Value) -> bool:
+        return self.variable is None or id(value) not in self.variable
+
     def _constant(self, place: int) -> np.ndarray | None:
         """The content of a leaf that is a constant."""
         if place in self._places:
@@ -145,7 +147,7 @@ class Body(Trace):
         value = self.captured[place - sum(p < place for p in self._places)]
         if value.buffer is None or value.buffer is _UNKNOWN:
             return value.trace.known(value) if isinstance(value.trace, Body) else None
-        if id(value) in (self.variable or ()) or type(value.buffer) in (Failure, Number):
+        if not self.is_fixed(value) or type(value.buffer) in (Failure, Number):
             return None
         return value.buffer.array
 

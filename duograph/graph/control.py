@@ -54,18 +54,23 @@ def cond(predicate: Node, then: Graph, otherwise: Graph, operands: Sequence[Node
     Raises:
         ShapeError: The branches differ in what they give, or the predicate is no single truth value.
     """
-    used = _used(then, otherwise)
-    branches = {"then": rearranged(then, used), "otherwise": rearranged(otherwise, used)}
+    if len(then.outputs) != len(otherwise.outputs):
+        counts = len(then.outputs), len(otherwise.outputs)
+        raise ShapeError(f"cond: expected both branches to give the same. Received: {counts[0]} and {counts[1]} results")
+    results: list[Node | None] = []
+    for a, b in zip(then.outputs, otherwise.outputs, strict=True):
+        handed_on = a is b and a in then.inputs
+        results.append(
+            operands[then.inputs.index(a)] if handed_on else a if a is b and a.op.name == "constant" else None
+        )
+    chosen = [k for k, result in enumerate(results) if result is None]
+    branches = [Graph(g.inputs, tuple(g.outputs[k] for k in chosen), g.lines) for g in (then, otherwise)]
+    used = _used(*branches)
+    then, otherwise = (rearranged(g, used) for g in branches)
     given = [operands[k] for k in used]
-    results = []
-    for k, (a, b) in enumerate(zip(then.outputs, otherwise.outputs, strict=True)):
-        if a is b and a in then.inputs:  # both hand it on
-            results.append(operands[then.inputs.index(a)])
-        elif a is b and a.op.name == "constant":
-            results.append(a)
-        else:
-            results.append(make(PRIMITIVES["cond"], predicate, *given, **branches, result=k))
-    return tuple(results)
+    for place, k in enumerate(chosen):
+        results[k] = make(PRIMITIVES["cond"], predicate, *given, then=then, otherwise=otherwise, result=place)
+    return tuple(result for result in results if result is not None)
 
 
 def gradient_of_cond(

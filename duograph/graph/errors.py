@@ -30,6 +30,10 @@ class ShapeError(DuographError, RuntimeError, ValueError):
     """Shapes that do not fit the operation."""
 
 
+class EmptyAxisError(ShapeError, IndexError):
+    """An axis without elements, where at least one is needed."""
+
+
 class DTypeError(DuographError, RuntimeError, TypeError, ValueError):
     """A data type that the operation does not take, or that does not exist."""
 

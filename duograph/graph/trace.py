@@ -214,6 +214,10 @@ class Trace:
     def writes(self, tensor: Any, in_place: bool) -> None:
         """A tensor is about to be given other content. Only who cannot be read needs to know."""
 
+    def is_fixed(self, value: Value) -> bool:
+        """Whether a value from outside that is known is the same whenever what is recorded runs."""
+        return True
+
     def customised(self) -> None:
         """An operation is recorded whose gradient is a function of the user's."""
 

@@ -27,6 +27,9 @@ def complex_(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor
     """real + i imag, of two float32 or two float64 tensors. Raises DTypeError for others."""
     if real.dtype is not imag.dtype:
         raise DTypeError(f"complex: expected parts of one dtype. Received: {real.dtype.name} and {imag.dtype.name}")
+    wanted = real.dtype.to_complex()
+    if out is not None and out.dtype is not wanted:
+        raise DTypeError(f"complex: out: expected {wanted.name}. Received: {out.dtype.name}")
     return into(out, apply(P["complex"], (real, imag)))
 
 

@@ -144,7 +144,8 @@ def cond(
 def while_loop(
     condition: Callable[..., Tensor], body: Callable[..., Sequence[Tensor]], carries: Sequence[Tensor]
 ) -> list[Tensor]:
-    """The carries, as `body` has made them once `condition` of them does not hold any more. Both are recorded once.
+    """The carries, as `body` has made them once `condition` of them does not hold any more. Both are recorded once, the
+    body first.
 
     Reverse mode makes the turns once more and keeps what each started from; derivatives of higher order take time that
     grows with the square of the number of turns.
@@ -160,10 +161,10 @@ def while_loop(
     """
     # each carry is a value of its own, even where several begin with the same one
     start = [alias(x._value, x._value.origin, x._value.index) for x in carries]
+    turn = _Recorded(body, start, None)
     check = _Recorded(lambda *given: cast(condition(*given), bool_).reshape(()), start, None)
     if check.written:
         raise GraphError("while_loop: the condition gives a tensor other content: do so in the body")
-    turn = _Recorded(body, start, None)
     written = turn.written
     declared = [*start, *(w.before for w in written)]
     counts = turn.body.counts or check.body.counts

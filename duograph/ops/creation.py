@@ -43,6 +43,8 @@ def filled(
     shape: tuple[int, ...], number: Any, dtype: DType, device: Device = CPU, requires_grad: bool = False
 ) -> Tensor:
     """A tensor of one number, realised at once: content that later steps can update in place."""
+    if len(shape) > 64:
+        raise ArgumentError(f"a tensor has at most 64 axes. Received: {len(shape)}")
     for size in shape:
         if size < 0:
             raise ArgumentError(f"sizes cannot be negative. Received: {shape}")
@@ -160,6 +162,8 @@ def arange(
     start, end, step = (x.item() if isinstance(x, Tensor) else x for x in (start, end, step))
     if step == 0:
         raise ArgumentError("arange: step must not be zero")
+    if out is not None and dtype is None:
+        dtype = out.dtype
     if not all(map(math.isfinite, (start, end))):
         raise ArgumentError(f"arange: expected finite ends. Received: {start}, {end}")
     if (end - start) / step < 0:
@@ -193,6 +197,8 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any
 
 def _spaced(start: Any, end: Any, steps: int, dtype: DType) -> np.ndarray:
     """Even distances; the ends are whole where the dtype is, as in PyTorch."""
+    if isinstance(steps, float):
+        raise TypeError(f"steps: expected a whole number. Received: {steps}")
     if steps < 0:
         raise ArgumentError(f"steps: expected at least 0. Received: {steps}")
     kind = complex if dtype.is_complex else float if dtype.is_floating_point else int

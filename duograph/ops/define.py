@@ -10,11 +10,12 @@ from types import FunctionType
 from typing import Any
 
 from ..graph.dtype import DType
-from ..graph.errors import DTypeError
+from ..graph.errors import ArgumentError, DTypeError
 from ..graph.primitives.rules import normalize_axes
 from ..tensor import core
 from ..tensor.core import Tensor, apply, cast, method, wrap
 from ..tensor.operators import update
+from .layout import overlap
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 """Every function of this package by its PyTorch name: what the faces export."""
@@ -81,13 +82,20 @@ def in_place_form(name: str, body: Function) -> Function:
     return write
 
 
-def into(out: Tensor | None, result: Tensor) -> Tensor:
-    """`out=`: the result, written into `out` if one is given (resized if its shape differs, as PyTorch does)."""
+def into(out: Tensor | None, result: Tensor, *apart: Tensor) -> Tensor:
+    """`out=`: the result, written into `out` if one is given (resized if its shape differs, as PyTorch does).
+
+    Raises ArgumentError where `out` lies in the memory of one of the tensors `apart`.
+    """
     if out is None:
         return result
+    if any(overlap(out, other) for other in apart):
+        raise ArgumentError("out=: the tensor to write lies in the memory of an argument: write to a .clone() of it")
     if out.shape != result.shape:
         if out.requires_grad:
             raise DTypeError("out=: a tensor that requires grad cannot be resized")
+        if any(name == "broadcast_to" for name, _ in out._path):
+            raise ArgumentError("out=: several elements of an expanded tensor are one place in memory: clone it")
         out._value = wrap(cast(result, out.dtype)._value).detach()._value
         out._version += 1
         return out

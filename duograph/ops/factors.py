@@ -18,6 +18,7 @@ from .manipulation import expand, narrow
 from .solving import check_square, inverse, mh, symmetric, tolerance
 
 
+@result("linalg_qr", "qr")
 class QR(NamedTuple):
     """What `qr` gives."""
 
@@ -25,6 +26,7 @@ class QR(NamedTuple):
     R: Tensor
 
 
+@result("linalg_svd")
 class SVD(NamedTuple):
     """What `torch.linalg.svd` gives: A = U diag(S) Vh."""
 
@@ -33,6 +35,7 @@ class SVD(NamedTuple):
     Vh: Tensor
 
 
+@result("svd")
 class USV(NamedTuple):
     """What `torch.svd` gives: A = U diag(S) Vᴴ."""
 
@@ -41,6 +44,7 @@ class USV(NamedTuple):
     V: Tensor
 
 
+@result("linalg_eigh")
 class Eigen(NamedTuple):
     """What `eigh` gives."""
 
@@ -48,6 +52,7 @@ class Eigen(NamedTuple):
     eigenvectors: Tensor
 
 
+@result("linalg_lstsq")
 class LeastSquares(NamedTuple):
     """What `lstsq` gives."""
 
@@ -57,6 +62,7 @@ class LeastSquares(NamedTuple):
     singular_values: Tensor
 
 
+@result("geqrf")
 class Reflections(NamedTuple):
     """What `geqrf` gives: R above Householder's vectors, and their scales."""
 

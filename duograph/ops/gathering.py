@@ -40,7 +40,9 @@ def _index(name: str, index: Tensor) -> Tensor:
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False, out: Tensor | None = None) -> Tensor:
     """`result[i][j] = input[index[i][j]][j]` (for dim 0)."""
     attributes = (("axis", normalize_axis(dim, input.ndim)),)
-    return into(out, apply(read_along, (input, _index("gather", index)), attributes))
+    if out is not None and out.dtype is not input.dtype:
+        raise DTypeError(f"gather: out: expected {input.dtype.name}. Received: {out.dtype.name}")
+    return into(out, apply(read_along, (input, _index("gather", index)), attributes), input, index)
 
 
 @function()
@@ -172,7 +174,7 @@ def read_at(x: Node, indices: Node, *, axis: int) -> Node:
 def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The places `index` of an axis, in that order."""
     attributes = (("axis", normalize_axis(dim, input.ndim)),)
-    return into(out, apply(read_at, (input, _index("index_select", index)), attributes))
+    return into(out, apply(read_at, (input, _index("index_select", index)), attributes), input, index)
 
 
 @composite
@@ -191,7 +193,12 @@ def _write_at(name: str, input: Tensor, dim: int, index: Tensor, source: Any, mo
 
 @function(in_place=True)
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
-    """`source` added at places `index` of an axis."""
+    """`source` added at places `index` of an axis. Raises ShapeError where its other axes are not those of `input`."""
+    axis = normalize_axis(dim, input.ndim)
+    if input.ndim and source.ndim:
+        sizes, expected = list(source.shape), [*input.shape[:axis], index.numel(), *input.shape[axis + 1 :]]
+        if sizes != expected:
+            raise ShapeError(f"index_add: source: expected shape {tuple(expected)}. Received: {tuple(sizes)}")
     return _write_at("index_add", input, dim, index, source if alpha == 1 else source * alpha, "add")
 
 
@@ -222,7 +229,7 @@ def index_put(input: Tensor, indices: tuple[Tensor, ...], values: Tensor, accumu
 def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Elements of the flat tensor."""
     flat = input.reshape(-1)
-    return into(out, gather(flat, 0, index.reshape(-1)).reshape(tuple(index.shape)))
+    return into(out, gather(flat, 0, index.reshape(-1)).reshape(tuple(index.shape)), input, index)
 
 
 @function(in_place=True)
@@ -237,7 +244,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The elements where the mask holds, in a vector. The mask is observed: the shape depends on its content."""
     shape = broadcast_shapes(tuple(input.shape), tuple(mask.shape))
-    return into(out, expand(input, shape)[expand(cast(mask, bool_), shape)])
+    return into(out, expand(input, shape)[expand(cast(mask, bool_), shape)], input, mask)
 
 
 @function(in_place=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..graph import language as g
 from ..graph.composite import composite
-from ..graph.errors import ArgumentError, ShapeError
+from ..graph.errors import ArgumentError, AxisError, ShapeError
 from ..graph.node import PRIMITIVES as P
 from ..graph.node import Node
 from ..graph.primitives.rules import normalize_axes, normalize_axis
@@ -30,6 +30,8 @@ def joined(*xs: Node, axis: int) -> Node:
 def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out: Tensor | None = None) -> Tensor:
     """Tensors one after the other along an axis; other sizes must agree. Mixed dtypes are promoted."""
     dim = dim if axis is None else axis
+    if isinstance(tensors, Tensor):
+        raise TypeError("cat: expected a sequence of tensors. Received: a Tensor; x.unbind() gives its slices")
     parts = list(tensors)
     if not parts:
         raise ArgumentError("cat: expected a non-empty list of tensors")
@@ -49,7 +51,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out
                 f"cat: expected sizes to match except along axis {place}: tensor 0 has shape {tuple(expected)}. "
                 f"Received: tensor {number} of shape {tuple(p.shape)}"
             )
-    return into(out, apply(joined, tuple(operand(p, dtype) for p in shaped), (("axis", place),)))
+    return into(out, apply(joined, tuple(operand(p, dtype) for p in shaped), (("axis", place),)), *parts)
 
 
 @composite
@@ -213,6 +215,8 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
         return reshape(roll(ravel(input), shifts, 0), tuple(input.shape))
     if len(sizes_of(dims)) != len(sizes_of(shifts)) or not sizes_of(shifts):
         raise ArgumentError(f"roll: expected a shift for each axis. Received: {shifts} and {dims}")
+    if not input.ndim:
+        raise AxisError(f"roll: dims: expected none for a tensor without axes. Received: {dims}")
     moves = tuple(zip((normalize_axis(d, input.ndim) for d in sizes_of(dims)), sizes_of(shifts), strict=True))
     return apply(rolled, (input,), (("moves", moves),))
 

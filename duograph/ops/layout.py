@@ -82,6 +82,21 @@ def view_strides(shape: Sequence[int], hops: Sequence[int], new: Sequence[int]) 
     return tuple(reversed(result)) if left == 1 and not blocks else None
 
 
+def overlap(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors may have an element of one memory in common: whether their ranges of it do."""
+    if base_of(a) is not base_of(b) or not a.numel() or not b.numel():
+        return False
+    (start_a, end_a), (start_b, end_b) = map(_range, (a, b))
+    return start_a <= end_b and start_b <= end_a
+
+
+def _range(tensor: Tensor) -> tuple[int, int]:
+    """The first and the last element of a tensor in the memory of its base."""
+    hops, offset = layout(tensor)
+    reach = [hop * (size - 1) for hop, size in zip(hops, tensor._value.shape, strict=True)]
+    return offset + sum(r for r in reach if r < 0), offset + sum(r for r in reach if r > 0)
+
+
 def is_viewable(tensor: Tensor, shape: Sequence[int]) -> bool:
     """Whether the memory of `tensor` reads as `shape` without a copy."""
     return not tensor._path or view_strides(tensor._value.shape, layout(tensor)[0], shape) is not None

@@ -20,7 +20,7 @@ from ..graph import trace as tracing
 from ..graph.body import Body, bodies
 from ..graph.composite import composite
 from ..graph.dtype import DType, float32, float64, int64, uint64
-from ..graph.errors import ArgumentError
+from ..graph.errors import ArgumentError, DTypeError
 from ..graph.node import Node
 from ..graph.trace import Number, constant
 from ..tensor.convert import from_buffer
@@ -368,6 +368,8 @@ def multinomial(
         )
     if not replacement and ((weights > 0).sum(-1) < num_samples).any():
         raise ArgumentError(f"multinomial: fewer nonzero weights than the {num_samples} samples wanted")
+    if out is not None and out.dtype is not int64:
+        raise DTypeError(f"multinomial: out: expected int64. Received: {out.dtype.name}")
     rows = weights.reshape(-1, weights.shape[-1])
     shape = (len(rows), num_samples if replacement else rows.shape[1])
     unit = draw(uniform_numbers, shape, float64, (scalar(0.0), scalar(1.0)), generator)._array()

@@ -112,9 +112,15 @@ def amin(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Tensor | N
 
 
 @function()
-def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Any:
-    """The smallest and the largest element."""
-    return Extremes(amin(input, dim, keepdim), amax(input, dim, keepdim))
+def aminmax(
+    input: Tensor, *, dim: int | None = None, keepdim: bool = False, out: tuple[Tensor, Tensor] | None = None
+) -> Any:
+    """The smallest and the largest element. Raises DTypeError for an `out` of another dtype."""
+    for given in out or ():
+        if given.dtype is not input.dtype:
+            raise DTypeError(f"aminmax: out: expected {input.dtype.name}. Received: {given.dtype.name}")
+    low, high = out or (None, None)
+    return Extremes(amin(input, dim, keepdim, out=low), amax(input, dim, keepdim, out=high))
 
 
 @composite

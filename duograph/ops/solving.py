@@ -22,6 +22,7 @@ from .joining import cat
 from .manipulation import expand, narrow
 
 
+@result("linalg_inv_ex")
 class Inverse(NamedTuple):
     """What `inv_ex` gives; `info` is 0 where there is an inverse, and there is an error where there is none."""
 
@@ -29,6 +30,7 @@ class Inverse(NamedTuple):
     info: Tensor
 
 
+@result("linalg_cholesky_ex")
 class Factor(NamedTuple):
     """What `cholesky_ex` gives."""
 
@@ -36,6 +38,7 @@ class Factor(NamedTuple):
     info: Tensor
 
 
+@result("linalg_solve_ex")
 class Solved(NamedTuple):
     """What `solve_ex` gives."""
 
@@ -43,6 +46,7 @@ class Solved(NamedTuple):
     info: Tensor
 
 
+@result("linalg_slogdet", "slogdet")
 class SignedLog(NamedTuple):
     """What `slogdet` gives: the determinant is sign * exp(logabsdet)."""
 
@@ -50,6 +54,7 @@ class SignedLog(NamedTuple):
     logabsdet: Tensor
 
 
+@result("linalg_lu_factor")
 class LU(NamedTuple):
     """What `lu_factor` gives: L without its diagonal and U in one matrix, and LAPACK's pivots, counted from 1."""
 
@@ -57,6 +62,7 @@ class LU(NamedTuple):
     pivots: Tensor
 
 
+@result("linalg_lu_factor_ex")
 class LUWithInfo(NamedTuple):
     """What `lu_factor_ex` gives."""
 
@@ -65,6 +71,7 @@ class LUWithInfo(NamedTuple):
     info: Tensor
 
 
+@result("linalg_lu", "lu_unpack")
 class PLU(NamedTuple):
     """What `lu` and `lu_unpack` give: A = P L U."""
 
@@ -73,6 +80,7 @@ class PLU(NamedTuple):
     U: Tensor
 
 
+@result("triangular_solve")
 class Triangular(NamedTuple):
     """What `triangular_solve` gives."""
 

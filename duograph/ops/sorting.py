@@ -85,7 +85,7 @@ def kthvalue(
         raise ArgumentError(f"kthvalue: expected k from 1 to {size}. Received: {k}")
     attributes = (("axis", axis), ("rank", int(k) - 1), ("keepdims", bool(keepdim)))
     found = apply(ranked, (input,), attributes)
-    return Sorted(*map(into, out or (None, None), found))
+    return Sorted(*(into(o, f, input) for o, f in zip(out or (None, None), found, strict=True)))
 
 
 @function()

@@ -14,7 +14,7 @@ from ..graph.body import Body, unreadable
 from ..graph.errors import ArgumentError
 from ..graph.node import Graph
 from ..graph.trace import Failure, Number, Refilling, Step, Trace, Value
-from . import log
+from . import log, memory
 from .buffer import Buffer
 from .interpreter import Interpretation
 
@@ -130,8 +130,9 @@ def interpreted(plan: Interpretation, leaves: Sequence[Any]) -> list[Buffer]:
     taken = set(map(memory_of, arrays))
     buffers = []
     for result in plan(arrays, watch):
-        if not result.flags.writeable or not result.flags.c_contiguous or memory_of(result) in taken:
-            result = result.copy()
+        fresh = result.flags.writeable and result.flags.c_contiguous and memory_of(result) not in taken
+        if not fresh or not memory.is_placed(result):
+            result = memory.copied(result)
         taken.add(memory_of(result))
         buffers.append(Buffer(result))
     return buffers

@@ -8,8 +8,7 @@ from operator import itemgetter
 from sys import getrefcount
 from typing import Any
 
-import numpy as np
-
+from . import memory
 from .buffer import Buffer
 
 LARGEST_SPARE = 16 << 20
@@ -84,7 +83,7 @@ class Outputs:
 
     def _fresh(self, k: int, keep: bool) -> Buffer:
         shape, dtype = self._results[k]
-        made = Buffer(np.empty(shape, dtype))
+        made = Buffer(memory.empty(shape, dtype))
         # what may overwrite a leaf had better find one that nobody needs
         if keep and k not in self._overwriting and made.array.nbytes <= LARGEST_SPARE:
             known = self._last.get(k)

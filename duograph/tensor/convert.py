@@ -11,6 +11,7 @@ from ..graph import trace as tracing
 from ..graph.dtype import DType
 from ..graph.errors import ArgumentError, DeviceError, DTypeError, GradientError
 from ..graph.trace import Number, Value
+from ..runtime import memory
 from ..runtime.buffer import Buffer
 from . import core, views
 from .core import META, Tensor, cast, method, wrap
@@ -19,7 +20,8 @@ from .device import device as find_device
 
 def from_buffer(array: np.ndarray, foreign: bool = False) -> Tensor:
     """A tensor over `array`, whose memory it takes over (or shares with the caller, if `foreign`)."""
-    return wrap(Value(array.shape, dtypes.dtype(array.dtype), Buffer(array, foreign)))
+    kind = dtypes.BY_NUMPY.get(array.dtype) or dtypes.dtype(array.dtype)
+    return wrap(Value(array.shape, kind, Buffer(array, foreign)))
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -61,7 +63,7 @@ def copy(source: Tensor) -> Tensor:
     buffer = source._value.buffer
     if isinstance(buffer, Buffer) and source._value.origin is None and tracing.local.capture is None:
         return wrap(
-            Value(source._value.shape, source._value.dtype, Buffer(np.array(buffer.array, order="C"))), source._device
+            Value(source._value.shape, source._value.dtype, Buffer(memory.copied(buffer.array))), source._device
         )
     return core.apply(core.PRIMITIVES["copy"], (source,))
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..graph import dtype as dtypes
 from ..graph import trace as tracing
+from ..graph.body import unreadable
 from ..graph.dialect import spoken, text
 from ..graph.dtype import DType
 from ..graph.errors import ArgumentError, DeviceError, DTypeError, DuographError, GradientError, ShapeError
@@ -176,6 +177,8 @@ class Tensor:
             raise DeviceError("a tensor on the meta device has no content: only its shape and dtype can be read")
         if tracing.local.capture is not None:
             tracing.local.capture.spoil("a tensor is read")
+            if not tracing.local.trace.is_fixed(value):
+                raise unreadable()
         if value.buffer is None or type(value.buffer) is tracing.Failure:
             try:
                 tracing.realise(value)
@@ -387,7 +390,7 @@ def cast(tensor: Tensor, dtype: DType) -> Tensor:
     value = tensor._value
     if value.dtype is dtype:
         return tensor
-    if type(value.buffer) is Number and value.origin is None:
+    if type(value.buffer) is Number and value.origin is None and tracing.local.trace.is_fixed(value):
         number = constant if value.buffer.fixed else tracing.scalar
         content = value.buffer.number
         if type(content) is complex and not dtype.is_complex and dtype is not dtypes.bool_:

@@ -1,15 +1,18 @@
-"""Control flow over tensors. It runs in Python, and the operations of the path taken are recorded; a `scan` is one."""
+"""Control flow over tensors: Python's where conditions are known, the graph's while a function is recorded."""
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable
 from typing import Any
 
 import duograph.torch as torch
 from duograph.ops import loops
 
-from . import dtypes
+from . import dtypes, flow
+from .errors import InvalidArgumentError
 from .structure import flatten, map_structure, pack_like
+from .symbolic import is_symbolic
 from .tensors import convert_to_tensor
 
 __all__ = [
@@ -27,9 +30,23 @@ __all__ = [
 ]
 
 
-def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any], name: str | None = None) -> Any:
-    """What `true_fn` returns if `pred`, else what `false_fn` does. Reads `pred`."""
-    return true_fn() if bool(pred) else false_fn()
+def cond(
+    pred: Any, true_fn: Callable[[], Any] | None = None, false_fn: Callable[[], Any] | None = None,
+    name: str | None = None,
+) -> Any:  # fmt: skip
+    """What `true_fn` returns if `pred`, else what `false_fn` does.
+
+    Where the value of `pred` is known only one of them is called; while a `tf.function` is recorded, both are, and
+    become branches of the graph.
+
+    Raises:
+        TypeError: A function is not given, or the branches differ in structure or dtype.
+    """
+    if not (callable(true_fn) and callable(false_fn)):
+        raise TypeError(f"tf.cond expected true_fn and false_fn to be callable. Received: {true_fn!r}, {false_fn!r}")
+    if not is_symbolic(pred):
+        return true_fn() if bool(pred) else false_fn()
+    return flow.choose_value(pred, true_fn, false_fn, "the result of tf.cond")
 
 
 def case(
@@ -39,33 +56,93 @@ def case(
     strict: bool = False,
     name: str = "case",
 ) -> Any:
-    """What the function of the first true predicate returns, or `default`."""
-    for pred, function in pred_fn_pairs:
-        if bool(pred):
-            return function()
+    """What the function of the first true predicate returns, or `default`: as nested `tf.cond`.
+
+    Raises:
+        ValueError: No predicate is true and there is no default.
+        InvalidArgumentError: More than one is true, with `exclusive`.
+    """
+    pairs = list(pred_fn_pairs.items() if isinstance(pred_fn_pairs, dict) else pred_fn_pairs)
+    known = not any(is_symbolic(pred) for pred, _ in pairs)
+    if exclusive and known and sum(bool(pred) for pred, _ in pairs) > 1:
+        raise InvalidArgumentError("tf.case: more than one predicate is true, and exclusive=True")
+    if not pairs:
+        return _needed(default)()
+    (pred, function), *rest = pairs
+    if not rest and default is None and is_symbolic(pred):
+        return function()  # the last one is what is left, as in TensorFlow
+    return cond(pred, function, lambda: case(rest, default))
+
+
+def _needed(default: Callable[[], Any] | None) -> Callable[[], Any]:
     if default is None:
         raise ValueError("tf.case: no predicate is true and there is no default")
-    return default()
+    return default
 
 
 def switch_case(
     branch_index: Any, branch_fns: Any, default: Callable[[], Any] | None = None, name: str = "switch_case"
 ) -> Any:
     """What the branch of that index returns; outside the range `default`, or else the last."""
-    branches = dict(branch_fns if isinstance(branch_fns, dict) else enumerate(branch_fns))
-    return branches.get(int(branch_index), default or branches[max(branches)])()
+    pairs = branch_fns.items() if isinstance(branch_fns, dict) else enumerate(branch_fns)
+    branches = dict(pair[1] if isinstance(pair[1], tuple) else pair for pair in pairs)  # functions, or (index, function)
+    last = default or branches[max(branches)]
+    if not is_symbolic(branch_index):
+        return branches.get(int(branch_index), last)()
+    index = convert_to_tensor(branch_index)
+    others = [(index == k, function) for k, function in branches.items() if default is not None or function is not last]
+    return case(others, last)
 
 
 def while_loop(
-    cond: Callable[..., Any], body: Callable[..., Any], loop_vars: Any, maximum_iterations: Any = None, **_: Any
+    cond: Callable[..., Any],
+    body: Callable[..., Any],
+    loop_vars: Any,
+    shape_invariants: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    maximum_iterations: Any = None,
+    name: str | None = None,
 ) -> Any:
-    """`body` applied to the loop variables while `cond` holds. Reads the condition at each turn."""
-    count = 0
-    while (maximum_iterations is None or count < int(maximum_iterations)) and bool(cond(*loop_vars)):
-        result = body(*loop_vars)
-        loop_vars = result if isinstance(result, tuple | list) else (result,)
+    """`body` applied to the loop variables while `cond` holds, at most `maximum_iterations` times.
+
+    Outside of a `tf.function`, and where the condition is known, `cond` and `body` are called at each turn; otherwise
+    they are recorded once, and the loop is one of the graph.
+
+    Raises:
+        TypeError: `cond` or `body` is not callable, or a variable has another structure or dtype after a turn.
+        ValueError: A variable has another shape after a turn and `shape_invariants` is not given, or `body` returns
+            another number of variables.
+    """
+    if not (callable(cond) and callable(body)):
+        raise TypeError("tf.while_loop expected cond and body to be callable")
+    if not loop_vars:
+        raise ValueError("tf.while_loop expected loop variables. Received: none")
+    count, form = 0, type(loop_vars) if isinstance(loop_vars, tuple | list) else None
+    given = list(loop_vars) if form is not None else [loop_vars]
+
+    def turn(*values: Any) -> list[Any]:
+        found = body(*values)
+        made = list(found) if isinstance(found, tuple | list) and not (form is None and len(given) == 1) else [found]
+        if len(made) != len(given):
+            raise ValueError(f"tf.while_loop expected body to return {len(given)} variables. Received: {len(made)}")
+        return made
+
+    while maximum_iterations is None or is_symbolic(maximum_iterations) or count < int(maximum_iterations):
+        going = cond(*given)
+        if is_symbolic(going) or is_symbolic(maximum_iterations):
+            names = [f"loop variable {k}" for k in builtins.range(len(given))]
+            limit = None if maximum_iterations is None else maximum_iterations - count
+            given = flow.repeat(cond, turn, given, names, turns=limit, shapes_vary=shape_invariants is not None)
+            break
+        if not bool(going):
+            break
+        given = turn(*given)
         count += 1
-    return loop_vars
+    if form is None:
+        return given[0]
+    return form(*given) if hasattr(form, "_fields") else form(given)
 
 
 def map_fn(fn: Callable[[Any], Any], elems: Any, dtype: Any = None, fn_output_signature: Any = None, **_: Any) -> Any:

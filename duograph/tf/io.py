@@ -55,10 +55,12 @@ def decode_raw(
     """The bytes of each string as numbers, along a new last axis. Raises InvalidArgumentError for other lengths."""
     content, dtype = as_bytes(input_bytes), dtypes.as_dtype(out_type)
     order = dtype.numpy.newbyteorder("<" if little_endian else ">") if dtype.numpy.kind in "iufc" else dtype.numpy
-    if any(len(item) % dtype.itemsize or len(item) != len(content.ravel()[0]) for item in content.ravel()):
+    items = content.ravel().tolist()
+    lengths = set(map(len, items))
+    if len(lengths) != 1 or lengths.pop() % dtype.itemsize:
         raise InvalidArgumentError(f"decode_raw expected strings of one length, a multiple of {dtype.itemsize}")
-    rows = [np.frombuffer(item, order).astype(dtype.numpy) for item in content.ravel()]
-    return convert_to_tensor(np.stack(rows).reshape(*content.shape, -1))
+    decoded = np.frombuffer(b"".join(items), order).astype(dtype.numpy)
+    return torch.from_numpy(decoded.reshape(*content.shape, len(items[0]) // dtype.itemsize))
 
 
 def decode_base64(input: Any, name: str | None = None) -> StringTensor:

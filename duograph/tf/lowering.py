@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 RETURNED, RESULT = "ag__did_return", "ag__result"
 """The names of the flag that says whether a function has returned, and of what it returned."""
@@ -36,6 +36,18 @@ class Block(NamedTuple):
     exits: bool
 
 
+_T = TypeVar("_T", bound=ast.AST)
+
+
+def located(node: _T, like: ast.AST) -> _T:
+    """The node, and all below it that has no line yet, at the first line of another."""
+    for each in ast.walk(node):
+        if "lineno" in each._attributes and not hasattr(each, "lineno"):
+            each.lineno = each.end_lineno = like.lineno  # type: ignore[attr-defined]
+            each.col_offset = each.end_col_offset = like.col_offset  # type: ignore[attr-defined]
+    return node
+
+
 def lowered(function: ast.FunctionDef) -> None:
     """Rewrite the body of a function in place."""
     lowering = _Lowering(any(_returns_within(s) for s in function.body))
@@ -45,7 +57,7 @@ def lowered(function: ast.FunctionDef) -> None:
         first = function.body[0]
         body = [_assign(RETURNED, ast.Constant(False), first), _assign(RESULT, _call("nothing"), first), *body]
         last = ast.Return(ast.Name(RESULT, ast.Load()) if found.exits else _call("returned", RETURNED, RESULT))
-        body.append(ast.copy_location(last, function.body[-1]))
+        body.append(located(last, function.body[-1]))
     function.body = body
 
 
@@ -55,7 +67,7 @@ def _call(name: str, *arguments: str) -> ast.Call:
 
 
 def _assign(name: str, value: ast.expr, like: ast.AST) -> ast.stmt:
-    return ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], value), like)
+    return located(ast.Assign([ast.Name(name, ast.Store())], value), like)
 
 
 def _returns_within(statement: ast.stmt) -> bool:
@@ -110,7 +122,7 @@ class _Lowering:
             then = self.block([*statement.body, *rest], loop)
         else:
             return None
-        test = ast.copy_location(ast.If(statement.test, then.body or [_pass(statement)], otherwise.body), statement)
+        test = located(ast.If(statement.test, then.body or [_pass(statement)], otherwise.body), statement)
         return Block([test], then.flags | otherwise.flags, then.exits and otherwise.exits)
 
     def statement(self, s: ast.stmt, loop: _Loop | None) -> Block:
@@ -130,7 +142,7 @@ class _Lowering:
                 return Block([_assign(loop.continued, ast.Constant(True), s)], frozenset({loop.continued}), True)
             case ast.If():
                 then, otherwise = self.block(s.body, loop), self.block(s.orelse, loop)
-                made = [ast.copy_location(ast.If(s.test, then.body or [_pass(s)], otherwise.body), s)]
+                made = [located(ast.If(s.test, then.body or [_pass(s)], otherwise.body), s)]
                 return Block(made, then.flags | otherwise.flags, then.exits and otherwise.exits)
             case ast.While() | ast.For():
                 return self.loop(s)
@@ -170,9 +182,9 @@ class _Lowering:
         broken = loop.broken in inner.flags
         if broken:
             before.append(_assign(loop.broken, ast.Constant(False), s))
-            going = ast.copy_location(ast.UnaryOp(ast.Not(), ast.Name(loop.broken, ast.Load())), s)
+            going = located(ast.UnaryOp(ast.Not(), ast.Name(loop.broken, ast.Load())), s)
             if isinstance(s, ast.While):
-                s.test = ast.copy_location(ast.BoolOp(ast.And(), [going, s.test]), s.test)
+                s.test = located(ast.BoolOp(ast.And(), [going, s.test]), s.test)
             else:
                 s.going = going  # type: ignore[union-attr]
         made: list[ast.stmt] = [*before, s]
@@ -182,11 +194,11 @@ class _Lowering:
 
 
 def _pass(like: ast.AST) -> ast.stmt:
-    return ast.copy_location(ast.Pass(), like)
+    return located(ast.Pass(), like)
 
 
 def _unless(flags: frozenset[str], body: list[ast.stmt], like: ast.AST) -> ast.stmt:
     """The statements, where no flag is set."""
     names: list[ast.expr] = [ast.Name(flag, ast.Load()) for flag in sorted(flags)]
     test = names[0] if len(names) == 1 else ast.BoolOp(ast.Or(), names)
-    return ast.copy_location(ast.If(ast.UnaryOp(ast.Not(), test), body or [_pass(like)], []), like)
+    return located(ast.If(ast.UnaryOp(ast.Not(), test), body or [_pass(like)], []), like)

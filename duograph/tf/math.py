@@ -17,7 +17,7 @@ from . import dtypes
 from .errors import InvalidArgumentError, report
 from .missing import missing
 from .tensors import Tensor, convert_to_tensor
-from .text import StringTensor
+from .text import StringTensor, TextError
 
 
 @composite
@@ -131,6 +131,8 @@ _OF_BOOLS = ["logical_and", "logical_not", "logical_or", "logical_xor"]
 
 def check_kind(function: str, x: Tensor, *categories: str) -> None:
     """Raises InvalidArgumentError for a tensor whose dtype is of another category."""
+    if isinstance(x, StringTensor):
+        raise TextError(f"tf.{function}: strings are host data, which cannot enter a computation")
     if x.dtype.category not in categories:
         raise InvalidArgumentError(
             f"tf.{function} expected a tensor of {' or '.join(categories)}. Received: {x.dtype.name}. Use tf.cast"

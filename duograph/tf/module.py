@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import duograph.torch as torch
 from duograph.transforms import vmap
 
 from .control import foldl
 from .structure import flatten, map_structure, pack_like
-from .tensors import Tensor, convert_to_tensor
+from .tensor_array import TensorArray
+from .tensors import convert_to_tensor
 from .variable import Variable
 
 __all__ = [
@@ -118,81 +118,6 @@ def _is_variable(thing: Any) -> bool:
 
 def _is_layer(thing: Any) -> bool:
     return hasattr(thing, "trainable_variables") and hasattr(thing, "variables")
-
-
-class TensorArray:
-    """A list of tensors that a loop writes. As in TensorFlow `write` returns the array to go on with."""
-
-    def __init__(
-        self, dtype: Any, size: Any = None, dynamic_size: bool | None = None, clear_after_read: bool | None = None,
-        tensor_array_name: str | None = None, handle: Any = None, flow: Any = None, infer_shape: bool = True,
-        element_shape: Any = None, colocate_with_first_write_call: bool = True, name: str | None = None,
-    ) -> None:  # fmt: skip
-        self.dtype = dtype
-        self.dynamic_size = bool(dynamic_size)
-        self._items: list[Any] = [None] * int(size or 0)
-
-    def write(self, index: Any, value: Any, name: str | None = None) -> TensorArray:
-        """Raises IndexError for a place outside an array that does not grow."""
-        place = int(index)
-        if place >= len(self._items):
-            if not self.dynamic_size:
-                raise IndexError(f"TensorArray of size {len(self._items)} without dynamic_size: no place {place}")
-            self._items += [None] * (place + 1 - len(self._items))
-        if place < 0:
-            raise IndexError(f"TensorArray has no place {place}")
-        self._items[place] = convert_to_tensor(value, None if isinstance(value, Tensor) else self.dtype)
-        return self
-
-    def read(self, index: Any, name: str | None = None) -> Tensor:
-        """The tensor at a place; zeros where none was written and another shows the shape."""
-        found = self._items[int(index)]
-        return self._zeros() if found is None else found
-
-    def _zeros(self) -> Tensor:
-        known = next((t for t in self._items if t is not None), None)
-        if known is None:
-            raise ValueError("TensorArray: nothing was written")
-        return torch.zeros_like(known)
-
-    def stack(self, name: str | None = None) -> Tensor:
-        """All along a new first axis."""
-        if not self._items:
-            return torch.zeros((0,), dtype=self.dtype)
-        return torch.stack([self._zeros() if t is None else t for t in self._items])
-
-    def concat(self, name: str | None = None) -> Tensor:
-        """All along their first axis."""
-        return torch.cat([self._zeros() if t is None else t for t in self._items])
-
-    def gather(self, indices: Any, name: str | None = None) -> Tensor:
-        """Those at `indices`, along a new first axis."""
-        return torch.stack([self.read(i) for i in convert_to_tensor(indices).tolist()])
-
-    def unstack(self, value: Any, name: str | None = None) -> TensorArray:
-        """The array of the rows of `value`."""
-        self._items = list(convert_to_tensor(value).unbind(0))
-        return self
-
-    def scatter(self, indices: Any, value: Any, name: str | None = None) -> TensorArray:
-        """The rows of `value` written to the places `indices`."""
-        for place, row in zip(convert_to_tensor(indices).tolist(), convert_to_tensor(value).unbind(0), strict=True):
-            self.write(place, row)
-        return self
-
-    def split(self, value: Any, lengths: Any, name: str | None = None) -> TensorArray:
-        """The array of parts of `value` with these lengths along the first axis."""
-        self._items = list(torch.split(convert_to_tensor(value), convert_to_tensor(lengths).tolist()))
-        return self
-
-    def size(self, name: str | None = None) -> Tensor:
-        return torch.tensor(len(self._items), dtype=torch.int32)
-
-    def identity(self) -> TensorArray:
-        return self
-
-    def grad(self, *_: Any, **__: Any) -> Any:
-        raise NotImplementedError("TensorArray.grad: gradients flow through the array; take them with a GradientTape")
 
 
 def foldr(fn: Callable[[Any, Any], Any], elems: Any, initializer: Any = None, **_: Any) -> Any:

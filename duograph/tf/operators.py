@@ -16,10 +16,12 @@ from duograph.graph.errors import UnreadableError
 
 from . import dtypes, flow
 from .conversion import convert
-from .flow import Undefined, is_symbolic
+from .flow import Undefined
 from .lowering import RESULT
-from .ranges import SymbolicRange, ranged
-from .tensors import Tensor, cast, convert_to_tensor
+from .ranges import SymbolicRange
+from .symbolic import is_symbolic
+from .tensors import Tensor, cast
+from .tensors import range as tf_range
 
 Get = Callable[[], tuple[Any, ...]]
 Set = Callable[[Sequence[Any]], None]
@@ -63,8 +65,6 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         converted = convert(type(function).__call__)
         if converted is not type(function).__call__:
             return converted(function, *args, **kwargs)
-    if function is range and any(map(is_symbolic, args)):
-        return ranged(*args, **kwargs)
     return function(*args, **kwargs)
 
 
@@ -76,7 +76,11 @@ def _real(x: Any = 0.0) -> Any:
     return cast(x, dtypes.float32) if is_symbolic(x) else float(x)
 
 
-_REPLACED: dict[Any, Callable[..., Any]] = {int: _whole, float: _real}
+def _range(*bounds: Any) -> Any:
+    return tf_range(*bounds) if any(map(is_symbolic, bounds)) else range(*bounds)
+
+
+_REPLACED: dict[Any, Callable[..., Any]] = {int: _whole, float: _real, range: _range}
 
 
 def if_stmt(
@@ -122,8 +126,7 @@ def while_stmt(
             break
         if not going:
             return
-        with flow.options_of_loop():
-            body()
+        body()
     _repeat(test, body, get, put, names, wanted)
 
 
@@ -172,23 +175,15 @@ def for_stmt(
         return
     if is_recording() and hasattr(iterated, "element_spec"):
         raise UnreadableError("a loop over a data set, whose elements come from outside of the graph")
+    now: Any = True
     for element in iterated:
-        with flow.options_of_loop():
+        if is_symbolic(now):  # whether there is another turn shows when the graph runs
+            if_stmt(now, functools.partial(body, element), lambda: None, get, put, names, wanted)
+        else:
             body(element)
         now = test()
-        if is_symbolic(now):
-            _rest(iterator_after(iterated, element), now, test, body, get, put, names, wanted)
+        if not is_symbolic(now) and not now:
             return
-        if not now:
-            return
-
-
-def iterator_after(iterated: Any, element: Any) -> Any:
-    raise UnreadableError("a loop over Python's data that data of the graph end: iterate over a tensor, or tf.range")
-
-
-def _rest(*_: Any) -> None:
-    pass
 
 
 def and_(a: Callable[[], Any], b: Callable[[], Any]) -> Any:
@@ -227,5 +222,3 @@ def assert_stmt(test: Any, message: Callable[[], Any]) -> None:
         found = message()
         raise AssertionError() if found is None else AssertionError(found)
 
-
-_ = convert_to_tensor

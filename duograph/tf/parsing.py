@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
+import duograph.torch as torch
+
 from . import dtypes
-from .array import stack
 from .errors import DataLossError, InvalidArgumentError
-from .example import Example, Feature, SequenceExample
+from .example import Feature, SequenceExample
+from .layouts import Layouts
 from .sparse import SparseTensor
 from .tensors import _sizes, convert_to_tensor
 from .text import StringTensor, as_bytes
@@ -53,55 +56,92 @@ class RaggedFeature(NamedTuple):
     validate: bool = False
 
 
-def _content(feature: Feature | None, dtype: Any, key: str) -> list[Any]:
-    """The values of a feature. Raises InvalidArgumentError for those of another kind."""
-    if feature is None or feature.WhichOneof("kind") is None:
-        return []
-    wanted = "bytes_list" if dtype is dtypes.string else "int64_list" if dtype is dtypes.int64 else "float_list"
-    if dtype not in (dtypes.string, dtypes.int64, dtypes.float32):
-        raise InvalidArgumentError(f"feature {key!r}: expected dtype string, int64 or float32. Received: {dtype.name}")
-    if feature.WhichOneof("kind") != wanted:
-        raise InvalidArgumentError(
-            f"feature {key!r}: expected {dtype.name}, that is {wanted}. Received: {feature.WhichOneof('kind')}"
-        )
-    return feature._lists[wanted].value
+class _Wanted:
+    """What is wanted of one feature: a description and what follows from it."""
 
-
-def _tensor(values: list[Any], dtype: Any, shape: Any) -> Any:
-    if dtype is dtypes.string:
-        made = np.empty(len(values), object)
-        made[:] = values
-        return StringTensor(made.reshape(shape))
-    return convert_to_tensor(np.array(values, dtype.numpy).reshape(shape))
-
-
-def _one(features: dict[str, Feature], key: str, spec: Any) -> Any:
-    """The tensor that one description makes of one example."""
-    dtype = dtypes.as_dtype(spec.dtype)
-    values = _content(features.get(getattr(spec, "value_key", None) or key), dtype, key)
-    if isinstance(spec, VarLenFeature):
-        places = np.arange(len(values), dtype=np.int64)[:, None]
-        return SparseTensor(places, _tensor(values, dtype, (len(values),)), [len(values)])
-    if isinstance(spec, RaggedFeature):
-        if spec.partitions:
+    def __init__(self, key: str, spec: Any) -> None:
+        self.key, self.spec = key, spec
+        self.name = getattr(spec, "value_key", None) or key
+        self.dtype = dtypes.as_dtype(spec.dtype)
+        if self.dtype not in _LISTS:
+            raise InvalidArgumentError(
+                f"feature {key!r}: expected dtype string, int64 or float32. Received: {self.dtype.name}"
+            )
+        self.shape = _sizes(spec.shape) if isinstance(spec, FixedLenFeature | FixedLenSequenceFeature) else ()
+        self.size = math.prod(self.shape)
+        if isinstance(spec, RaggedFeature) and spec.partitions:
             raise NotImplementedError("tf.io.RaggedFeature with partitions is not built: build it with RaggedTensor")
-        return _tensor(values, dtype, (len(values),))
-    shape = _sizes(spec.shape)
-    size = int(np.prod(shape))
-    if isinstance(spec, FixedLenSequenceFeature):
-        if len(values) % max(size, 1):
-            raise InvalidArgumentError(f"feature {key!r}: expected steps of {size} values. Received: {len(values)}")
-        return _tensor(values, dtype, (len(values) // max(size, 1), *shape))
-    if not values and size:
-        if spec.default_value is None:
-            raise InvalidArgumentError(f"feature {key!r} is missing, and it has no default value")
-        default = convert_to_tensor(spec.default_value, dtype).numpy()
-        return _tensor(np.broadcast_to(default, shape).ravel().tolist(), dtype, shape)
-    if len(values) != size:
-        raise InvalidArgumentError(
-            f"feature {key!r}: expected {size} values, of shape {shape}. Received: {len(values)}"
-        )
-    return _tensor(values, dtype, shape)
+
+    def of(self, kind: str | None, values: Any) -> np.ndarray:
+        """The values of one example as an array: of the shape that is wanted, or flat where any length is.
+
+        Raises InvalidArgumentError for values of another kind or number.
+        """
+        if kind not in (None, _LISTS[self.dtype]):
+            raise InvalidArgumentError(
+                f"feature {self.key!r}: expected {self.dtype.name}, that is {_LISTS[self.dtype]}. Received: {kind}"
+            )
+        count = len(values)
+        if isinstance(self.spec, FixedLenFeature):
+            if not count and self.size:
+                return self._default()
+            if count != self.size:
+                raise InvalidArgumentError(
+                    f"feature {self.key!r}: expected {self.size} values, of shape {self.shape}. Received: {count}"
+                )
+            return _array(values, self.dtype).reshape(self.shape)
+        if isinstance(self.spec, FixedLenSequenceFeature):
+            if count % max(self.size, 1):
+                raise InvalidArgumentError(
+                    f"feature {self.key!r}: expected steps of {self.size} values. Received: {count}"
+                )
+            return _array(values, self.dtype).reshape(count // max(self.size, 1), *self.shape)
+        return _array(values, self.dtype)
+
+    def _default(self) -> np.ndarray:
+        if self.spec.default_value is None:
+            raise InvalidArgumentError(f"feature {self.key!r} is missing, and it has no default value")
+        return np.broadcast_to(convert_to_tensor(self.spec.default_value, self.dtype).numpy(), self.shape)
+
+
+_LISTS = {dtypes.string: "bytes_list", dtypes.int64: "int64_list", dtypes.float32: "float_list"}
+
+
+def _array(values: Any, dtype: Any) -> np.ndarray:
+    if dtype is not dtypes.string:
+        return np.asarray(values, dtype.numpy)
+    made = np.empty(len(values), object)
+    made[:] = values
+    return made
+
+
+def _tensor(array: np.ndarray) -> Any:
+    return StringTensor.of(array) if array.dtype == object else torch.from_numpy(np.array(array))
+
+
+def _single(wanted: _Wanted, kind: str | None, values: Any) -> Any:
+    """The tensor that one description makes of one example."""
+    array = wanted.of(kind, values)
+    if isinstance(wanted.spec, VarLenFeature):
+        return SparseTensor(np.arange(len(array), dtype=np.int64)[:, None], _tensor(array), [len(array)])
+    return _tensor(array)
+
+
+def _rows(serialized: Any, features: dict[str, Any]) -> list[tuple[_Wanted, list[tuple[str | None, Any]]]]:
+    """What is wanted, and for each example the kind and values of that feature.
+
+    Raises InvalidArgumentError for what is no serialised example.
+    """
+    try:
+        layouts = [(_layouts.of(data), data) for data in serialized]
+        return [
+            (w, [lay.values(data, w.name) for lay, data in layouts]) for w in (_Wanted(*f) for f in features.items())
+        ]
+    except (DataLossError, UnicodeDecodeError) as error:
+        raise InvalidArgumentError(f"parse_example expected serialised Examples: {error}") from error
+
+
+_layouts = Layouts()
 
 
 def parse_single_example(
@@ -111,11 +151,7 @@ def parse_single_example(
 
     Raises InvalidArgumentError for a missing feature without a default value and for other dtypes or sizes.
     """
-    try:
-        own = Example.FromString(serialized).features.feature
-    except DataLossError as error:
-        raise InvalidArgumentError(f"parse_single_example expected a serialised Example: {error}") from error
-    return {key: _one(own, key, spec) for key, spec in features.items()}
+    return {w.key: _single(w, *row) for w, (row,) in _rows([as_bytes(serialized)[()]], features)}
 
 
 def parse_example(
@@ -127,31 +163,30 @@ def parse_example(
     batch = as_bytes(serialized)
     if not batch.ndim:
         return parse_single_example(serialized, features)
-    parsed = [parse_single_example(one, features) for one in batch]
     made: dict[str, Any] = {}
-    for key, spec in features.items():
-        parts = [row[key] for row in parsed]
+    for wanted, rows in _rows(batch.tolist(), features):
+        spec, parts = wanted.spec, [wanted.of(*row) for row in rows]
+        if isinstance(spec, FixedLenFeature):
+            empty = np.empty((0, *wanted.shape), wanted.dtype.numpy)
+            made[wanted.key] = _tensor(np.stack(parts) if parts else empty)
+            continue
+        joined = _tensor(np.concatenate(parts)) if parts else _tensor(np.empty(0, wanted.dtype.numpy))
+        lengths = [len(p) for p in parts]
         if isinstance(spec, VarLenFeature):
-            lengths = [len(p.values) for p in parts]
             places = [(row, place) for row, n in enumerate(lengths) for place in range(n)]
-            values = _joined([p.values for p in parts])
-            made[key] = SparseTensor(
-                np.array(places, np.int64).reshape(-1, 2), values, [len(parts), max(lengths, default=0)]
-            )
-        elif isinstance(spec, RaggedFeature):
-            made[key] = RaggedTensor.from_row_lengths(_joined(parts), [len(p) for p in parts])
-        elif isinstance(spec, FixedLenSequenceFeature):
-            rows = RaggedTensor.from_row_lengths(_joined(parts), [len(p) for p in parts])
-            made[key] = rows.to_tensor(spec.default_value)
+            indices = np.array(places, np.int64).reshape(-1, 2)
+            made[wanted.key] = SparseTensor(indices, joined, [len(parts), max(lengths, default=0)])
         else:
-            made[key] = stack(parts)
+            ragged = RaggedTensor.from_row_lengths(joined, lengths)
+            is_sequence = isinstance(spec, FixedLenSequenceFeature)
+            made[wanted.key] = ragged.to_tensor(spec.default_value) if is_sequence else ragged
     return made
 
 
-def _joined(parts: list[Any]) -> Any:
-    from .array import concat
-
-    return concat(parts, 0)
+def _list_of(feature: Feature | None) -> tuple[str | None, list[Any]]:
+    """The kind and values of a feature of a message."""
+    kind = None if feature is None else feature.WhichOneof("kind")
+    return (None, []) if feature is None or kind is None else (kind, feature._lists[kind].value)
 
 
 def parse_single_sequence_example(
@@ -163,23 +198,24 @@ def parse_single_sequence_example(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The context and the sequences of a serialised `tf.train.SequenceExample` as tensors."""
     message = SequenceExample.FromString(serialized)
-    context = {key: _one(message.context.feature, key, spec) for key, spec in (context_features or {}).items()}
+    context = {}
+    for key, spec in (context_features or {}).items():
+        wanted = _Wanted(key, spec)
+        context[key] = _single(wanted, *_list_of(message.context.feature.get(wanted.name)))
     sequences = {}
     for key, spec in (sequence_features or {}).items():
         found = message.feature_lists.feature_list.get(key)
         steps = [] if found is None else found.feature
         if found is None and not getattr(spec, "allow_missing", True):
             raise InvalidArgumentError(f"feature list {key!r} is missing")
-        dtype = dtypes.as_dtype(spec.dtype)
-        rows = [_content(step, dtype, key) for step in steps]
+        wanted = _Wanted(key, spec if isinstance(spec, FixedLenSequenceFeature) else VarLenFeature(spec.dtype))
+        rows = [wanted.of(*_list_of(step)).ravel() for step in steps]
+        flat = np.concatenate(rows) if rows else np.empty(0, wanted.dtype.numpy)
         if isinstance(spec, FixedLenSequenceFeature):
-            flat = [v for row in rows for v in row]
-            sequences[key] = _tensor(flat, dtype, (len(rows), *_sizes(spec.shape)))
+            sequences[key] = _tensor(flat.reshape(len(rows), *wanted.shape))
         else:
             from .ragged import RaggedTensor
 
-            ragged = RaggedTensor.from_row_lengths(
-                _tensor([v for row in rows for v in row], dtype, (-1,)), np.array([len(r) for r in rows], np.int64)
-            )
+            ragged = RaggedTensor.from_row_lengths(_tensor(flat), np.array([len(r) for r in rows], np.int64))
             sequences[key] = ragged.to_sparse() if isinstance(spec, VarLenFeature) else ragged
     return context, sequences

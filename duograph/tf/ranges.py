@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+import duograph.torch as torch
 from duograph.graph.body import unreadable
 
 from . import dtypes
-from .tensors import Tensor, cast, convert_to_tensor, maximum_zero
+from .symbolic import is_symbolic
+from .tensors import Tensor, cast, convert_to_tensor
 
 
 class SymbolicRange:
@@ -18,10 +20,24 @@ class SymbolicRange:
         self.dtype = given[0].dtype
         self.start, self.limit, self.delta = (convert_to_tensor(x, self.dtype) for x in (start, limit, delta))
 
+    @classmethod
+    def of(cls, start: Any, limit: Any, delta: Any, dtype: Any) -> SymbolicRange | None:
+        """What `tf.range` of these is, where their values are not known; None where they are."""
+        if not any(map(is_symbolic, (start, limit, delta))):
+            return None
+        if limit is None:
+            start, limit = 0, start
+        if dtype is not None:
+            wanted = dtypes.as_dtype(dtype)
+            start, limit, delta = (cast(x, wanted) if isinstance(x, Tensor) else x for x in (start, limit, delta))
+        return cls(start, limit, delta)
+
     @property
     def length(self) -> Tensor:
         """How many there are, int64."""
-        return maximum_zero(self.limit - self.start, self.delta)
+        span = self.limit - self.start
+        whole = torch.ceil(span / self.delta) if self.dtype.is_floating_point else -torch.floor_divide(-span, self.delta)
+        return torch.clamp(cast(whole, dtypes.int64), min=0)
 
     def item(self, number: Tensor) -> Tensor:
         return self.start + cast(number, self.dtype) * self.delta
@@ -31,14 +47,3 @@ class SymbolicRange:
 
     def __iter__(self) -> NoReturn:
         raise unreadable()
-
-
-def ranged(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str = "range") -> SymbolicRange:
-    """`tf.range`, and Python's, of tensors."""
-    if limit is None:
-        start, limit = 0, start
-    found = SymbolicRange(start, limit, delta)
-    if dtype is not None:
-        wanted = dtypes.as_dtype(dtype)
-        return SymbolicRange(*(cast(x, wanted) for x in (found.start, found.limit, found.delta)))
-    return found

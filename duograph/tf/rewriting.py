@@ -9,10 +9,9 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Sequence
-from typing import TypeVar
 
 from .liveness import Liveness, Names, assigned
-from .lowering import NotConvertible, lowered, walked
+from .lowering import NotConvertible, located, lowered, walked
 
 LEFT = frozenset(("super", "locals", "globals", "vars", "dir", "eval", "exec", "print"))
 """Builtins that are called as they are: they look at the function that calls them, or are meant to run at once."""
@@ -60,7 +59,7 @@ def _rewrite_body(function: ast.FunctionDef) -> None:
     body = rewriter.statements(function.body)
     like = function.body[0]
     start = [
-        _at(ast.Assign([_store(name)], _operator("undefined", ast.Constant(name))), like)
+        located(ast.Assign([_store(name)], _operator("undefined", ast.Constant(name))), like)
         for name in sorted(rewriter.uncertain)
     ]
     place = 1 if docstring is not None else 0
@@ -84,17 +83,6 @@ def _load(name: str) -> ast.Name:
 
 def _operator(name: str, *arguments: ast.expr) -> ast.Call:
     return ast.Call(ast.Attribute(_load("ag__"), name, ast.Load()), list(arguments), [])
-
-
-_T = TypeVar("_T", bound=ast.AST)
-
-
-def _at(node: _T, like: ast.AST) -> _T:
-    """The node, and all below it that has no line yet, at the line of another."""
-    for each in ast.walk(node):
-        if "lineno" in each._attributes and not hasattr(each, "lineno"):
-            ast.copy_location(each, like)
-    return node
 
 
 def _lambda(body: ast.expr) -> ast.Lambda:
@@ -159,16 +147,16 @@ class _Rewriter(ast.NodeTransformer):
         then = self._function(f"ag__then_{number}", self.statements(node.body), names, node)
         otherwise = self._function(f"ag__else_{number}", self.statements(node.orelse), names, node)
         call = self._call("if_stmt", [test, _load(then.name), _load(otherwise.name)], number, names, wanted)
-        return [*self._state(names, number, node), then, otherwise, _at(ast.Expr(call), node)]
+        return [*self._state(names, number, node), then, otherwise, located(ast.Expr(call), node)]
 
     def visit_While(self, node: ast.While) -> list[ast.stmt]:
         names, wanted = self.changed(node)
         number = self._number()
         result: ast.stmt = ast.Return(self.visit(node.test))
-        test = self._function(f"ag__test_{number}", [_at(result, node.test)], sorted(assigned([node.test])), node)
+        test = self._function(f"ag__test_{number}", [located(result, node.test)], sorted(assigned([node.test])), node)
         body = self._function(f"ag__body_{number}", self.statements(node.body), names, node)
         call = self._call("while_stmt", [_load(test.name), _load(body.name)], number, names, wanted)
-        return [*self._state(names, number, node), test, body, _at(ast.Expr(call), node)]
+        return [*self._state(names, number, node), test, body, located(ast.Expr(call), node)]
 
     def visit_For(self, node: ast.For) -> list[ast.stmt]:
         names, wanted = self.changed(node)
@@ -177,31 +165,31 @@ class _Rewriter(ast.NodeTransformer):
         item = f"ag__item_{number}"
         take: ast.stmt = ast.Assign([self.visit(node.target)], _load(item))
         body = self._function(
-            f"ag__body_{number}", [_at(take, node), *self.statements(node.body)], names, node, item
+            f"ag__body_{number}", [located(take, node), *self.statements(node.body)], names, node, item
         )  # fmt: skip
         going = getattr(node, "going", None)
         test: ast.expr = ast.Constant(None) if going is None else _lambda(self.visit(going))
         call = self._call("for_stmt", [iterated, test, _load(body.name)], number, names, wanted)
-        return [*self._state(names, number, node), body, _at(ast.Expr(call), node)]
+        return [*self._state(names, number, node), body, located(ast.Expr(call), node)]
 
     def visit_Assert(self, node: ast.Assert) -> ast.AST:
         message = ast.Constant(None) if node.msg is None else self.visit(node.msg)
-        return _at(ast.Expr(_operator("assert_stmt", self.visit(node.test), _lambda(message))), node)
+        return located(ast.Expr(_operator("assert_stmt", self.visit(node.test), _lambda(message))), node)
 
     def visit_Delete(self, node: ast.Delete) -> ast.AST | list[ast.stmt]:
         found: list[ast.stmt] = []
         for target in node.targets:
             if isinstance(target, ast.Name) and target.id in self.uncertain:
                 value = _operator("undefined", ast.Constant(target.id))
-                found.append(_at(ast.Assign([_store(target.id)], value), node))
+                found.append(located(ast.Assign([_store(target.id)], value), node))
             else:
-                found.append(_at(ast.Delete([target]), node))
+                found.append(located(ast.Delete([target]), node))
         return found
 
     # -- expressions -------------------------------------------------------------------------------------------------
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        if isinstance(node.ctx, ast.Load) and node.id in self.uncertain:
-            return _at(_operator("ld", node), node)
+        if isinstance(node.ctx, ast.Load) and node.id in self.uncertain and not node.id.startswith("ag__"):
+            return located(_operator("ld", node), node)
         return node
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
@@ -212,12 +200,12 @@ class _Rewriter(ast.NodeTransformer):
         for value in reversed(values[:-1]):
             name = "and_" if isinstance(node.op, ast.And) else "or_"
             found = _operator(name, _lambda(value), _lambda(found))
-        return _at(found, node)
+        return located(found, node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         operand = self.visit(node.operand)
         if isinstance(node.op, ast.Not):
-            return _at(_operator("not_", operand), node)
+            return located(_operator("not_", operand), node)
         node.operand = operand
         return node
 
@@ -227,25 +215,27 @@ class _Rewriter(ast.NodeTransformer):
             return self.generic_visit(node)
         terms = [node.left, *node.comparators]
         pairs: list[ast.expr] = [
-            _at(ast.Compare(a, [op], [b]), node) for a, op, b in zip(terms, node.ops, terms[1:], strict=False)
+            located(ast.Compare(a, [op], [b]), node) for a, op, b in zip(terms, node.ops, terms[1:], strict=False)
         ]
-        return self.visit(_at(ast.BoolOp(ast.And(), pairs), node))
+        return self.visit(located(ast.BoolOp(ast.And(), pairs), node))
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         if _binds(node):
             return self.generic_visit(node)
         test, body, orelse = (self.visit(x) for x in (node.test, node.body, node.orelse))
-        return _at(_operator("if_exp", test, _lambda(body), _lambda(orelse)), node)
+        return located(_operator("if_exp", test, _lambda(body), _lambda(orelse)), node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         function = node.func
         if isinstance(function, ast.Name) and function.id in LEFT:
             if function.id == "super" and not node.args and self.first is not None:
                 node.args = [_load("__class__"), _load(self.first)]
-                return _at(node, node.func)
+                return located(node, node.func)
             return self.generic_visit(node)
         self.generic_visit(node)
-        return _at(ast.Call(ast.Attribute(_load("ag__"), "call", ast.Load()), [node.func, *node.args], node.keywords),
+        if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "ag__":
+            return node
+        return located(ast.Call(ast.Attribute(_load("ag__"), "call", ast.Load()), [node.func, *node.args], node.keywords),
                    node)  # fmt: skip
 
     # -- parts -------------------------------------------------------------------------------------------------------
@@ -268,7 +258,7 @@ class _Rewriter(ast.NodeTransformer):
         self, name: str, body: list[ast.stmt], names: Sequence[str], like: ast.stmt, *arguments: str
     ) -> ast.FunctionDef:
         """A block as a function."""
-        return _at(ast.FunctionDef(name, _arguments(*arguments), [*self._declaration(names), *body, ast.Pass()], []),
+        return located(ast.FunctionDef(name, _arguments(*arguments), [*self._declaration(names), *body, ast.Pass()], []),
                    like)  # fmt: skip
 
     def _call(
@@ -285,7 +275,7 @@ class _Rewriter(ast.NodeTransformer):
         targets = ast.Tuple([_store(n) for n in names], ast.Store())
         fill: list[ast.stmt] = [ast.Assign([targets], _load("ag__values"))] if names else [ast.Pass()]
         put = ast.FunctionDef(f"ag__set_{number}", _arguments("ag__values"), [*self._declaration(names), *fill], [])
-        return [_at(get, like), _at(put, like)]
+        return [located(get, like), located(put, like)]
 
 
 def _binds(node: ast.AST) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import duograph.torch as torch
+from duograph.graph.body import is_recording
 
 from . import dtypes
 from .dtypes import DType
@@ -202,6 +203,12 @@ def eye(
 
 def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str = "range") -> Tensor:
     """start, start + delta, ... up to but without limit. Whole numbers give int32, others float32."""
+    if is_recording():
+        from .ranges import SymbolicRange
+
+        symbolic = SymbolicRange.of(start, limit, delta, dtype)
+        if symbolic is not None:
+            return symbolic
     if limit is None:
         start, limit = 0, start
     bounds = [x.item() if isinstance(x, Tensor) else x for x in (start, limit, delta)]

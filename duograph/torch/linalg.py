@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..functional.linear import cross as cross_op
 from ..graph.errors import LinearAlgebraError as LinAlgError
+from ..graph.errors import ShapeError
 from ..ops import FUNCTIONS
 from ..ops.define import into
 from ..ops.factors import (
@@ -57,6 +58,8 @@ matmul = FUNCTIONS["matmul"]
 
 def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Tensor | None = None) -> Tensor:
     """The cross product of vectors of 3 along an axis; the other axes broadcast."""
+    if input.ndim != other.ndim:
+        raise ShapeError(f"linalg.cross: expected as many axes of both. Received: {input.ndim} and {other.ndim}")
     dtype = result_type(input, other)
     return into(out, apply(cross_op, (operand(input, dtype), operand(other, dtype)), (("axis", dim),)))
 

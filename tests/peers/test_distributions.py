@@ -16,6 +16,7 @@ B = np.random.default_rng(1).uniform(1.0, 2.0, (3, 4))
 COUNTS = np.random.default_rng(2).integers(0, 4, (3, 4)).astype(float)
 ROOT = np.array([[1.0, 0, 0, 0], [0.3, 0.8, 0, 0], [-0.2, 0.1, 1.2, 0], [0.5, -0.4, 0.2, 0.9]])
 SIMPLEX = A / A.sum(-1, keepdims=True)
+CORRELATION = np.array([[1.0, 0, 0], [0.6, 0.8, 0], [0.48, 0.6, 0.64]])
 ONE_HOT = np.eye(4)[[0, 3, 1]]
 
 CASES: list[tuple[str, tuple[Any, ...], dict[str, Any], Any]] = [
@@ -31,6 +32,13 @@ CASES: list[tuple[str, tuple[Any, ...], dict[str, Any], Any]] = [
     ("Multinomial", (5, A), {}, np.array([[1.0, 2, 0, 2], [5, 0, 0, 0], [0, 1, 3, 1]])),
     ("MultivariateNormal", (A, ROOT @ ROOT.T), {}, B), ("MultivariateNormal", (A,), {"scale_tril": ROOT}, B),
     ("MultivariateNormal", (A,), {"precision_matrix": ROOT @ ROOT.T}, B),
+    ("ContinuousBernoulli", (A,), {}, A), ("ContinuousBernoulli", (), {"logits": A / 1000}, A),
+    ("FisherSnedecor", (B + 2, B + 5), {}, B), ("Kumaraswamy", (B, B + 1), {}, A),
+    ("LKJCholesky", (3, B), {}, CORRELATION),
+    ("LogisticNormal", (A, B), {}, np.concatenate([SIMPLEX * 0.7, np.full((3, 1), 0.3)], -1)),
+    ("LowRankMultivariateNormal", (A, ROOT[:, :2], B), {}, B), ("VonMises", (A, B), {}, A),
+    ("Wishart", (B[:, 0] + 5, ROOT @ ROOT.T), {}, ROOT @ ROOT.T + np.eye(4)),
+    ("Wishart", (B[:, 0] + 5,), {"precision_matrix": ROOT @ ROOT.T}, ROOT @ ROOT.T),
     ("RelaxedBernoulli", (np.array(0.7), A), {}, A), ("RelaxedOneHotCategorical", (np.array(0.7), A), {}, SIMPLEX),
 ]  # fmt: skip
 NAMES = [f"{case[0]}-{k}" for k, case in enumerate(CASES)]
@@ -63,12 +71,14 @@ def test_densities_and_moments(name: str, given: Any, named: Any, value: Any) ->
     packages = {mine: ours, theirs: torch}
     assert (tuple(mine.batch_shape), tuple(mine.event_shape)) == (theirs.batch_shape, theirs.event_shape)
     assert bool(mine.has_rsample) == bool(theirs.has_rsample)
+    rtol = 1e-6 if name == "VonMises" else 1e-8  # PyTorch's Bessel functions are good to seven digits
     for attribute in ("mean", "variance", "stddev", "mode"):
-        agree(lambda d: getattr(d, attribute), mine, theirs, attribute)  # noqa: B023 - called at once
+        if (name, attribute) != ("Kumaraswamy", "mode"):  # PyTorch's is NaN where it should not be
+            agree(lambda d: getattr(d, attribute), mine, theirs, attribute, rtol)  # noqa: B023 - called at once
     chance = A if name != "Multinomial" else SIMPLEX
     for method, argument in (("log_prob", value), ("cdf", value), ("icdf", chance)):
-        if (name, method) not in NO_CDF:
-            agree(lambda d: getattr(d, method)(tensor(packages[d], argument)), mine, theirs, method)  # noqa: B023
+        ask = lambda d: getattr(d, method)(tensor(packages[d], argument))  # noqa: B023, E731
+        agree(ask, mine, theirs, method, rtol)
     agree(lambda d: d.entropy(), mine, theirs, "entropy", 1e-7 if name == "Multinomial" else 1e-9)
 
 
@@ -77,10 +87,6 @@ def agree(ask: Any, mine: Any, theirs: Any, what: str, rtol: float = 1e-8) -> No
     expected = outcome(lambda: ask(theirs))
     if expected is not None:
         np.testing.assert_allclose(ask(mine).detach().numpy(), expected, rtol=rtol, atol=1e-10, err_msg=what)
-
-
-NO_CDF = {(name, "cdf") for name in ("Gamma", "Chi2", "InverseGamma")}
-"""The incomplete gamma function is not built."""
 
 
 @pytest.mark.parametrize(("name", "given", "named", "value"), CASES, ids=NAMES)
@@ -92,9 +98,11 @@ def test_gradients_of_log_prob(name: str, given: Any, named: Any, value: Any) ->
         found.append([leaf.grad for leaf in leaves])
     for mine, theirs in zip(*found, strict=True):
         if theirs is not None:
-            np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=1e-7, atol=1e-9)
+            rtol = 1e-6 if name == "VonMises" else 1e-7
+            np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=rtol, atol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:Singular sample")
 @pytest.mark.parametrize(("name", "given", "named", "value"), CASES, ids=NAMES)
 def test_samples(name: str, given: Any, named: Any, value: Any) -> None:
     ours.manual_seed(0)
@@ -128,6 +136,7 @@ def test_samples_move_as_their_distributions(name: str) -> None:
 PAIRS = [(name, given, named) for name, given, named, _ in CASES if name in {
     "Normal", "LogNormal", "HalfNormal", "Bernoulli", "Binomial", "Categorical", "OneHotCategorical", "Exponential",
     "Gamma", "Beta", "Dirichlet", "Laplace", "Poisson", "Geometric", "MultivariateNormal", "Uniform", "Chi2",
+    "LowRankMultivariateNormal",
 }]  # fmt: skip
 
 
@@ -151,6 +160,8 @@ TRANSFORMS: dict[str, Any] = {
     "inverse": lambda t: t.ComposeTransform([t.SigmoidTransform(), t.ExpTransform().inv, t.ExpTransform()]),
     "independent": lambda t: t.IndependentTransform(t.ExpTransform(), 1),
     "reshape": lambda t: t.ReshapeTransform((4,), (2, 2)),
+    "parts": lambda t: t.CatTransform([t.ExpTransform(), t.AffineTransform(0.5, 2.0)], -1, [1, 3]),
+    "slices": lambda t: t.StackTransform([t.ExpTransform(), t.TanhTransform(), t.SigmoidTransform()], 0),
     "onto the simplex": lambda t: t.ComposeTransform([t.AffineTransform(0.1, 2.0), t.StickBreakingTransform()]),
 }  # fmt: skip
 
@@ -207,6 +218,7 @@ def test_wrong_arguments_are_refused(name: str, given: Any, value: Any) -> None:
             made(tc, name, given)[0].log_prob(tc.tensor(A if value is None else value))
 
 
+@pytest.mark.filterwarnings("ignore:Singular sample")
 @pytest.mark.parametrize(("name", "given", "named", "value"), CASES, ids=NAMES)
 def test_expanded(name: str, given: Any, named: Any, value: Any) -> None:
     mine, theirs = (made(tc, name, given, named)[0] for tc in (ours, torch))
@@ -215,5 +227,55 @@ def test_expanded(name: str, given: Any, named: Any, value: Any) -> None:
     assert tuple(mine.batch_shape) == shape
     assert tuple(mine.sample((3,)).shape) == tuple(theirs.sample((3,)).shape)
     np.testing.assert_allclose(
-        mine.log_prob(ours.tensor(value)).numpy(), theirs.log_prob(torch.tensor(value)).numpy(), rtol=1e-8, atol=1e-10
+        mine.log_prob(ours.tensor(value)).numpy(), theirs.log_prob(torch.tensor(value)).numpy(), rtol=1e-7, atol=1e-10
     )
+
+
+def test_factors_of_correlations() -> None:
+    x = np.random.default_rng(3).normal(size=(2, 6))
+    results = []
+    for tc in (ours, torch):
+        t = tc.distributions.transforms
+        corr, definite = t.CorrCholeskyTransform(), t.PositiveDefiniteTransform()
+        y, matrix = corr(tc.tensor(x)), definite(tc.tensor(ROOT))
+        chance = t.CumulativeDistributionTransform(tc.distributions.Normal(0.0, 1.0))
+        jacobians = [corr.log_abs_det_jacobian(tc.tensor(x), y), chance.log_abs_det_jacobian(tc.tensor(x), None)]
+        results.append([y, corr.inv(y), matrix, definite.inv(matrix), chance(tc.tensor(x)), *jacobians])
+        assert tuple(corr.forward_shape((2, 6))) == (2, 4, 4) and tuple(corr.inverse_shape((2, 4, 4))) == (2, 6)
+    for mine, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=1e-8, atol=1e-10)
+
+
+KINDS: dict[str, tuple[Any, ...]] = {
+    "Bernoulli": (A,), "Beta": (B, A), "Binomial": (3, A), "Cauchy": (A, B), "ContinuousBernoulli": (A,),
+    "Exponential": (B,), "Gamma": (B, A), "Gumbel": (A, B), "Laplace": (A, B), "Normal": (A, B), "Pareto": (B, B + 2),
+    "LowRankMultivariateNormal": (A, np.stack([ROOT[:, :2]] * 3), B), "MultivariateNormal": (A, ROOT @ ROOT.T), "Poisson": (B,),
+    "Uniform": (A / 10, B),
+}  # fmt: skip
+
+
+def test_divergences_of_every_pair_that_pytorch_knows() -> None:
+    from torch.distributions.kl import _KL_REGISTRY
+
+    pairs = [(p.__name__, q.__name__) for p, q in _KL_REGISTRY]
+    compared = [pair for pair in pairs if KINDS.keys() >= set(pair)]
+    assert len(compared) > 65
+    for p, q in compared:
+        other = tuple(a if isinstance(a, int) else a[..., ::-1].copy() if a.shape == A.shape else a for a in KINDS[q])
+        mine, theirs = (
+            tc.distributions.kl_divergence(made(tc, p, KINDS[p])[0], made(tc, q, other)[0]).numpy()
+            for tc in (ours, torch)
+        )
+        np.testing.assert_allclose(mine, theirs, rtol=1e-8, atol=1e-10, err_msg=f"{p} {q}")
+
+
+def test_incomplete_gamma_functions() -> None:
+    a = np.array([1e-3, 0.2, 1.0, 3.0, 20.0, 500.0])[:, None]
+    x = a * np.array([0.01, 0.5, 0.99, 1.0, 1.2, 3.0])
+    for name in ("gammainc", "gammaincc"):
+        for kind in (np.float32, np.float64):
+            mine, theirs = (
+                getattr(tc.special, name)(tc.tensor(a.astype(kind)), tc.tensor(x.astype(kind))).numpy()
+                for tc in (ours, torch)
+            )
+            np.testing.assert_allclose(mine, theirs, rtol=1e-4 if kind is np.float32 else 1e-9, atol=1e-12)

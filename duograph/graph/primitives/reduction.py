@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import language as lang
 from ..dtype import DType
-from ..errors import AxisError, ShapeError
+from ..errors import AxisError, EmptyAxisError
 from ..node import Node, Primitive, Sample, Shape, register
 from .rules import normalize_axis, ordered, same_dtype, to_bool, to_index, zero_gradient
 from .samples import integers, uniform
@@ -24,7 +24,7 @@ def _reduced_shape(x: Shape, *, axes: tuple[int, ...]) -> Shape:
 def _chosen_shape(x: Shape, *, axes: tuple[int, ...]) -> Shape:
     shape = _reduced_shape(x, axes=axes)
     if any(x[a] == 0 for a in axes):
-        raise ShapeError(
+        raise EmptyAxisError(
             f"max and min need at least one element in each reduced axis. Received: shape {x}, axes {axes}"
         )
     return shape
@@ -184,7 +184,7 @@ _reduction("all", lambda x, *, axes: x.all(axes), zero_gradient, _bool_samples, 
 def _position_shape(x: Shape, *, axis: int) -> Shape:
     axis = normalize_axis(axis, len(x))
     if x and x[axis] == 0:
-        raise ShapeError(
+        raise EmptyAxisError(
             f"argmax and argmin need at least one element along the axis. Received: shape {x}, axis {axis}"
         )
     return x[:axis] + x[axis + 1 :]

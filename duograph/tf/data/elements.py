@@ -57,7 +57,7 @@ def to_leaf(value: Any) -> Any:
 def to_tensor(leaf: Any) -> Any:
     """A leaf of a pipeline as its user sees it."""
     if isinstance(leaf, np.ndarray | np.generic):
-        return StringTensor(leaf) if leaf.dtype == object else torch.from_numpy(np.asarray(leaf))
+        return StringTensor.of(leaf) if leaf.dtype == object else torch.from_numpy(np.asarray(leaf))
     return leaf
 
 

@@ -45,7 +45,7 @@ def _infinite(p: Distribution, q: Distribution) -> Tensor:
 for _kind, _narrower in {
     Beta: [Pareto], ContinuousBernoulli: [Pareto], Exponential: [Beta, ContinuousBernoulli, Pareto, Uniform],
     Gamma: [Beta, ContinuousBernoulli, Pareto, Uniform], Pareto: [Beta, ContinuousBernoulli, Uniform],
-    **dict.fromkeys([Gumbel, Laplace, Normal], [Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform]),
+    **{kind: [Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform] for kind in (Gumbel, Laplace, Normal)},
 }.items():  # fmt: skip
     for _other in _narrower:
         register_kl(_kind, _other)(_infinite)

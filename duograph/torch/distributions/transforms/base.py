@@ -78,8 +78,21 @@ class Transform:
         """The shape of what goes in for one of what comes out."""
         return tuple(shape)
 
+    def __eq__(self, other: object) -> bool:
+        mine, theirs = vars(self), vars(other)
+        return type(self) is type(other) and all(_same(mine[k], theirs[k]) for k in mine if k != "_cache_size")
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+
+def _same(mine: Any, theirs: Any) -> bool:
+    if isinstance(mine, Tensor) and isinstance(theirs, Tensor):
+        return bool(F["equal"](mine, theirs))
+    return bool((mine == theirs).all()) if isinstance(mine, Tensor) or isinstance(theirs, Tensor) else mine == theirs
 
 
 class _Inverse(Transform):

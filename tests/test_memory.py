@@ -1,0 +1,71 @@
+"""Memory for results: at a cache line, and NumPy's own in every other respect."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import duograph.torch as torch
+from duograph.runtime import memory
+
+pytestmark = pytest.mark.skipif(memory._handler() is None, reason="this machine's arrays lie where NumPy puts them")
+
+
+def address(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
+
+
+@pytest.mark.parametrize("shape", [(1024,), (33, 77, 5), (1100, 1100)])  # the last has large pages
+def test_arrays_begin_at_a_cache_line(shape: tuple[int, ...]) -> None:
+    for dtype in (np.float32, np.complex64, np.int64):
+        array = memory.empty(shape, np.dtype(dtype))
+        assert address(array) % memory.LINE == 0
+        assert array.shape == shape
+        assert array.dtype == dtype
+        assert array.flags.owndata
+        assert array.base is None
+        array[...] = 1
+        assert array.sum() == array.size
+
+
+def test_the_allocator_is_used_for_nothing_else() -> None:
+    before = np._core.multiarray.get_handler_name()
+    array = memory.empty((4096,), np.dtype(np.float32))
+    assert np._core.multiarray.get_handler_name(array) == "duograph"
+    assert np._core.multiarray.get_handler_name() == before
+    with pytest.raises(MemoryError):
+        memory.empty((1 << 60,), np.dtype(np.uint8))
+    assert np._core.multiarray.get_handler_name() == before
+
+
+def test_an_array_can_be_resized_and_copied() -> None:
+    array = memory.empty((2048,), np.dtype(np.float32))
+    array[:] = np.arange(2048)
+    array.resize((4096,), refcheck=False)
+    np.testing.assert_array_equal(array[:2048], np.arange(2048))
+    turned = array.reshape(64, 64).T
+    copy = memory.copied(turned)
+    assert copy.flags.c_contiguous
+    np.testing.assert_array_equal(copy, turned)
+    assert memory.is_placed(copy)
+
+
+@pytest.mark.parametrize("tier", ["compiled", "interpreted"])
+def test_results_lie_so(monkeypatch: pytest.MonkeyPatch, tier: str) -> None:
+    monkeypatch.setenv("DUOGRAPH_TIER", tier)
+    x = torch.ones(50, 50)
+    for result in (x + 1, x.clone(), torch.cat((x, x)), x.T.contiguous()):
+        assert address(result.numpy()) % memory.LINE == 0
+
+
+def test_arrays_outlive_the_interpreters_modules() -> None:
+    program = """
+import sys, numpy as np, duograph.torch as torch
+sys.kept = (torch.randn(1000, 1000) * 2).numpy()
+print(sys.kept.shape)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "(1000, 1000)\n"), done.stderr
