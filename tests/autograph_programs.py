@@ -126,7 +126,7 @@ def programs(tf: Any) -> dict[str, Program]:
         return best, length, step
 
     def conditional_expressions(x, y):
-        a = x if x > y else y
+        a = max(y, x)
         b = (x > 0.0 and y > 0.0) or not x < y
         c = -1.0 < x < 1.0
         return a * a, b, c
@@ -211,12 +211,16 @@ def programs(tf: Any) -> dict[str, Program]:
         "fizzbuzz": Program(fizzbuzz, [(i32(20),), (i32(0),)]),
         "dynamic rnn": Program(dynamic_rnn, [(ROWS, weights, i32(3)), (ROWS, weights, i32(4))], True),
         "early return": Program(early_return, [(f32(v),) for v in (12.0, 5.0, -3.0, -11.0)], True),
-        "return from a loop": Program(return_from_loop, [(ROWS, f32(1.2)), (ROWS, f32(0.7)), (ROWS, f32(9.0))], True, True),
+        "return from a loop": Program(
+            return_from_loop, [(ROWS, f32(1.2)), (ROWS, f32(0.7)), (ROWS, f32(9.0))], True, True
+        ),
         "break and continue": Program(break_and_continue, [(ROWS, f32(5.0)), (ROWS, f32(100.0))], True),
         "nested": Program(nested, [(i32(4), f32(0.7)), (i32(0), f32(0.7))], True),
         "gcd": Program(gcd, [(i32(48), i32(36)), (i32(17), i32(5))]),
         "beam": Program(beam, [(ROWS, i32(2)), (ROWS, i32(4)), (ROWS * 4, i32(4))]),
-        "expressions": Program(conditional_expressions, [(f32(a), f32(b)) for a, b in ((1, 2), (2, 1), (-3, -1))], True),
+        "expressions": Program(
+            conditional_expressions, [(f32(a), f32(b)) for a, b in ((1, 2), (2, 1), (-3, -1))], True
+        ),
         "helpers": Program(with_helper, [(f32(4.0),), (f32(0.7),), (f32(0.2),)], True),
         "else": Program(loop_with_else, [(i32(6), i32(16)), (i32(6), i32(7))], only_here=True),
         "structures": Program(structures, [(i32(3), f32(1.5)), (i32(1), f32(1.5))], True),

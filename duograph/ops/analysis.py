@@ -20,10 +20,11 @@ from .define import function
 from .elementwise import where
 from .joining import cat
 from .manipulation import narrow
+from .results import result
 from .statistics import norm
 
-Fraction = namedtuple("Fraction", "mantissa exponent")
-Histogram = namedtuple("Histogram", "hist bin_edges")
+Fraction = result("frexp")(namedtuple("Fraction", "mantissa exponent"))
+Histogram = result("histogram")(namedtuple("Histogram", "hist bin_edges"))
 
 
 @function(is_method=False)

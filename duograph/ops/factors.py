@@ -15,6 +15,7 @@ from .define import function, into
 from .elementwise import where
 from .joining import cat
 from .manipulation import expand, narrow
+from .results import result
 from .solving import check_square, inverse, mh, symmetric, tolerance
 
 
@@ -47,6 +48,14 @@ class USV(NamedTuple):
 @result("linalg_eigh")
 class Eigen(NamedTuple):
     """What `eigh` gives."""
+
+    eigenvalues: Tensor
+    eigenvectors: Tensor
+
+
+@result("linalg_eig")
+class GeneralEigen(NamedTuple):
+    """What `eig` gives."""
 
     eigenvalues: Tensor
     eigenvectors: Tensor
@@ -156,10 +165,10 @@ def _is_upper(triangle: str) -> bool:
     return triangle in ("U", "u")
 
 
-def eig(A: Tensor, *, out: Any = None) -> Eigen:
+def eig(A: Tensor, *, out: Any = None) -> GeneralEigen:
     """Complex eigenvalues and eigenvectors of length 1 of square matrices; `eigh` for symmetric ones."""
     check_square("eig", A)
-    return Eigen(apply(P["eig_values"], (A,)), apply(P["eig_vectors"], (A,)))
+    return GeneralEigen(apply(P["eig_values"], (A,)), apply(P["eig_vectors"], (A,)))
 
 
 def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:

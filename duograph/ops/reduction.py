@@ -14,9 +14,9 @@ from ..graph.node import Node
 from ..graph.primitives.rules import normalize_axis
 from ..tensor.core import Tensor, apply, cast
 from .define import axes_of, function, into
+from .results import RANKED, result
 
-Extreme = namedtuple("Extreme", "values indices")
-Extremes = namedtuple("Extremes", "min max")
+Extremes = result("aminmax")(namedtuple("Extremes", "min max"))
 
 
 @composite
@@ -150,10 +150,8 @@ def _extreme(input: Tensor, dim: Any, keepdim: bool, largest_: bool, out: Any) -
     if input.ndim and not input.shape[axis]:
         raise AxisError(f"{name}: expected a nonempty axis {dim} to reduce. Received: shape {input.shape}")
     attributes = (("axis", axis), ("keepdims", bool(keepdim)), ("largest", largest_))
-    result = Extreme(*apply(extreme_along, (input,), attributes))
-    if out is not None:
-        return Extreme(*(into(o, r) for o, r in zip(out, result, strict=True)))
-    return result
+    found = apply(extreme_along, (input,), attributes)
+    return RANKED[name](*(into(o, r) for o, r in zip(out or (None, None), found, strict=True)))
 
 
 @function()
@@ -257,7 +255,7 @@ def running_extreme(x: Node, *, kind: str, axis: int) -> tuple[Node, Node]:
 def _running_extreme(name: str) -> Any:
     def body(input: Tensor, dim: int) -> Any:
         axis = normalize_axis(dim, input.ndim)
-        return Extreme(*apply(running_extreme, (input,), (("kind", name), ("axis", axis))))
+        return RANKED[name](*apply(running_extreme, (input,), (("kind", name), ("axis", axis))))
 
     body.__name__ = name
     body.__doc__ = f"Running {'maxima' if name == 'cummax' else 'minima'} along an axis, and their indices."

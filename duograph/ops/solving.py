@@ -20,6 +20,7 @@ from .diagonals import tril, triu
 from .elementwise import where
 from .joining import cat
 from .manipulation import expand, narrow
+from .results import result
 
 
 @result("linalg_inv_ex")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,7 @@ from ..graph.primitives.rules import normalize_axis
 from ..tensor.convert import from_buffer
 from ..tensor.core import Tensor, apply
 from .define import function, into
-
-Sorted = namedtuple("Sorted", "values indices")
+from .results import RANKED, Ranked
 
 
 @composite
@@ -32,10 +30,10 @@ def in_order(x: Node, *, axis: int, descending: bool, count: int | None = None) 
 
 
 @function()
-def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Sorted:
+def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Ranked:
     """Values in order along an axis, and the indices they had. Always stable."""
     attributes = (("axis", normalize_axis(dim, input.ndim)), ("descending", bool(descending)))
-    return Sorted(*apply(in_order, (input,), attributes))
+    return RANKED["sort"](*apply(in_order, (input,), attributes))
 
 
 @function()
@@ -51,14 +49,14 @@ def msort(input: Tensor) -> Tensor:
 
 
 @function()
-def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Sorted:
+def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Ranked:
     """The k largest (or smallest) elements along an axis, in order, and their indices."""
     axis = normalize_axis(dim, input.ndim)
     size = input.shape[axis] if input.ndim else 1
     if not 0 <= k <= size:
         raise ArgumentError(f"topk: expected k from 0 to {size}, the size of axis {dim}. Received: {k}")
     attributes = (("axis", axis), ("descending", bool(largest)), ("count", int(k) if input.ndim else None))
-    return Sorted(*apply(in_order, (input,), attributes))
+    return RANKED["topk"](*apply(in_order, (input,), attributes))
 
 
 @composite
@@ -77,7 +75,7 @@ def ranked(x: Node, *, axis: int, rank: int, keepdims: bool) -> tuple[Node, Node
 @function()
 def kthvalue(
     input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out: tuple[Tensor, Tensor] | None = None
-) -> Sorted:
+) -> Ranked:
     """The k-th smallest element along an axis (k from 1), and its index."""
     axis = normalize_axis(dim, input.ndim)
     size = input.shape[axis] if input.ndim else 1
@@ -85,7 +83,7 @@ def kthvalue(
         raise ArgumentError(f"kthvalue: expected k from 1 to {size}. Received: {k}")
     attributes = (("axis", axis), ("rank", int(k) - 1), ("keepdims", bool(keepdim)))
     found = apply(ranked, (input,), attributes)
-    return Sorted(*(into(o, f, input) for o, f in zip(out or (None, None), found, strict=True)))
+    return RANKED["kthvalue"](*(into(o, f, input) for o, f in zip(out or (None, None), found, strict=True)))
 
 
 @function()
@@ -95,7 +93,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
         flat = input.reshape(-1)
         return kthvalue(flat, (flat.numel() + 1) // 2, 0).values
     size = input.shape[normalize_axis(dim, input.ndim)] if input.ndim else 1
-    return kthvalue(input, (size + 1) // 2, dim, keepdim)
+    return RANKED["median"](*kthvalue(input, (size + 1) // 2, dim, keepdim))
 
 
 @composite
@@ -118,7 +116,7 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
     """The (lower) median of what is not NaN, of all elements, or medians and indices along an axis."""
     x = input.reshape(-1) if dim is None else input
     attributes = (("axis", normalize_axis(-1 if dim is None else dim, x.ndim)), ("keepdims", bool(keepdim)))
-    found = Sorted(*apply(ranked_without_nan, (x,), attributes))
+    found = RANKED["nanmedian"](*apply(ranked_without_nan, (x,), attributes))
     return found.values if dim is None else found
 
 
@@ -145,10 +143,10 @@ def most_frequent(x: Node, *, axis: int, keepdims: bool) -> tuple[Node, Node]:
 
 
 @function()
-def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Sorted:
+def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Ranked:
     """The most frequent element along an axis (the least of several), and an index of it."""
     attributes = (("axis", normalize_axis(dim, input.ndim)), ("keepdims", bool(keepdim)))
-    return Sorted(*apply(most_frequent, (input,), attributes))
+    return RANKED["mode"](*apply(most_frequent, (input,), attributes))
 
 
 @function()
