@@ -4,6 +4,8 @@ Each is a function, arguments of calls that have one signature and take differen
 with respect to its float arguments are compared, and whether it is one that TensorFlow does not convert.
 """
 
+# ruff: noqa: SIM108, E731, FURB136 (the forms that users write are what is tested)
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -126,7 +128,7 @@ def programs(tf: Any) -> dict[str, Program]:
         return best, length, step
 
     def conditional_expressions(x, y):
-        a = max(y, x)
+        a = x if x > y else y
         b = (x > 0.0 and y > 0.0) or not x < y
         c = -1.0 < x < 1.0
         return a * a, b, c

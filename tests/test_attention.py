@@ -188,16 +188,23 @@ def test_layouts() -> None:
     case.check([None, None, None, None, (0, 1, 3, 2)])
 
 
-def test_parts_of_one_product_and_their_gradient() -> None:
-    """The gradients of heads are written at once to where they stand in that of the product."""
+@pytest.mark.parametrize("parts_first", [False, True])
+def test_parts_of_one_product_and_their_gradient(parts_first: bool) -> None:
+    """The gradients of heads are written at once to where they stand in that of the product, also where its axes are
+    permuted before it is taken apart."""
     n, length, heads, size = 2, 19, 3, 8
     x, w, dy = (
         make(PRIMITIVES["input"], position=k, shape=shape, dtype=float32)
         for k, shape in enumerate([(n * length, 12), (12, 3 * heads * size), (n, length, heads * size)])
     )
     joint = lang.reshape(lang.matmul(x, w), (n, length, 3, heads, size))
-    parts = [lang.reshape(lang.narrow(joint, 2, k, 1), (n, length, heads, size)) for k in range(3)]
-    result = lang.attention(*(lang.transpose(p, 1, 2) for p in parts), is_causal=True, scale=0.2)
+    if parts_first:
+        joint = lang.permute(joint, (2, 0, 3, 1, 4))
+        parts = [lang.reshape(lang.narrow(joint, 0, k, 1), (n, heads, length, size)) for k in range(3)]
+    else:
+        parts = [lang.reshape(lang.narrow(joint, 2, k, 1), (n, length, heads, size)) for k in range(3)]
+        parts = [lang.transpose(p, 1, 2) for p in parts]
+    result = lang.attention(*parts, is_causal=True, scale=0.2)
     y = lang.reshape(lang.transpose(result, 1, 2), (n, length, heads * size))
     found = [f for f in gradient([y], [dy], [x, w]) if f is not None]
     graph = Graph((x, w, dy), (y, *found))

@@ -1,5 +1,7 @@
 """`tf.function` with control flow over tensors: one recording for each signature, whatever way data take."""
 
+# ruff: noqa: SIM108, RET503 (the forms that users write are what is tested)
+
 from __future__ import annotations
 
 import functools
@@ -126,6 +128,43 @@ def test_variables_in_branches_and_loops() -> None:
     assert (float(total), int(calls), add.experimental_get_tracing_count()) == (16.0, 3, 1)
     total.assign(1.0)
     assert float(add(tf.constant(1))) == 1.0
+
+
+def test_variables_read_without_a_tape() -> None:
+    """What `stop_gradient` makes of a variable is its content at that time, in loops and from call to call."""
+    v = tf.Variable(1.0)
+
+    @tf.function
+    def over_range(n):
+        total = tf.constant(0.0)
+        for _ in tf.range(n):
+            total += tf.stop_gradient(v)
+            v.assign(v * 2.0)
+        return total + tf.stop_gradient(v) * v
+
+    assert float(over_range(tf.constant(3))) == 1 + 2 + 4 + 8 * 8
+    assert float(over_range(tf.constant(1))) == 8 + 16 * 16
+
+    @tf.function
+    def over_rows(rows):
+        total = tf.constant(0.0)
+        for row in rows:
+            total += tf.stop_gradient(v) * row
+            v.assign(v * 2.0)
+        return total
+
+    v.assign(1.0)
+    assert [float(over_rows(tf.ones(3))) for _ in range(2)] == [7.0, 56.0]
+    with tf.GradientTape() as tape:
+        y = over_range(tf.constant(0))
+    assert float(tape.gradient(y, v)) == 64.0
+
+    stopped = tf.function(lambda x: tf.stop_gradient(x) * x)
+    x = tf.constant(3.0)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = stopped(x)
+    assert float(tape.gradient(y, x)) == 3.0
 
 
 def test_gradients_with_respect_to_variables() -> None:
@@ -336,13 +375,7 @@ def test_to_code() -> None:
 
 
 def test_what_reads_values_runs_as_python() -> None:
-    """Right, and recorded anew each time: printing, data sets, arrays that grow, assertions, shapes that change."""
-    data = tf.data.Dataset.range(4)
-
-    def over_data(x):
-        for element in data:
-            x += tf.cast(element, tf.float32)
-        return x
+    """Right, and recorded anew each time: arrays that grow, assertions, shapes that change."""
 
     def asserting(x):
         assert x > 0.0, "positive"
@@ -362,12 +395,76 @@ def test_what_reads_values_runs_as_python() -> None:
             y = tf.concat([y, [1.0]], 0)
         return tf.reduce_sum(y)
 
-    for function, expected in ((over_data, 7.0), (asserting, 1.0), (growing, 15.0), (widening, 5.0)):
+    for function, expected in ((asserting, 1.0), (growing, 15.0), (widening, 5.0)):
         compiled = tf.function(function)
         assert [float(compiled(tf.constant(1.0))) for _ in range(2)] == [expected] * 2
         assert compiled.python_reason
     with pytest.raises(AssertionError, match="positive"):
         tf.function(asserting)(tf.constant(-1.0))
+
+
+def test_loops_over_data_sets() -> None:
+    """The body is recorded once for each kind of element; what is around the loop is Python."""
+    data = tf.data.Dataset.from_tensor_slices(np.arange(10, dtype=np.float32)).batch(4)
+    runs, seen = [], tf.Variable(0)
+
+    def summed(x, bound):
+        count = 0
+        last = tf.constant(0.0)
+        for batch in data:
+            runs.append(1)
+            if tf.reduce_sum(batch) > 20.0:
+                x += tf.reduce_sum(batch) * last
+            else:
+                x -= tf.reduce_sum(batch)
+            seen.assign_add(1)
+            count += 1
+            last = batch[0]
+            if x > bound:
+                break
+        return x, count, last
+
+    function = tf.function(summed)
+    for bound in (1000.0, 30.0, 1000.0):
+        arguments = tf.constant(1.0), tf.constant(bound)
+        found = [float(r) for r in function(*arguments)]
+        assert found == [float(r) for r in summed(*arguments)]
+        runs[:] = [r for r in runs if r == 2]
+    before = int(seen)
+    runs.clear()
+    function(tf.constant(2.0), tf.constant(1000.0))
+    assert (int(seen) - before, len(runs)) == (3, 0)
+
+
+def test_training_over_a_data_set() -> None:
+    keras = tf.keras
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 3)).astype(np.float32)
+    data = tf.data.Dataset.from_tensor_slices((x, x @ np.ones((3, 1), np.float32))).batch(8)
+
+    def train(compiled: bool) -> tuple[list[float], int]:
+        keras.utils.set_random_seed(0)
+        model, runs = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]), []
+        optimizer = keras.optimizers.SGD(0.1, momentum=0.5)
+
+        def epoch(rate):
+            total = 0.0
+            for inputs, targets in data:
+                runs.append(1)
+                with tf.GradientTape() as tape:
+                    loss = tf.reduce_mean(tf.square(model(inputs) - targets)) * rate
+                gradients = tape.gradient(loss, model.trainable_variables)
+                optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+                total += loss
+            return total
+
+        function = tf.function(epoch) if compiled else epoch
+        return [float(function(tf.constant(r))) for r in (1.0, 0.5, 0.25)], len(runs)
+
+    plain, compiled = train(False), train(True)
+    assert compiled[0] == pytest.approx(plain[0], rel=1e-4)
+    assert plain[1] == 15
+    assert compiled[1] <= 3  # while the function is recorded, and its optimiser makes its state
 
 
 def test_the_most_turns_of_a_loop() -> None:

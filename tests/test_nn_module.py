@@ -154,8 +154,8 @@ def test_what_does_not_fit_is_named():
     with pytest.raises(ArgumentError) as caught:
         net.load_state_dict(state)
     text = str(caught.value)
-    assert "missing keys: 'norm.bias'" in text
-    assert "unexpected keys: 'more', 'first.deeper.weight'" in text
+    assert "Missing keys: 'norm.bias'" in text
+    assert "Unexpected keys: 'more', 'first.deeper.weight'" in text
     assert "first.weight: expected shape (4, 3). Received: (4, 2)" in text
     del state["first.weight"]
     result = net.load_state_dict(state, strict=False)
@@ -202,7 +202,7 @@ def test_state_hooks():
     net.load_state_dict(state)
     assert seen == [("before", ""), ("after", [])]
     handle.remove()
-    with pytest.raises(ArgumentError, match="unexpected keys: 'note'"):
+    with pytest.raises(ArgumentError, match="Unexpected keys: 'note'"):
         net.load_state_dict(state)
 
 

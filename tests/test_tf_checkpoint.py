@@ -154,3 +154,40 @@ def test_a_manager_keeps_the_newest(tmp_path: Path) -> None:
     assert [every.save() is None for _ in range(2) if step.assign_add(1) is not None] == [False, True]
     with pytest.raises(ValueError, match="max_to_keep above 0"):
         tf.train.CheckpointManager(checkpoint, tmp_path, max_to_keep=0)
+
+
+class Named(tf.Module):
+    def __init__(self) -> None:
+        super().__init__("line")
+        self.w = tf.Variable([1.0, 2.0])
+        self.parts = [tf.Variable(3.0, trainable=False)]
+
+
+def test_modules_know_their_variables() -> None:
+    outer = tf.Module()
+    outer.a, outer.b = Named(), tf.Variable(0)  # type: ignore[attr-defined]
+    assert len(outer.variables) == 3
+    assert len(outer.trainable_variables) == 2
+    assert outer.submodules == (outer.a,)  # type: ignore[attr-defined]
+    assert outer.a.name == "line"  # type: ignore[attr-defined]
+
+
+def test_checkpoints(tmp_path: Path) -> None:
+    line = Named()
+    checkpoint = tf.train.Checkpoint(model=line)
+    manager = tf.train.CheckpointManager(checkpoint, tmp_path, max_to_keep=2)
+    for value in (1.0, 2.0, 3.0):
+        line.parts[0].assign(value)
+        manager.save()
+    assert [Path(p).name for p in manager.checkpoints] == ["ckpt-2", "ckpt-3"]
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    other = Named()
+    restored = tf.train.Checkpoint(model=other)
+    restored.restore(tf.train.latest_checkpoint(tmp_path)).assert_consumed()
+    assert float(other.parts[0]) == 3.0
+    assert tf.train.CheckpointManager(restored, tmp_path, 2).latest_checkpoint == manager.latest_checkpoint
+    (tmp_path / "ckpt-3.safetensors").write_bytes(b"\xff" * 40)
+    with pytest.raises(tf.errors.DataLossError):
+        restored.restore(manager.latest_checkpoint)
+    with pytest.raises(tf.errors.NotFoundError):
+        restored.restore(tmp_path / "nothing")

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import duograph.tf as tf
+from duograph.events.checksum import crc32c
 
 Dataset = tf.data.Dataset
 
@@ -186,3 +187,128 @@ def test_keras_fits_evaluates_and_predicts() -> None:
     assert model.evaluate(batches, verbose=0)[1] > 0.9
     assert model.predict(rows.map(lambda a, _: a * 2.0).batch(50), verbose=0).shape == (128, 1)
     model.fit(batches.repeat(), epochs=2, steps_per_epoch=3, verbose=0)
+
+
+# -- functions of many elements at once --------------------------------------------------------------------------------
+def pixels(n: int = 300) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (n, 4, 3), np.uint8), rng.integers(0, 10, n)
+
+
+def test_a_pure_function_is_called_for_many_elements_at_once() -> None:
+    images, labels = pixels()
+    calls = []
+
+    def scaled(x: Any, y: Any) -> Any:
+        calls.append(1)
+        return {"x": tf.cast(x, tf.float32) / 255.0, "y": tf.one_hot(y, 10)}
+
+    dataset = tf.data.Dataset.from_tensor_slices((images, labels)).map(scaled)
+    for _ in range(2):
+        found = list(dataset.as_numpy_iterator())
+        np.testing.assert_array_equal(np.stack([e["x"] for e in found]), images.astype(np.float32) / np.float32(255))
+        np.testing.assert_array_equal(np.stack([e["y"] for e in found]), np.eye(10, dtype=np.float32)[labels])
+    assert len(calls) < 12
+    assert found[100]["x"].base is None  # in memory of its own: it keeps no chunk alive
+
+
+def test_results_that_draw_or_read_state_are_made_one_by_one() -> None:
+    images, labels = pixels()
+    scale = tf.Variable(1.0)
+    dataset = tf.data.Dataset.from_tensor_slices(images).map(lambda x: tf.cast(x, tf.float32) * scale)
+    found = []
+    for place, x in enumerate(dataset):
+        found.append(float(x[0, 0]))
+        scale.assign(float(place + 2))
+    np.testing.assert_allclose(found, images[:, 0, 0] * np.arange(1, len(images) + 1), rtol=1e-6)
+    noisy = tf.data.Dataset.from_tensor_slices(labels).map(
+        lambda y: tf.random.uniform([]) + 0.0 * tf.cast(y, "float32")
+    )
+    assert len({float(x) for x in noisy}) > 290
+
+
+def test_generators_are_not_read_ahead() -> None:
+    taken = []
+
+    def numbers() -> Any:
+        for i in range(200):
+            taken.append(i)
+            yield i
+
+    dataset = tf.data.Dataset.from_generator(numbers, output_signature=tf.TensorSpec((), tf.int32))
+    for place, x in enumerate(dataset.map(lambda x: x * 2)):
+        assert int(x) == 2 * place
+        assert len(taken) == place + 1
+
+
+def test_elements_of_different_shapes_are_mapped_in_parallel() -> None:
+    def rows() -> Any:
+        for i in range(200):
+            yield np.arange(i % 3 + 1, dtype=np.float32)
+
+    dataset = tf.data.Dataset.from_generator(rows, output_signature=tf.TensorSpec((None,), tf.float32))
+    found = list(dataset.map(lambda x: 2.0 * x, num_parallel_calls=tf.data.AUTOTUNE).as_numpy_iterator())
+    for place, x in enumerate(found):
+        np.testing.assert_array_equal(x, 2 * np.arange(place % 3 + 1, dtype=np.float32))
+
+
+def test_errors_come_at_their_element() -> None:
+    images = np.ones((300, 2), np.float32)
+    images[150] = np.nan
+    dataset = tf.data.Dataset.from_tensor_slices(images).map(lambda x: tf.debugging.check_numerics(x, "here"))
+    count = 0
+    with pytest.raises(tf.errors.InvalidArgumentError, match="here"):
+        for _ in dataset:
+            count += 1
+    assert count == 150
+
+
+# -- records -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("length", [0, 1, 5, 63, 64, 65, 1023, 1024, 1025, 3000])
+def test_checksums_of_all_lengths(length: int) -> None:
+    def by_bits(data: bytes) -> int:
+        value = 0xFFFFFFFF
+        for byte in data:
+            value ^= byte
+            for _ in range(8):
+                value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+        return value ^ 0xFFFFFFFF
+
+    data = np.random.default_rng(length).bytes(length)
+    assert crc32c(data) == by_bits(data)
+
+
+def example(**features: Any) -> bytes:
+    kinds = {bytes: "bytes_list", float: "float_list", int: "int64_list"}
+    lists = {"bytes_list": tf.train.BytesList, "float_list": tf.train.FloatList, "int64_list": tf.train.Int64List}
+    made = {}
+    for key, values in features.items():
+        kind = kinds[type(values[0])]
+        made[key] = tf.train.Feature(**{kind: lists[kind](value=values)})
+    return tf.train.Example(features=tf.train.Features(feature=made)).SerializeToString()
+
+
+def test_examples_of_one_length_and_different_layouts() -> None:
+    """Their layouts are recognised by what stands between the values: one of the same length may differ there."""
+    description = {"a": tf.io.VarLenFeature(tf.int64), "b": tf.io.FixedLenFeature([], tf.string, "none")}
+    contents: list[dict[str, Any]] = [
+        {"a": [1, 2, 3], "b": [b"xy"]}, {"a": [1, 2], "b": [b"xyz"]}, {"a": [300, 4], "b": [b"xy"]},
+        {"b": [b"xyz"], "a": [7, 8]}, {"a": [-1], "b": [b""]}, {"a": [2**62, 5], "c": [b"xyz"]},
+    ]  # fmt: skip
+    for _ in range(2):
+        for content in contents:
+            read = tf.io.parse_single_example(example(**content), description)
+            assert read["a"].values.numpy().tolist() == content["a"]
+            assert read["b"].numpy() == content.get("b", [b"none"])[0]
+    batch = tf.io.parse_example([example(**content) for content in contents], description)
+    assert batch["a"].values.numpy().tolist() == [n for content in contents for n in content["a"]]
+    assert batch["b"].numpy().tolist() == [content.get("b", [b"none"])[0] for content in contents]
+
+
+@pytest.mark.parametrize("damage", [lambda d: d[:-1], lambda d: d[:5] + b"\xff" + d[6:], lambda d: b"\x0a\xff" + d])
+def test_damaged_examples_are_invalid(damage: Any) -> None:
+    good = example(x=[1.0, 2.0])
+    description = {"x": tf.io.FixedLenFeature([2], tf.float32)}
+    tf.io.parse_single_example(good, description)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        tf.io.parse_single_example(damage(good), description)

@@ -316,3 +316,76 @@ def test_what_is_not_built_says_what_to_do() -> None:
             getattr(room, name)
     with pytest.raises(NotImplementedError, match=r"layers of Keras's.*tf\.layers"):
         tf2.keras.layers.Dense(2)(tf.placeholder(tf.float32, [None, 3]))
+
+
+def test_a_classifier_learns_and_is_saved(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(64, 8)).astype(np.float32)
+    classes = (inputs[:, 0] > 0).astype(np.int64)
+    with tf.Graph().as_default():
+        x, y = tf.placeholder(tf.float32, [None, 8]), tf.placeholder(tf.int64, [None])
+        logits = tf.layers.dense(tf.layers.dense(x, 16, tf.nn.relu), 2)
+        assert logits.shape.as_list() == [None, 2]
+        loss = tf.losses.sparse_softmax_cross_entropy(y, logits)
+        step = tf.train.get_or_create_global_step()
+        train = tf.train.AdamOptimizer(0.05).minimize(loss, global_step=step)
+        right = tf.reduce_mean(tf.cast(tf.equal(tf.argmax(logits, 1), y), tf.float32))
+        saver = tf.train.Saver()
+        feed = {x: inputs, y: classes}
+        with tf.Session() as session:
+            with pytest.raises(tf2.errors.FailedPreconditionError):
+                session.run(loss, feed)
+            session.run(tf.global_variables_initializer())
+            first = session.run(loss, feed)
+            for _ in range(30):
+                _, last = session.run([train, loss], feed)
+            assert last < first / 4
+            assert session.run(step) == 30
+            accuracy = right.eval(feed)
+            assert accuracy > 0.95
+            path = saver.save(session, str(tmp_path / "model"), global_step=step)
+        with tf.Session() as session:
+            saver.restore(session, path)
+            assert session.run(right, feed) == accuracy
+        assert tf.train.latest_checkpoint(str(tmp_path)) == path
+
+
+def test_order_branches_and_loops() -> None:
+    with tf.Graph().as_default(), tf.Session() as session:
+        count = tf.Variable(0)
+        with tf.control_dependencies([tf.assign_add(count, 1)]):
+            after = tf.identity(count)
+        session.run(count.initializer)
+        assert [session.run(after) for _ in range(4)] == [1, 2, 3, 4]
+        small = tf.placeholder(tf.bool, [])
+        chosen = tf.cond(small, lambda: tf.constant(1.0), lambda: tf.constant(2.0))
+        assert [session.run(chosen, {small: flag}) for flag in (True, False, True)] == [1.0, 2.0, 1.0]
+        turns, total = tf.while_loop(lambda i, s: i < 10, lambda i, s: (i + 1, s + i), [0, 0])
+        assert session.run({"turns": turns, "total": [total]}) == {"turns": 10, "total": [45]}
+
+
+def test_gradients_of_gradients() -> None:
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [2])
+        first = tf.gradients(x**3, x)[0]
+        second = tf.gradients(first, x)[0]
+        assert tf.gradients(x, tf.constant(1.0)) == [None]
+        values = session.run([first, second], {x: [1.0, 2.0]})
+        np.testing.assert_allclose(values, [[3, 12], [6, 12]])
+
+
+def test_what_a_session_refuses() -> None:
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [None, 2])
+        with pytest.raises(tf2.errors.InvalidArgumentError, match="feed"):
+            session.run(x + 1)
+        with pytest.raises(ValueError, match="Cannot feed"):
+            session.run(x, {x: np.zeros((2, 3))})
+        with pytest.raises(tf2.errors.OperatorNotAllowedInGraphError):
+            bool(tf.reduce_sum(x) > 0)
+        with tf.variable_scope("s"):
+            tf.get_variable("w", [2])
+            with pytest.raises(ValueError, match="already exists"):
+                tf.get_variable("w", [2])
+        with tf.variable_scope("s", reuse=True):
+            assert tf.get_variable("w").name == "s/w:0"

@@ -237,3 +237,57 @@ def test_shapes() -> None:
     assert shape.merge_with([5, None]).as_list() == [5, 2]
     with pytest.raises(ValueError, match="incompatible"):
         shape.merge_with([1, 3])
+
+
+def test_arrays_of_tensors_and_maps() -> None:
+    array = tf.TensorArray(tf.float32, size=2, dynamic_size=True)
+    x = tf.Variable(2.0)
+    with tf.GradientTape() as tape:
+        for i in tf.range(3):
+            array = array.write(i, x * float(i))
+        total = tf.reduce_sum(array.stack())
+    assert float(tape.gradient(total, x)) == 3.0
+    rows = tf.constant([[1.0, 2.0], [3.0, 4.0]])
+    np.testing.assert_array_equal(tf.vectorized_map(lambda r: tf.reduce_sum(r * r), rows).numpy(), [5, 25])
+    assert float(tf.foldr(lambda a, r: a * 2 + r, tf.constant([1.0, 2.0, 4.0]))) == 21.0
+
+
+def test_python_control_flow_in_a_function() -> None:
+    @tf.function
+    def collatz(n: Any) -> Any:
+        steps = 0
+        while n > 1:
+            n = n // 2 if n % 2 == 0 else 3 * n + 1
+            steps += 1
+        return steps
+
+    assert [int(collatz(tf.constant(n))) for n in (6, 7, 6, 27)] == [8, 16, 8, 111]
+
+
+def test_outside_a_graph_functions_compute() -> None:
+    with tf.Graph().as_default():
+        assert not isinstance(tf.constant(1.0) + 1, tf.Tensor)
+    assert isinstance(tf.constant(1.0) + 1, tf.Tensor)
+
+
+def test_reductions_and_joins_of_ragged_tensors() -> None:
+    x = tf.ragged.constant([[1, 2], [3]])
+    assert tf.reduce_sum(x, axis=1).numpy().tolist() == [3, 3]
+    assert tf.reduce_max(x).numpy() == 3
+    assert tf.concat([x, tf.ragged.constant([[4, 5, 6]])], axis=0).to_list() == [[1, 2], [3], [4, 5, 6]]
+    with pytest.raises(NotImplementedError, match="axis 1"):
+        tf.reduce_sum(x, axis=0)
+
+
+def test_shapes_can_be_set_as_they_are() -> None:
+    x = tf.ones([2, 3])
+    x.set_shape([None, 3])
+    assert x.get_shape() == [2, 3]
+    with pytest.raises(ValueError, match="set_shape"):
+        x.set_shape([3, 3])
+
+
+def test_data_sets_of_strings_and_numbers_give_strings() -> None:
+    rows = tf.data.Dataset.from_tensor_slices((["a", "b"], [1, 2]))
+    found = list(rows.map(lambda s, n: (tf.strings.upper(s), n)))
+    assert [(s.numpy(), int(n)) for s, n in found] == [(b"A", 1), (b"B", 2)]

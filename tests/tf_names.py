@@ -23,6 +23,10 @@ INTRODUCTION = """# TensorFlow's names
 Beside Keras, whose names are all there, TensorFlow has {total} public names in the modules listed here; {there} of
 them are there. Of the {used} that the Keras code examples use, {used_there} are. Each name that is not there raises an
 error that says what to use instead.
+
+A module that holds names of TensorFlow's or Keras's, and none of PyTorch's, speaks TensorFlow: its operators refuse
+tensors of two dtypes and give what is no tensor the dtype of the one that is, integers divide to float64, `x += y`
+makes a new tensor, and tensors, shapes and dtypes print as TensorFlow's do. One with names of both speaks PyTorch.
 """
 
 

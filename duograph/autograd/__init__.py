@@ -12,6 +12,7 @@ from ..graph.node import PRIMITIVES
 from ..graph.trace import Leaf, Value, alias, local, record
 from ..tensor.core import Tensor, method, wrap
 from ..tensor.views import overwrite
+from . import nodes
 from .modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .tape import Place, operations_behind, pull
 
@@ -179,6 +180,21 @@ class RemovableHandle:
 
     def __exit__(self, *_: object) -> None:
         self.remove()
+
+
+@method
+def register_post_accumulate_grad_hook(tensor: Tensor, hook: Callable[[Tensor], None], /) -> RemovableHandle:
+    """Call `hook` with the leaf `tensor` each time that a backward pass has added to its gradient.
+
+    Raises GradientError for a tensor that is no leaf, or requires no gradient.
+    """
+    if not isinstance(tensor._value.origin, Leaf):
+        raise GradientError("register_post_accumulate_grad_hook: expected a leaf tensor that requires grad")
+    if tensor._accumulated_hooks is None:
+        tensor._accumulated_hooks = {}
+    hooks, key = tensor._accumulated_hooks, object()
+    hooks[key] = hook
+    return RemovableHandle(lambda: hooks.pop(key, None))
 
 
 def register_hook(tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:

@@ -20,8 +20,9 @@ def channels_last(ndim: int) -> tuple[int, ...]:
 
 
 def preferred(nodes: Sequence[Node]) -> dict[Node, tuple[int, ...]]:
-    """For nodes whose users want channels last, that order: convolutions want it of activations, and elementwise
-    operations and windows pass on what is wanted of them."""
+    """The orders that users want: convolutions want channels last of activations, and elementwise operations and
+    windows pass on what is wanted of them. Where axes of a concatenation are permuted and then merged, as those of
+    queries, keys and values are on the way back, its pieces had better be written in the new order at once."""
     wanted: dict[Node, tuple[int, ...]] = {}
     for node in reversed(nodes):
         if node.op.name.startswith("convolution"):
@@ -35,4 +36,8 @@ def preferred(nodes: Sequence[Node]) -> dict[Node, tuple[int, ...]]:
             for operand in node.inputs:
                 if operand.ndim == node.ndim and operand.shape[0] == node.shape[0]:
                     wanted.setdefault(operand, wanted[node])
+        elif node.op.name == "reshape" and node.inputs[0].op.name == "permute":
+            (turned,) = node.inputs
+            if turned.inputs[0].op.name == "concatenate":
+                wanted.setdefault(turned.inputs[0], turned["axes"])
     return wanted

@@ -18,7 +18,7 @@ _BLOCK = 1024
 
 def _table() -> np.ndarray:
     """What each value of a byte contributes when no byte follows."""
-    table = np.arange(256, dtype=np.uint32)
+    table: np.ndarray = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         table = table >> 1 ^ np.where(table & 1, np.uint32(_POLYNOMIAL), np.uint32(0))
     return table

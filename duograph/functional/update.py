@@ -44,15 +44,28 @@ class Rule:
         rest = inputs[len(self.numbers) :]
         columns = [rest[k * count : (k + 1) * count] for k in range(kinds)]
         rows = []
-        for parameter, gradient, *state in zip(*columns, strict=True):
+        for row in zip(*columns, strict=True):
+            parameter, gradient, *state = (_parts(x) if x.dtype.is_complex else x for x in row)
             wide = widen(parameter)
             slope = -widen(gradient) if maximize else widen(gradient)
             named = {name: g.cast(n, wide.dtype) for name, n in zip(self.numbers, numbers, strict=True)}
             # only the parameter and tensors of its dtype may be 16 bits wide; a state keeps the dtype it came in
             made = self.function(wide, slope, *(widen(s) for s in state), **named, **given)
             made = made if isinstance(made, tuple) else (made,)
-            rows.append([g.cast(m, old.dtype) for m, old in zip(made, (parameter, *state), strict=True)])
+            cast = [g.cast(m, old.dtype) for m, old in zip(made, (parameter, *state), strict=True)]
+            before = (row[0], *row[2:])
+            rows.append([_whole(m) if old.dtype.is_complex else m for m, old in zip(cast, before, strict=True)])
         return tuple(value for column in zip(*rows, strict=True) for value in column)
+
+
+def _parts(x: Node) -> Node:
+    """Real and imaginary parts along a last axis: to a rule, a complex number is two real ones."""
+    return g.concatenate([g.expand_dims(g.real(x), -1), g.expand_dims(g.imag(x), -1)], -1)
+
+
+def _whole(x: Node) -> Node:
+    re, im = (g.reshape(g.narrow(x, -1, k, 1), x.shape[:-1]) for k in (0, 1))
+    return g.join(re, im)
 
 
 def rule(*, numbers: Sequence[str], states: Sequence[str] = ()) -> Callable[[Callable[..., Result]], Rule]:

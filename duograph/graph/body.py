@@ -43,6 +43,11 @@ def unreadable() -> UnreadableError:
     )
 
 
+def content_of(value: Value) -> Any:
+    """Equal for values that hold the same thing under another tape (see `trace.alias`), while it is held."""
+    return (id(value.trace), value.slot) if value.buffer is None else id(value.buffer)
+
+
 class Written(NamedTuple):
     """A tensor from outside that was given other content: what it held before, and whether its memory was written."""
 
@@ -55,7 +60,7 @@ class Body(Trace):
     """The trace of a step. Values from outside are captured when an operation takes them.
 
     `turns` is how often the step will run, None where that is not known; the branch of a condition has one turn.
-    `variable` are, by their ids, values that may be others when the step runs, though they are known now. Within a
+    `variable` are, by their content, values that may be others when the step runs, though they are known now. Within a
     whole function all others from outside are constants, and what is made of them alone can be read.
     """
 
@@ -76,7 +81,7 @@ class Body(Trace):
         self._stand_ins: dict[Value, Value] = {}  # for values that are not realised
         self._originals: dict[Value, Value] = {}
         self.written: dict[int, tuple[ref[Any], Value, bool]] = {}
-        self.variable: dict[int, Value] | None = getattr(self.outer, "variable", None)
+        self.variable: dict[Any, Value] | None = getattr(self.outer, "variable", None)
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -138,7 +143,7 @@ class Body(Trace):
         return evaluate_graph(Graph(inputs, (node,)), arrays)[0]
 
     def is_fixed(self, value: Value) -> bool:
-        return self.variable is None or id(value) not in self.variable
+        return self.variable is None or content_of(value) not in self.variable
 
     def _constant(self, place: int) -> np.ndarray | None:
         """The content of a leaf that is a constant."""

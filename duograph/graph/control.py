@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from . import language as lang
 from .composite import composite
 from .dtype import DType, int64
-from .errors import ArgumentError
+from .errors import ArgumentError, ShapeError
 from .node import PRIMITIVES, Graph, Node, Shape, constant, make, substitute, topological
+from .scan import scan_graph
 
 Reverse = Callable[[Sequence[Node], Sequence[Node | None], Sequence[Node]], list[Node | None]]
 """Reverse mode: see `gradient.gradient`."""
@@ -56,7 +57,9 @@ def cond(predicate: Node, then: Graph, otherwise: Graph, operands: Sequence[Node
     """
     if len(then.outputs) != len(otherwise.outputs):
         counts = len(then.outputs), len(otherwise.outputs)
-        raise ShapeError(f"cond: expected both branches to give the same. Received: {counts[0]} and {counts[1]} results")
+        raise ShapeError(
+            f"cond: expected both branches to give the same. Received: {counts[0]} and {counts[1]} results"
+        )
     results: list[Node | None] = []
     for a, b in zip(then.outputs, otherwise.outputs, strict=True):
         handed_on = a is b and a in then.inputs
@@ -219,6 +222,47 @@ def _shifted(like: Sequence[Node], by: int) -> tuple[Node, ...]:
 
 def _applied(graph: Graph, operands: Sequence[Node]) -> tuple[Node, ...]:
     return substitute(graph.outputs, dict(zip(graph.inputs, operands, strict=True)))
+
+
+SMALL = 4096
+"""Elements up to which both branches are computed and one result is taken."""
+FEW = 64
+"""Operations up to which they are."""
+_SIMPLE = frozenset({"source", "elementwise", "movement", "reduction"})
+
+
+def is_cheap(node: Node) -> bool:
+    """Whether both branches of a `cond` are as quick as the choice between them."""
+    nodes = topological((*node["then"].outputs, *node["otherwise"].outputs))
+    return len(nodes) <= FEW and all(n.size <= SMALL and n.op.kind in _SIMPLE for n in nodes)
+
+
+def _is_decided_by_host(node: Node) -> bool:
+    return node.op.kind == "linalg" or (node.op.kind == "control" and not (node.op.name == "cond" and is_cheap(node)))
+
+
+@composite
+def each(*operands: Node, body: Graph, carries: int, sequences: int, length: int) -> tuple[Node, ...]:
+    """The carries after a turn for each slice of the sequences, recorded as one operation.
+
+    The operands are the carries, the sequences and what the body has captured, as the inputs of `body` are. It is a
+    `scan` if kernels compute all of a turn, and otherwise a `while_loop`, whose turns are plans.
+    """
+    ends = carries, carries + sequences
+    start, rows, fixed = operands[: ends[0]], operands[ends[0] : ends[1]], operands[ends[1] :]
+    if not any(map(_is_decided_by_host, body.nodes())):
+        return scan_graph(body, start, rows, fixed, length=length, reverse=False).ends()
+    number, limit = input_like(0, (), int64), constant(length, int64)
+    given = [input_like(1 + k, x.shape, x.dtype) for k, x in enumerate((*start, *rows, *fixed))]
+    place = lang.reshape(number, (1,))
+    slices = [
+        lang.reshape(lang.take(x, place, 0), mine.shape)
+        for x, mine in zip(given[ends[0] : ends[1]], body.inputs[ends[0] : ends[1]], strict=True)
+    ]
+    after = _applied(body, (*given[: ends[0]], *slices, *given[ends[1] :]))
+    inputs = (number, *given)
+    check, turn = Graph(inputs, (number < limit,)), Graph(inputs, (number + 1, *after))
+    return while_loop(check, turn, (constant(0, int64), *start), (*rows, *fixed))[1:]
 
 
 @composite

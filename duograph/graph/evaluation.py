@@ -32,7 +32,8 @@ def evaluate_among(node: Node, inputs: Sequence[np.ndarray], calls: dict[Any, li
         return evaluate(node, inputs)
     found = calls.get(node.call)
     if found is None:
-        found = calls[node.call] = node.op.evaluate(*inputs, **{**dict(node.attributes), "result": None})
+        results: Any = node.op.evaluate(*inputs, **{**dict(node.attributes), "result": None})
+        found = calls[node.call] = results
     return found[node["result"]]
 
 

@@ -245,4 +245,4 @@ def _take(module: Any, name: str, mine: Any, given: Any, assign: bool) -> None:
 
 def _listed(kind: str, keys: Iterable[str]) -> list[str]:
     names = ", ".join(repr(k) for k in keys)
-    return [f"{kind} keys: {names}"] if names else []
+    return [f"{kind.capitalize()} keys: {names}"] if names else []

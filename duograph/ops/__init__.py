@@ -5,6 +5,7 @@
 
 from . import (
     analysis,
+    attributes,
     casting,
     complex,
     copies,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,8 +22,21 @@ from .manipulation import narrow
 from .results import result
 from .statistics import norm
 
-Fraction = result("frexp")(namedtuple("Fraction", "mantissa exponent"))
-Histogram = result("histogram")(namedtuple("Histogram", "hist bin_edges"))
+
+@result("frexp")
+class Fraction(NamedTuple):
+    """What `frexp` gives: mantissa * 2^exponent."""
+
+    mantissa: Tensor
+    exponent: Tensor
+
+
+@result("histogram", "histogramdd")
+class Histogram(NamedTuple):
+    """What `histogram` and `histogramdd` give."""
+
+    hist: Tensor
+    bin_edges: Any
 
 
 @function(is_method=False)

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..graph import control
-from ..graph.body import Part, Written
+from ..graph import language as lang
+from ..graph.body import Part, Written, content_of
 from ..graph.dtype import DType, bool_, uint64
 from ..graph.errors import GraphError, ShapeError
-from ..graph.node import Graph, Node, Shape
+from ..graph.node import PRIMITIVES, Graph, Node, Shape
 from ..graph.trace import Value, alias, constant, local, record
 from ..tensor.core import Tensor, cast, wrap
 from ..tensor.views import overwrite
@@ -53,7 +54,7 @@ def restore(written: Sequence[Written]) -> None:
                 if made is not None:
                     content = before
                     for name, attributes in made._path:
-                        content = record(control.PRIMITIVES[name], (content,), attributes)
+                        content = record(PRIMITIVES[name], (content,), attributes)
                     made._value = content
 
 
@@ -99,6 +100,15 @@ def _shared(
 def kinds_after(part: Callable[..., Any], arguments: Sequence[Tensor]) -> Any:
     """What a part gives for arguments of these kinds, recorded in vain: only shapes and dtypes can be read off it."""
     return _Recorded(part, [x._value for x in arguments], None).result
+
+
+def _twins(written: Sequence[Written], *parts: _Recorded) -> tuple[list[Value], list[int]]:
+    """Values that hold what written tensors held before, under another tape (those of `detach`), as the parts use them;
+    and which of the tensors these are."""
+    contents = {content_of(w.before): k for k, w in enumerate(written)}
+    used = dict.fromkeys(value for part in parts for value in part.body.captured)
+    twins = [v for v in used if content_of(v) in contents and v is not written[contents[content_of(v)]].before]
+    return twins, [contents[content_of(v)] for v in twins]
 
 
 def _values(found: Value | tuple[Value, ...]) -> list[Value]:
@@ -166,7 +176,8 @@ def while_loop(
     if check.written:
         raise GraphError("while_loop: the condition gives a tensor other content: do so in the body")
     written = turn.written
-    declared = [*start, *(w.before for w in written)]
+    twins, of = _twins(written, turn, check)
+    declared = [*start, *(w.before for w in written), *twins]
     counts = turn.body.counts or check.body.counts
     if counts:
         declared.append(number := constant(0, uint64))
@@ -176,7 +187,7 @@ def while_loop(
         takes.append([*start, *([number] if part.body.counts else []), *part.body.captured])
         graphs.append(graph)
     (checked, turned), operands = _shared(graphs, takes, declared)
-    outputs = turned.outputs
+    outputs = (*turned.outputs, *(lang.stop_gradient(turned.outputs[len(start) + k]) for k in of))
     if counts:
         outputs = (*outputs, turned.inputs[len(declared) - 1] + 1)
     turned = Graph(turned.inputs, outputs, turned.lines)
@@ -184,3 +195,39 @@ def while_loop(
     results = _values(record(control.repeat, tuple(operands), attributes))
     write(written, results[len(start) : len(start) + len(written)])
     return [wrap(value) for value in results[: len(start)]]
+
+
+def each(
+    body: Callable[..., Sequence[Tensor]], carries: Sequence[Tensor], sequences: Sequence[Tensor], length: int
+) -> list[Tensor]:
+    """The carries after a turn for each slice of the sequences along their first axis.
+
+    Args:
+        body: Takes the carries and a slice of each sequence; gives the next carries. It is recorded once.
+        length: How many slices there are.
+
+    Raises:
+        ShapeError: A carry is of another shape or dtype after a turn.
+        UnreadableError: A value is read.
+    """
+    start = [alias(x._value, x._value.origin, x._value.index) for x in carries]
+    rows = [x._value for x in sequences]
+    slices = [Value(x.shape[1:], x.dtype) for x in rows]
+    turn = _Recorded(body, [*start, *slices], length)
+    written = turn.written
+    twins, of = _twins(written, turn)
+    before = [*(w.before for w in written), *twins]
+    numbers = [record(PRIMITIVES["iota"], (), (("size", length), ("dtype", uint64)))] if turn.body.counts else []
+    turns = [Value((), uint64) for _ in numbers]
+    graph = turn.graph(turn.result, written)
+    takes = [*start, *slices, *turns, *turn.body.captured]
+    (whole,), places = _shared([graph], [takes], [*start, *before, *slices, *turns])
+    outputs = (*whole.outputs, *(lang.stop_gradient(whole.outputs[len(start) + k]) for k in of))
+    whole = Graph(whole.inputs, outputs, whole.lines)
+    along = dict(zip((*slices, *turns), (*rows, *numbers), strict=True))
+    attributes = (
+        ("body", whole), ("carries", len(start) + len(before)), ("sequences", len(along)), ("length", length),
+    )  # fmt: skip
+    found = _values(record(control.each, tuple(along.get(p, p) for p in places), attributes))
+    write(written, found[len(start) : len(start) + len(written)])
+    return [wrap(value) for value in found[: len(start)]]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..graph import dtype as dtypes
 from ..graph import language as g
@@ -16,7 +15,13 @@ from ..tensor.core import Tensor, apply, cast
 from .define import axes_of, function, into
 from .results import RANKED, result
 
-Extremes = result("aminmax")(namedtuple("Extremes", "min max"))
+
+@result("aminmax")
+class Extremes(NamedTuple):
+    """What `aminmax` gives."""
+
+    min: Tensor
+    max: Tensor
 
 
 @composite

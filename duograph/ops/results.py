@@ -21,7 +21,7 @@ def result(*names: str) -> Callable[[Kind], Kind]:
         return f"torch.return_types.{names[0]}(\n{fields})"
 
     def register(kind: Kind) -> Kind:
-        kind.__repr__ = text  # type: ignore[method-assign]
+        kind.__repr__ = text  # type: ignore[assignment]
         RESULTS.update(dict.fromkeys(names, kind))
         return kind
 

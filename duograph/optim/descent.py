@@ -16,11 +16,15 @@ Numbers = tuple[Any, ...]
 Counted = dict[str, float]
 
 
+def _filled(parameter: Tensor, number: float) -> Tensor:
+    """A state of one number, in both parts where the parameter is complex."""
+    return full_like(parameter, complex(number, number) if parameter.dtype.is_complex else number)
+
+
 class SGD(Optimizer):
     """Gradient descent, with momentum if it is not 0 (Polyak 1964; Nesterov's form after Sutskever et al. 2013)."""
 
     counters = ()
-    takes_complex = True
 
     def __init__(
         self, params: Any = None, lr: Any = 1e-3, momentum: float = 0, dampening: float = 0, weight_decay: Any = 0,
@@ -99,6 +103,8 @@ class SparseAdam(Optimizer):
 
     Gradients are dense here; rows of zeros stand for those that PyTorch's sparse gradients do not have.
     """
+
+    takes_complex = False
 
     def __init__(
         self, params: Any = None, lr: Any = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
@@ -251,7 +257,7 @@ class Adagrad(Optimizer):
                 self.state[parameter] = self._begun(group, parameter)
 
     def begin(self, group: Group, parameter: Tensor) -> dict[str, Any]:
-        return {"step": 0.0, "sum": full_like(parameter, group["initial_accumulator_value"])}
+        return {"step": 0.0, "sum": _filled(parameter, group["initial_accumulator_value"])}
 
     def rule(self, group: Group, counted: Counted) -> tuple[Rule, Numbers, Attributes]:
         decay = group["weight_decay"]
@@ -297,7 +303,7 @@ class Rprop(Optimizer):
         ))  # fmt: skip
 
     def begin(self, group: Group, parameter: Tensor) -> dict[str, Any]:
-        return {"step": 0.0, "prev": zeros_like(parameter), "step_size": full_like(parameter, group["lr"])}
+        return {"step": 0.0, "prev": zeros_like(parameter), "step_size": _filled(parameter, group["lr"])}
 
     def rule(self, group: Group, counted: Counted) -> tuple[Rule, Numbers, Attributes]:
         (minus, plus), (least, most) = group["etas"], group["step_sizes"]

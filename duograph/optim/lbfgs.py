@@ -8,8 +8,14 @@ from typing import Any, NamedTuple
 from ..autograd import enable_grad, no_grad
 from ..graph.errors import ArgumentError
 from ..ops import FUNCTIONS
+from ..ops.complex import view_as_real
 from ..tensor.core import Tensor
 from .optimizer import Optimizer, defaults
+
+
+def _flat(x: Tensor) -> Tensor:
+    """A vector of all numbers, of complex ones the parts."""
+    return (view_as_real(x) if x.dtype.is_complex else x).reshape(-1)
 
 
 class LBFGS(Optimizer):
@@ -18,8 +24,6 @@ class LBFGS(Optimizer):
     `step` needs a closure that clears the gradients, computes the loss and its gradients and returns it; it is called
     several times. One group of parameters only.
     """
-
-    takes_complex = False
 
     def __init__(
         self, params: Any = None, lr: Any = 1, max_iter: int = 20, max_eval: int | None = None,
@@ -43,15 +47,17 @@ class LBFGS(Optimizer):
 
     def _gradient(self) -> Any:
         """All gradients as one vector."""
-        parts = [(p.grad if p.grad is not None else p.new_zeros(p.shape)).reshape(-1) for p in self._params]
+        parts = [_flat(p.grad if p.grad is not None else p.new_zeros(p.shape)) for p in self._params]
         return FUNCTIONS["cat"](parts).detach()
 
     def _place(self, start: list[Tensor], t: float, direction: Any) -> None:
         """Put the parameters `t` steps from `start`."""
         offset = 0
         for parameter, first in zip(self._params, start, strict=True):
-            count = parameter.numel()
-            parameter.copy_(first + direction[offset : offset + count].reshape(parameter.shape) * t)
+            place = view_as_real(parameter) if parameter.dtype.is_complex else parameter
+            count = place.numel()
+            moved = _flat(first) + direction[offset : offset + count] * t
+            place.copy_(moved.reshape(place.shape))
             offset += count
 
     @no_grad()

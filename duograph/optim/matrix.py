@@ -19,6 +19,8 @@ from .optimizer import Group, Optimizer, check, defaults
 class Adafactor(Optimizer):
     """Second moments kept as rows and columns only (Shazeer and Stern 2018)."""
 
+    takes_complex = False
+
     def __init__(
         self, params: Any = None, lr: Any = 1e-2, beta2_decay: float = -0.8,
         eps: tuple[float | None, float] = (None, 1e-3), d: float = 1.0, weight_decay: float = 0.0, *,
@@ -59,6 +61,8 @@ class Adafactor(Optimizer):
 
 class Muon(Optimizer):
     """Momentum orthogonalised by Newton and Schulz's iteration, for matrices only (Jordan et al. 2024)."""
+
+    takes_complex = False
 
     counters = ()
 

@@ -34,8 +34,8 @@ class Optimizer:
     counters: tuple[str, ...] = ("step",)
     """State that is one number: the same for all parameters that are updated together."""
 
-    takes_complex = False
-    """Whether the rule is right for complex parameters as it stands: it is linear, or a `step` of a subclass's own."""
+    takes_complex = True
+    """Whether parameters may be complex numbers, each of which is to a rule two real ones."""
 
     def __init__(self, params: Any, defaults: Group) -> None:
         self.defaults = defaults
@@ -61,7 +61,6 @@ class Optimizer:
         super().__init_subclass__(**keywords)
         if "step" in vars(cls):
             cls.step = _bounded(vars(cls)["step"])  # type: ignore[method-assign]
-            cls.takes_complex = vars(cls).get("takes_complex", True)
 
     # -- what a subclass defines ---------------------------------------------------------------------------------------
     def rule(self, group: Group, counted: dict[str, float]) -> tuple[Rule, tuple[Any, ...], Attributes]:
@@ -198,7 +197,7 @@ class Optimizer:
             if parameter.dtype.is_complex and not self.takes_complex:
                 raise DTypeError(
                     f"{what}: expected real parameters: keep torch.view_as_real of them as the parameter, and take "
-                    f"view_as_complex of that; SGD takes complex ones. Received: {parameter.dtype.name}"
+                    f"view_as_complex of that. Received: {parameter.dtype.name}"
                 )
         if len({id(p) for p in given}) < len(given):
             raise ArgumentError(f"{what}: a parameter appears twice in the group")

@@ -7,6 +7,7 @@ a loop is one plan, which also says whether there is another turn.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -131,5 +132,5 @@ class Reversed:
 
 def driven(node: Node, wanted: Sequence[int], planner: Planner) -> Driven:
     """What computes some results of control flow from arrays."""
-    kind = {"cond": Branches, "while_loop": Turns, "while_loop_gradient": Reversed}[node.op.name]
+    kind: Any = {"cond": Branches, "while_loop": Turns, "while_loop_gradient": Reversed}[node.op.name]
     return kind(node, wanted, planner)

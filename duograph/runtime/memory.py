@@ -123,7 +123,7 @@ def is_placed(array: np.ndarray) -> bool:
 def _handler() -> tuple[Callable[[Any], Any], Any] | None:
     """NumPy's function that sets this context's allocator and returns the one before, and our allocator; None where
     vectors are short or there is none of either."""
-    table = getattr(getattr(np, "_core", None), "_multiarray_umath", None)
+    table: Any = getattr(getattr(np, "_core", None), "_multiarray_umath", None)
     if sys.platform != "linux" or targets.target().vector_bytes < 32 or not hasattr(table, "_ARRAY_API"):
         return None
     try:

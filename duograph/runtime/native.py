@@ -255,7 +255,9 @@ class Native:
             leaves = self._with_pairs(leaves)
         numbers = self._put_numbers(self._scalars(leaves)) if self._number_places else ()
         outputs = self._outputs.place(leaves, holders, self._has_run)
-        arena = _arenas.take(self._arena_size() if self.scratch else self.arena) if self.scratch or self.arena else _NONE
+        arena = (
+            _arenas.take(self._arena_size() if self.scratch else self.arena) if self.scratch or self.arena else _NONE
+        )
         try:
             self._put_bases(
                 self._bases, 0, *map(_address, self._arrays(leaves)), *numbers, *map(_address, outputs),

@@ -245,10 +245,11 @@ def _rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool, extra: 
     return completed(kind, from_buffer(array), requires_grad, extra)
 
 
-def _is_window(source: Tensor) -> bool:
-    """Whether the tensor is a view off the tape: then a copy of it is a view of a copy of its base."""
+def _memory_of(source: Tensor) -> Tensor | None:
+    """The base of a view off the tape: then a copy of the view is a view of a copy of the base."""
     base = source._base
-    return base is not None and base._value.origin is None and source._value.origin is None and source._grad is None
+    taped = base is None or base._value.origin is not None or source._value.origin is not None
+    return None if taped or source._grad is not None else base
 
 
 def _window(base: Tensor, path: tuple[Any, ...], extra: dict[str, Any]) -> Tensor:
@@ -272,8 +273,8 @@ def _deepcopy(source: Tensor, memo: dict[int, Any]) -> Tensor:
     if not source.is_leaf:
         raise GradientError("deepcopy is for leaf tensors: take .detach() of a result of an operation first")
     extra = copying.deepcopy(own_attributes(source), memo)
-    if _is_window(source):
-        made = _window(copying.deepcopy(source._base, memo), source._path, extra)
+    if (base := _memory_of(source)) is not None:
+        made = _window(copying.deepcopy(base, memo), source._path, extra)
     else:
         made = _rebuild(type(source), np.array(source._array(), order="C"), source.requires_grad, extra)
     if source._device is not core.CPU:

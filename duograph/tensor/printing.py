@@ -64,7 +64,7 @@ def _formatter(array: np.ndarray) -> dict[str, Any]:
 
 def content(array: np.ndarray) -> str:
     """The numbers of an array, nested in brackets."""
-    formatter = None
+    formatter: dict[str, Any] | None = None
     if array.dtype.kind == "c":
         re, im = (_formatter(part)["float_kind"] for part in (array.real, array.imag))
 

@@ -189,6 +189,9 @@ def _attach(made: Tensor, tensor: Tensor, steps: tuple[Step, ...], detached: boo
 def detach(tensor: Tensor) -> Tensor:
     """The same content and memory without the tape: gradients stop here, writes are shared."""
     value = tensor._value
+    if not local.trace.readable and value.dtype.differentiable:  # its graph will be differentiated as a whole
+        value = record(PRIMITIVES["stop_gradient"], (value,))
+        value.origin = None
     made = wrap(value if value.origin is None else alias(value, None), tensor._device)
     return _attach(made, tensor, (), detached=True)
 

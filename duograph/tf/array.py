@@ -79,8 +79,14 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Tensor:
 
 
 @rearranging
-def concat(values: Any, axis: int, name: str = "concat") -> Tensor:
-    """Tensors joined along an axis they have."""
+def concat(values: Any, axis: int, name: str = "concat") -> Any:
+    """Tensors joined along an axis they have; ragged ones along the first."""
+    if any(hasattr(v, "row_splits") for v in values):
+        from .ragged import stack as under
+
+        if int(axis) != 0:
+            raise NotImplementedError(f"tf.concat of ragged tensors is built for axis 0. Received: {axis}")
+        return under([row for v in values for row in v])
     return torch.cat([convert_to_tensor(v) for v in values], dim=int(axis))
 
 

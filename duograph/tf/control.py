@@ -85,7 +85,10 @@ def switch_case(
 ) -> Any:
     """What the branch of that index returns; outside the range `default`, or else the last."""
     pairs = branch_fns.items() if isinstance(branch_fns, dict) else enumerate(branch_fns)
-    branches = dict(pair[1] if isinstance(pair[1], tuple) else pair for pair in pairs)  # functions, or (index, function)
+    branches: dict[int, Callable[[], Any]] = dict(
+        pair[1] if isinstance(pair[1], tuple) else pair
+        for pair in pairs  # functions, or (index, function)
+    )
     last = default or branches[max(branches)]
     if not is_symbolic(branch_index):
         return branches.get(int(branch_index), last)()

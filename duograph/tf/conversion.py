@@ -1,8 +1,8 @@
-"""Functions whose `if`, `while` and `for` may be over tensors: made from a function's source, and from those it calls."""
+"""Functions whose `if`, `while` and `for` may be over tensors: made from a function's source, as are those it calls."""
 
 from __future__ import annotations
-
 import __future__
+
 import ast
 import copy
 import functools
@@ -35,14 +35,24 @@ _MARK = "__duograph_left__"
 
 
 def leave(function: Any) -> Any:
-    """Mark a function as one that stays as it is."""
-    target = function.__func__ if isinstance(function, MethodType) else function
-    if isinstance(target, FunctionType):
-        setattr(target, _MARK, True)
-        return function
-    left = functools.partial(function)
+    """The function as one that stays as it is."""
+    if isinstance(function, MethodType):
+        return MethodType(leave(function.__func__), function.__self__)
+    if not isinstance(function, FunctionType):
+        return function  # only Python's functions are converted
+    left = _copied(function, function.__code__, function.__closure__)
     setattr(left, _MARK, True)
     return left
+
+
+def _copied(function: FunctionType, code: CodeType, closure: tuple[CellType, ...] | None) -> FunctionType:
+    """A function like another one, with other code."""
+    found = FunctionType(code, function.__globals__, function.__name__, function.__defaults__, closure)
+    found.__kwdefaults__ = function.__kwdefaults__
+    found.__doc__, found.__module__, found.__qualname__ = function.__doc__, function.__module__, function.__qualname__
+    found.__annotations__ = function.__annotations__
+    found.__dict__.update(function.__dict__)
+    return found
 
 
 def stays(function: FunctionType) -> bool:
@@ -57,12 +67,12 @@ def stays(function: FunctionType) -> bool:
 
 
 def convert(function: Any) -> Any:
-    """A function that does the same, also where its control flow is over tensors; itself where that cannot be: it has no
-    source, is a library's, a generator, or no Python function."""
+    """A function that does the same, also where its control flow is over tensors. It is the function itself where that
+    cannot be: it has no source, is a library's, a generator, or no Python function."""
     if isinstance(function, MethodType):
         found = convert(function.__func__)
         return function if found is function.__func__ else MethodType(found, function.__self__)
-    if isinstance(function, functools.partial) and not hasattr(function, _MARK):
+    if isinstance(function, functools.partial):
         found = convert(function.func)
         return function if found is function.func else functools.partial(found, *function.args, **function.keywords)
     if not isinstance(function, FunctionType) or stays(function):
@@ -100,11 +110,7 @@ def _made(function: FunctionType) -> FunctionType:
         inner = _codes[key] = _compiled(_tree_of(function), code)
     around = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
     closure = tuple(CellType(operators) if n == "ag__" else around[n] for n in inner.co_freevars)
-    found = FunctionType(inner, function.__globals__, function.__name__, function.__defaults__, closure)
-    found.__kwdefaults__ = function.__kwdefaults__
-    found.__doc__, found.__module__, found.__qualname__ = function.__doc__, function.__module__, function.__qualname__
-    found.__dict__.update(function.__dict__)
-    return found
+    return _copied(function, inner, closure)
 
 
 _codes: dict[tuple[CodeType, str], CodeType] = {}
@@ -166,7 +172,7 @@ def _is_of(node: ast.AST, code: CodeType) -> bool:
         return (
             bool(inside)
             and names == list(code.co_varnames[: len(names)])
-            and all(start <= (p[0], p[2]) and (p[1], p[3]) <= end for p in inside)  # type: ignore[operator]
+            and all(start <= (p[0], p[2]) and (p[1], p[3]) <= end for p in inside)
             and any((p[0], p[2]) == start for p in inside)
         )
     if not isinstance(node, ast.FunctionDef) or node.name != code.co_name:

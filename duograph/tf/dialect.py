@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from duograph.tensor.printing import to_text
 
 from .errors import InvalidArgumentError, reported
 from .math import operands, true_quotient
-from .tensors import Tensor, described
+from .tensors import Tensor
+from .text import described
 
 _FACE = ("duograph.tf", "keras")
 _OPERANDS = (Tensor, *NUMBERS, np.ndarray, list, tuple)
@@ -23,7 +25,7 @@ _WITHOUT_BOOL = {P[name] for name in ("add", "subtract", "multiply", "divide", "
 
 def install() -> None:
     """Let modules that hold TensorFlow's or Keras's names, and none of PyTorch's, speak TensorFlow."""
-    texts = {"tensor": _of_tensor, "shape": _of_shape, "dtype": _of_dtype}
+    texts: dict[str, Callable[[Any, bool], str]] = {"tensor": _of_tensor, "shape": _of_shape, "dtype": _of_dtype}
     dialect.register(dialect.Dialect(lambda name: name.startswith(_FACE), operate, InvalidArgumentError, texts))
 
 

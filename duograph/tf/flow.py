@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 
 import duograph.torch as torch
-from duograph.graph.body import is_recording
 from duograph.graph.errors import UnreadableError
 from duograph.ops import control
 from duograph.replay.recipe import PLAIN
 
 from . import dtypes
 from .lowering import RESULT
-from .symbolic import is_symbolic, plain
 from .structure import is_nested
+from .symbolic import plain
 from .tensor_array import TensorArray
 from .tensors import Tensor, cast, convert_to_tensor
 
@@ -45,7 +44,7 @@ def truth(test: Any) -> Tensor:
     return cast(tensor, dtypes.bool).reshape(())
 
 
-class _Form:
+class Form:
     """How a value is put together from tensors. `tensors` are those that it is made of."""
 
     def __init__(self, tensors: list[Tensor], build: Callable[[list[Tensor]], Any]) -> None:
@@ -53,11 +52,11 @@ class _Form:
         self.build = build
 
 
-def _fixed(value: Any) -> _Form:
-    return _Form([], lambda _: value)
+def _fixed(value: Any) -> Form:
+    return Form([], lambda _: value)
 
 
-def _together(forms: Sequence[_Form], build: Callable[[list[Any]], Any]) -> _Form:
+def _together(forms: Sequence[Form], build: Callable[[list[Any]], Any]) -> Form:
     def whole(tensors: list[Tensor]) -> Any:
         rest = list(tensors)
         values = []
@@ -66,7 +65,7 @@ def _together(forms: Sequence[_Form], build: Callable[[list[Any]], Any]) -> _For
             del rest[: len(form.tensors)]
         return build(values)
 
-    return _Form([t for form in forms for t in form.tensors], whole)
+    return Form([t for form in forms for t in form.tensors], whole)
 
 
 def _parts(value: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
@@ -90,7 +89,7 @@ def _same_plain(a: Any, b: Any) -> bool:
 MAIN, ELSE = "main", "else"
 
 
-def _join(name: str, a: Any, b: Any) -> tuple[_Form, list[Tensor]]:
+def _join(name: str, a: Any, b: Any) -> tuple[Form, list[Tensor]]:
     """What is the value of a variable after either branch, by the tensors of the first; and those of the second."""
     a, b = plain(a), plain(b)
     if a is b or _same_plain(a, b):
@@ -105,7 +104,7 @@ def _join(name: str, a: Any, b: Any) -> tuple[_Form, list[Tensor]]:
     if isinstance(a, TensorArray) and isinstance(b, TensorArray):
         first, second = a.stacked(), b.stacked()
         form, others = _join(name, first.content, second.content)
-        return _Form(form.tensors, lambda tensors: first.holding(form.build(tensors))), others
+        return Form(form.tensors, lambda tensors: first.holding(form.build(tensors))), others
     if is_nested(a) or is_nested(b):
         if not (is_nested(a) and is_nested(b) and _same_structure(a, b)):
             raise TypeError(f"{_called(name)} must have the same nested structure in the main and else branches")
@@ -129,7 +128,7 @@ def _join(name: str, a: Any, b: Any) -> tuple[_Form, list[Tensor]]:
             f"{_called(name)} has shape {tuple(x.shape)} in the main branch, but shape {tuple(y.shape)} in the else "
             "branch: shapes are part of the graph"
         )
-    return _Form([x], lambda tensors: tensors[0]), [y]
+    return Form([x], lambda tensors: tensors[0]), [y]
 
 
 def _called(name: str) -> str:
@@ -161,7 +160,7 @@ def choose(
         TypeError: It has another structure or dtype after the other.
         UnreadableError: It has another shape.
     """
-    forms: list[_Form] = []
+    forms: list[Form] = []
 
     def joined(a: Sequence[Any], b: Sequence[Any]) -> tuple[list[Tensor], list[Tensor]]:
         pairs = [_join(name, x, y) for name, x, y in zip(names, a, b, strict=True)]
@@ -171,7 +170,7 @@ def choose(
     return _built(control.cond(truth(test), then, otherwise, joined), forms)
 
 
-def _built(tensors: list[Tensor], forms: Sequence[_Form]) -> list[Any]:
+def _built(tensors: list[Tensor], forms: Sequence[Form]) -> list[Any]:
     return _together(forms, list).build(tensors)
 
 
@@ -192,33 +191,33 @@ class Rows:
         return torch.index_select(self.tensor, 0, number.reshape(1)).reshape(tuple(self.tensor.shape[1:]))
 
 
-def _carried(value: Any) -> _Form:
+def carried(value: Any) -> Form:
     """A value that a loop may change."""
     value = plain(value)
     if isinstance(value, TensorArray) and value.is_of_known_kind:
         array = value.stacked()
-        return _Form([array.content], lambda tensors: array.holding(tensors[0]))
+        return Form([array.content], lambda tensors: array.holding(tensors[0]))
     if is_nested(value):
         parts, build = _parts(value)
-        return _together([_carried(part) for part in parts], build)
+        return _together([carried(part) for part in parts], build)
     if isinstance(value, Tensor | NUMBERS):
-        return _Form([convert_to_tensor(value)], lambda tensors: tensors[0])
+        return Form([convert_to_tensor(value)], lambda tensors: tensors[0])
     return _fixed(value)
 
 
-def _after(name: str, before: Any, after: Any, is_variable: bool) -> list[Tensor]:
+def matched(name: str, before: Any, after: Any, is_variable: bool = False) -> list[Tensor]:
     """The tensors of a variable after a turn, which must be of the form that it has before the first."""
     before, after = plain(before), plain(after)
     if isinstance(before, TensorArray) and isinstance(after, TensorArray):
         if not before.is_of_known_kind:
             return []
         content = after.stacked(before).content
-        return _after(name, before.stacked().content, content, is_variable)
+        return matched(name, before.stacked().content, content, is_variable)
     if is_nested(before) or is_nested(after):
         if not (is_nested(before) and is_nested(after) and _same_structure(before, after)):
             raise TypeError(f"'{name}' must have the same nested structure before and after a turn of the loop")
         pairs = zip(_parts(before)[0], _parts(after)[0], strict=True)
-        return [t for x, y in pairs for t in _after(name, x, y, is_variable)]
+        return [t for x, y in pairs for t in matched(name, x, y, is_variable)]
     if not isinstance(before, Tensor | NUMBERS):
         if after is before or _same_plain(before, after):
             return []
@@ -284,7 +283,8 @@ def repeat(
     _options.append(options)
     try:
         start = _begun(turn, start, counted)
-        forms = [_carried(value) for value in start]
+        forms = [carried(value) for value in start]
+
         def values(tensors: Sequence[Tensor]) -> tuple[Tensor, list[Any]]:
             number, *rest = tensors
             if counted is not None:
@@ -296,7 +296,7 @@ def repeat(
             found = turn(*given)
             made = [number + 1]
             for name, before, after in zip(names, start, found, strict=True):
-                made += _after(name, before, after, shapes_vary or bool(options.shape_invariants))
+                made += matched(name, before, after, shapes_vary or bool(options.shape_invariants))
             return made
 
         def check(*tensors: Tensor) -> Tensor:
@@ -315,6 +315,39 @@ def repeat(
         _options.pop()
 
 
+def repeat_for_rows(
+    turn: Callable[..., Sequence[Any]], start: Sequence[Any], names: Sequence[str], rows: Rows,
+    given: Callable[[Tensor], None],
+) -> list[Any]:  # fmt: skip
+    """The values of variables after a turn for each row of a tensor.
+
+    As `repeat`; `given` is told of the row before each turn.
+    """
+    options = Options()
+    _options.append(options)
+    try:
+        start = _begun(turn, start, lambda number: given(rows.item(number)))
+        forms = [carried(value) for value in start]
+
+        def body(*tensors: Tensor) -> list[Tensor]:
+            *rest, row = tensors
+            given(row)
+            found = turn(*_built(rest, forms))
+            if options.maximum_iterations is not None and int(options.maximum_iterations) < rows.length:
+                raise UnreadableError("maximum_iterations in a loop over a tensor: loop over some of its rows instead")
+            return [
+                tensor
+                for name, before, after in zip(names, start, found, strict=True)
+                for tensor in matched(name, before, after, bool(options.shape_invariants))
+            ]
+
+        carries = [t for form in forms for t in form.tensors]
+        made = control.each(body, carries, [rows.tensor], rows.length)
+    finally:
+        _options.pop()
+    return _built(made, forms)
+
+
 def _begun(
     turn: Callable[..., Sequence[Any]], start: Sequence[Any], counted: Callable[[Tensor], None] | None
 ) -> list[Any]:
@@ -326,7 +359,7 @@ def _begun(
     ]  # fmt: skip
     if not unknown:
         return list(start)
-    forms = [_carried(value) for value in start]
+    forms = [carried(value) for value in start]
 
     def first(*tensors: Tensor) -> Sequence[Any]:
         number, *rest = tensors

@@ -15,11 +15,12 @@ from duograph.graph.body import is_recording
 from duograph.graph.errors import UnreadableError
 from duograph.graph.trace import local
 from duograph.replay import compile
-from duograph.replay.recipe import PLAIN
 
 from . import dtypes, structure
 from .conversion import convert
 from .errors import InvalidArgumentError
+from .parts import DataLoopError, Parts
+from .signature import Signature
 from .tensors import Tensor, convert_to_tensor
 from .tracing import NewVariableError, Traced
 
@@ -29,7 +30,7 @@ __all__ = ["Function", "TensorSpec", "TypeSpec", "function"]
 SIGNATURES = 256
 """A function that was called with more signatures than this forgets them all."""
 
-_Traces = dict[Any, tuple[Traced | None, Any]]
+_Traces = dict[Any, tuple[Traced | Parts | None, Any]]
 """By signature, what was recorded (None for what runs as Python), and the objects that the signature names."""
 
 _eagerly = False
@@ -109,8 +110,7 @@ class Function:
         self._lasting: dict[int, tuple[Any, _Traces]] = {}
         self._converted: Callable[..., Any] | None = None
         functools.update_wrapper(self, python_function)
-        if name is not None:
-            self.__name__ = name
+        self.__name__: Any = name or getattr(python_function, "__name__", type(python_function).__name__)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         args, kwargs = structure.map_structure(_as_argument, (args, kwargs))
@@ -120,7 +120,7 @@ class Function:
             return self.python_function(*args, **kwargs)
         if is_recording():  # a part of what is being recorded
             return self._function()(*args, **kwargs)
-        signature = _Signature()
+        signature = Signature()
         if not signature.sign((args, kwargs)) or local.eager:
             return self._compiled(*args, **kwargs)
         key = tuple(signature.key)
@@ -132,6 +132,9 @@ class Function:
             except NewVariableError:
                 return self.python_function(*args, **kwargs)
         traced, _ = self._signatures[key]
+        if isinstance(traced, Parts):
+            with traced.running():
+                return self._function()(*args, **kwargs)
         if traced is None or traced.misses_gradients(signature.tensors):
             return self._compiled(*args, **kwargs)
         return traced(signature.tensors)
@@ -142,7 +145,7 @@ class Function:
             self._converted = convert(self.python_function) if self._autograph else self.python_function
         return self._converted
 
-    def _trace(self, args: Any, kwargs: Any, signature: _Signature) -> Traced | None:
+    def _trace(self, args: Any, kwargs: Any, signature: Signature) -> Traced | Parts | None:
         flat = structure.flatten((args, kwargs))
         places = [k for k, x in enumerate(flat) if any(x is t for t in signature.tensors)]
 
@@ -159,7 +162,7 @@ class Function:
             raise
         except UnreadableError as error:
             self.python_reason = str(error)
-            return None
+            return Parts() if isinstance(error, DataLoopError) else None
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
@@ -205,54 +208,6 @@ class Function:
 
 def _as_argument(argument: Any) -> Any:
     return convert_to_tensor(argument) if isinstance(argument, np.ndarray) else argument
-
-
-class _Signature:
-    """What a recording depends on in the arguments.
-
-    Attributes:
-        key: Equal for arguments that one recording is for.
-        tensors: Those among the arguments whose content may be another in each call.
-        kept: Objects that the key names by id.
-    """
-
-    def __init__(self) -> None:
-        self.key: list[Any] = []
-        self.tensors: list[Tensor] = []
-        self.kept: list[Any] = []
-
-    def sign(self, thing: Any) -> bool:
-        """Add an argument. False for one that is not recorded: strings, ragged and sparse tensors, deferred calls."""
-        if type(thing) is Tensor:
-            self.key += (Tensor, thing._value.kind, thing._device)
-            self.tensors.append(thing)
-        elif isinstance(thing, tuple | list):
-            self.key += (type(thing), len(thing))
-            return all([self.sign(part) for part in thing])
-        elif isinstance(thing, dict):
-            names = sorted(thing)
-            self.key += (type(thing), *names)
-            return all([self.sign(thing[name]) for name in names])
-        elif isinstance(thing, PLAIN):
-            self.key += (type(thing), repr(thing) if isinstance(thing, float) else thing)
-        elif isinstance(thing, np.generic):
-            self.key += (type(thing), repr(thing))
-        elif _is_host_data(thing):
-            return False
-        else:
-            self.key += (type(thing), id(thing))
-            self.kept.append(thing)
-        return True
-
-
-def _is_host_data(thing: Any) -> bool:
-    """Whether something holds data in other ways than tensors do."""
-    from .graph.symbolic import GraphTensor
-    from .ragged import RaggedTensor
-    from .sparse import SparseTensor
-    from .text import StringTensor
-
-    return isinstance(thing, GraphTensor | RaggedTensor | SparseTensor | StringTensor)
 
 
 def function(

@@ -91,7 +91,8 @@ class Liveness:
                 going = read(getattr(s, "going", None))
                 return read(s.iter) | self._loop(s, live, going, assigned([s.target]))
             case ast.With():
-                return read_all([i.context_expr for i in s.items]) | self.block(s.body, live)
+                names = assigned([i.optional_vars for i in s.items if i.optional_vars is not None])
+                return read_all([i.context_expr for i in s.items]) | (self.block(s.body, live) - names)
             case ast.Try():
                 end = self.block(s.finalbody, live)
                 found = self.block(s.body, self.block(s.orelse, end)) | end

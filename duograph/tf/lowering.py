@@ -186,7 +186,7 @@ class _Lowering:
             if isinstance(s, ast.While):
                 s.test = located(ast.BoolOp(ast.And(), [going, s.test]), s.test)
             else:
-                s.going = going  # type: ignore[union-attr]
+                s.going = going  # type: ignore[attr-defined]
         made: list[ast.stmt] = [*before, s]
         if after.body:
             made += [_unless(frozenset({loop.broken}), after.body, s)] if broken else after.body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -129,7 +130,7 @@ _OF_FLOATS = """
 _OF_BOOLS = ["logical_and", "logical_not", "logical_or", "logical_xor"]
 
 
-def check_kind(function: str, x: Tensor, *categories: str) -> None:
+def check_kind(function: str, x: Any, *categories: str) -> None:
     """Raises InvalidArgumentError for a tensor whose dtype is of another category."""
     if isinstance(x, StringTensor):
         raise TextError(f"tf.{function}: strings are host data, which cannot enter a computation")
@@ -459,6 +460,22 @@ def softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> Tens
     return torch.softmax(convert_to_tensor(logits), dim=-1 if axis is None else axis)
 
 
+def _of_rows(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The reduction, of ragged tensors too."""
+
+    @functools.wraps(function)
+    def reduce(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Any:
+        if hasattr(input_tensor, "row_splits"):
+            from .ragged import reduced
+
+            return reduced(function, input_tensor, axis, keepdims)
+        return function(input_tensor, axis, keepdims)
+
+    return reduce
+
+
+for _name in ("sum", "mean", "prod", "max", "min", "any", "all"):
+    globals()[f"reduce_{_name}"] = _of_rows(_name, globals()[f"reduce_{_name}"])
 _PUBLIC = [name for name, found in globals().items() if getattr(found, "__module__", "") == __name__ and name[0] != "_"]
 report(globals(), [name for name in _PUBLIC if name not in ("operands", "axes", "true_quotient", "check_kind")])
 from .segments import *  # noqa: E402 these two are made of what stands above

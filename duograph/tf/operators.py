@@ -18,6 +18,7 @@ from . import dtypes, flow
 from .conversion import convert
 from .flow import Undefined
 from .lowering import RESULT
+from .parts import DataLoopError, Parts, active_parts
 from .ranges import SymbolicRange
 from .symbolic import is_symbolic
 from .tensors import Tensor, cast
@@ -61,9 +62,10 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return replaced(*args, **kwargs)
     if isinstance(function, FunctionType | MethodType | functools.partial):
         function = convert(function)
-    elif not isinstance(function, type) and isinstance(getattr(type(function), "__call__", None), FunctionType):
-        converted = convert(type(function).__call__)
-        if converted is not type(function).__call__:
+    elif not isinstance(function, type) and callable(function):
+        own = type(function).__call__
+        converted = convert(own)
+        if converted is not own:
             return converted(function, *args, **kwargs)
     return function(*args, **kwargs)
 
@@ -131,17 +133,16 @@ def while_stmt(
 
 
 def _repeat(
-    test: Callable[[], Any], body: Callable[[], None], get: Get, put: Set, names: Names, wanted: Names,
-    counted: Callable[[Any], None] | None = None, turns: Any = None,
+    test: Callable[[], Any] | None, body: Callable[[], None], get: Get, put: Set, names: Names, wanted: Names,
+    rows: flow.Rows | SymbolicRange | None = None, give: Callable[[Any], None] = lambda row: None,
 ) -> None:  # fmt: skip
-    """A loop of the graph. If it is `counted`, the number of the turn is given before each, and `turns` are the most
-    that there are."""
+    """A loop of the graph, while the test holds and there are rows. `give` is told of the row before each turn."""
     before = get()
     places = [names.index(name) for name in wanted]
 
     def condition(*values: Any) -> Any:
         put(_with(before, places, values))
-        return test()
+        return test is None or test()
 
     def turn(*values: Any) -> list[Any]:
         put(_with(before, places, values))
@@ -149,8 +150,16 @@ def _repeat(
         after = get()
         return [after[place] for place in places]
 
+    start = [before[place] for place in places]
     try:
-        found = flow.repeat(condition, turn, [before[place] for place in places], wanted, counted, turns)
+        if test is None and isinstance(rows, flow.Rows):
+            found = flow.repeat_for_rows(turn, start, wanted, rows, give)
+        elif rows is None:
+            found = flow.repeat(condition, turn, start, wanted)
+        else:
+            found = flow.repeat(
+                condition, turn, start, wanted, lambda number: give(rows.item(number)), rows.length
+            )  # fmt: skip
     finally:
         put(before)
     put(_with(before, places, found))
@@ -161,20 +170,22 @@ def for_stmt(
     wanted: Names,
 ) -> None:  # fmt: skip
     """`for`."""
-    test = going or (lambda: True)
     if isinstance(iterated, SymbolicRange) or (isinstance(iterated, Tensor) and is_recording()):
         if isinstance(iterated, Tensor) and not iterated.ndim:
             raise TypeError("for: iteration over a 0-d tensor")
         rows = iterated if isinstance(iterated, SymbolicRange) else flow.Rows(iterated)
-        item: list[Any] = []
-
-        def take(number: Any) -> None:
-            item[:] = [rows.item(number)]
-
-        _repeat(test, lambda: body(item[0]), get, put, names, wanted, take, rows.length)
+        item: list[Any] = [None]
+        _repeat(
+            going, lambda: body(item[0]), get, put, names, wanted, rows, functools.partial(item.__setitem__, 0)
+        )  # fmt: skip
         return
-    if is_recording() and hasattr(iterated, "element_spec"):
-        raise UnreadableError("a loop over a data set, whose elements come from outside of the graph")
+    test = going or (lambda: True)
+    if hasattr(iterated, "element_spec"):
+        if is_recording():
+            raise DataLoopError("a loop over a data set, whose elements come from outside of the graph")
+        if parts := active_parts():
+            _over_data(parts, iterated, test, body, get, put, names, wanted)
+            return
     now: Any = True
     for element in iterated:
         if is_symbolic(now):  # whether there is another turn shows when the graph runs
@@ -184,6 +195,31 @@ def for_stmt(
         now = test()
         if not is_symbolic(now) and not now:
             return
+
+
+def _over_data(
+    parts: Parts, data: Any, test: Callable[[], Any], body: Any, get: Get, put: Set, names: Names, wanted: Names
+) -> None:
+    """A loop over a data set, in a function that runs as Python around it."""
+    before = get()
+    places = [names.index(name) for name in wanted]
+
+    def now() -> list[Any]:
+        after = get()
+        return [after[place] for place in places]
+
+    def change(values: Sequence[Any]) -> None:
+        put(_with(before, places, values))
+
+    values = now()
+    try:
+        for element in data:
+            values = parts.turn(body, element, values, wanted, names, change, now)
+            change(values)
+            if not test():
+                break
+    finally:
+        change(values)
 
 
 def and_(a: Callable[[], Any], b: Callable[[], Any]) -> Any:
@@ -221,4 +257,3 @@ def assert_stmt(test: Any, message: Callable[[], Any]) -> None:
     if not test:
         found = message()
         raise AssertionError() if found is None else AssertionError(found)
-

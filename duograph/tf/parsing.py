@@ -101,7 +101,9 @@ class _Wanted:
     def _default(self) -> np.ndarray:
         if self.spec.default_value is None:
             raise InvalidArgumentError(f"feature {self.key!r} is missing, and it has no default value")
-        return np.broadcast_to(convert_to_tensor(self.spec.default_value, self.dtype).numpy(), self.shape)
+        default = self.spec.default_value
+        array = as_bytes(default) if self.dtype is dtypes.string else convert_to_tensor(default, self.dtype).numpy()
+        return np.broadcast_to(array, self.shape)
 
 
 _LISTS = {dtypes.string: "bytes_list", dtypes.int64: "int64_list", dtypes.float32: "float_list"}
@@ -132,16 +134,26 @@ def _rows(serialized: Any, features: dict[str, Any]) -> list[tuple[_Wanted, list
 
     Raises InvalidArgumentError for what is no serialised example.
     """
+    wanted = _wanted(features)
     try:
-        layouts = [(_layouts.of(data), data) for data in serialized]
-        return [
-            (w, [lay.values(data, w.name) for lay, data in layouts]) for w in (_Wanted(*f) for f in features.items())
-        ]
+        found = [(_layouts.of(data), data) for data in serialized]
+        return [(one, [layout.values(data, one.name) for layout, data in found]) for one in wanted]
     except (DataLossError, UnicodeDecodeError) as error:
         raise InvalidArgumentError(f"parse_example expected serialised Examples: {error}") from error
 
 
 _layouts = Layouts()
+_known: dict[int, tuple[dict[str, Any], dict[str, Any], list[_Wanted]]] = {}
+
+
+def _wanted(features: dict[str, Any]) -> list[_Wanted]:
+    """What these descriptions say, looked at once while they stay as they are."""
+    known = _known.get(id(features))
+    if known is None or known[0] is not features or known[1] != features:
+        if len(_known) > 64:
+            _known.clear()
+        known = _known[id(features)] = features, dict(features), [_Wanted(*item) for item in features.items()]
+    return known[2]
 
 
 def parse_single_example(

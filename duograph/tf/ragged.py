@@ -377,6 +377,19 @@ def stack(values: Any, axis: int = 0, name: str | None = None) -> RaggedTensor:
     return RaggedTensor.from_row_lengths(concat(rows, 0), [len(r) for r in rows])
 
 
+def reduced(function: Callable[..., Any], x: RaggedTensor, axis: Any, keepdims: bool) -> Any:
+    """A reduction of all elements, or of each row (axis 1)."""
+    if axis is None:
+        return function(x.flat_values)
+    if axis not in (1, -1) or x.ragged_rank != 1 or keepdims or (axis == -1 and x.flat_values.ndim > 1):
+        raise NotImplementedError(
+            f"reductions of ragged tensors are built for each row (axis 1), and for all elements. Received: {axis}. "
+            "Use to_tensor() and a mask"
+        )
+    bounds = zip(x._splits, x._splits[1:], strict=False)
+    return convert_to_tensor([function(x.values[begin:end], 0) for begin, end in bounds])
+
+
 def boolean_mask(data: Any, mask: Any, name: str | None = None) -> Any:
     """The elements of each row where the mask is true."""
     if not isinstance(data, RaggedTensor):

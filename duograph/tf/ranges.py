@@ -36,7 +36,9 @@ class SymbolicRange:
     def length(self) -> Tensor:
         """How many there are, int64."""
         span = self.limit - self.start
-        whole = torch.ceil(span / self.delta) if self.dtype.is_floating_point else -torch.floor_divide(-span, self.delta)
+        whole = (
+            torch.ceil(span / self.delta) if self.dtype.is_floating_point else -torch.floor_divide(-span, self.delta)
+        )
         return torch.clamp(cast(whole, dtypes.int64), min=0)
 
     def item(self, number: Tensor) -> Tensor:

@@ -235,8 +235,9 @@ class _Rewriter(ast.NodeTransformer):
         self.generic_visit(node)
         if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "ag__":
             return node
-        return located(ast.Call(ast.Attribute(_load("ag__"), "call", ast.Load()), [node.func, *node.args], node.keywords),
-                   node)  # fmt: skip
+        called = _operator("call", node.func, *node.args)
+        called.keywords = node.keywords
+        return located(called, node)
 
     # -- parts -------------------------------------------------------------------------------------------------------
     def _number(self) -> int:
@@ -258,8 +259,8 @@ class _Rewriter(ast.NodeTransformer):
         self, name: str, body: list[ast.stmt], names: Sequence[str], like: ast.stmt, *arguments: str
     ) -> ast.FunctionDef:
         """A block as a function."""
-        return located(ast.FunctionDef(name, _arguments(*arguments), [*self._declaration(names), *body, ast.Pass()], []),
-                   like)  # fmt: skip
+        statements = [*self._declaration(names), *body, ast.Pass()]
+        return located(ast.FunctionDef(name, _arguments(*arguments), statements, []), like)
 
     def _call(
         self, operator: str, given: list[ast.expr], number: int, names: Sequence[str], wanted: Sequence[str]

@@ -17,7 +17,7 @@ __all__ = ["TensorArray"]
 class TensorArray:
     """A list of tensors that a loop writes. As in TensorFlow `write` returns the array to go on with.
 
-    In a loop of the graph, and where a place is a tensor whose value is not known, all tensors are of one shape, and the
+    In a loop of the graph, and where a place is a tensor whose value is not known, all tensors are of one shape and the
     size is fixed.
     """
 

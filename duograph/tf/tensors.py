@@ -9,10 +9,12 @@ import numpy as np
 
 import duograph.torch as torch
 from duograph.graph.body import is_recording
+from duograph.tensor.core import method
 
 from . import dtypes
 from .dtypes import DType
 from .errors import InvalidArgumentError, UnimplementedError, report
+from .shapes import TensorShape
 from .text import StringTensor, is_text, rearranging
 
 Tensor = torch.Tensor
@@ -111,6 +113,19 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str = "Cons
     return made.reshape(shape)
 
 
+@method
+def get_shape(self: Tensor) -> Any:
+    """The shape, by TensorFlow's older name."""
+    return self.shape
+
+
+@method
+def set_shape(self: Tensor, shape: Any) -> None:
+    """Nothing: the shape is known. Raises ValueError where it is not `shape`."""
+    if not TensorShape(shape).is_compatible_with(self.shape):
+        raise ValueError(f"set_shape expected a shape like {tuple(self.shape)}. Received: {shape}")
+
+
 def is_tensor(x: Any) -> bool:
     """Whether `x` is a tensor or a variable."""
     return isinstance(x, Tensor | StringTensor) or hasattr(x, "__torch_function__")
@@ -201,7 +216,7 @@ def eye(
     return made if batch_shape is None else torch.broadcast_to(made, (*_sizes(batch_shape), *made.shape)).clone()
 
 
-def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str = "range") -> Tensor:
+def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str = "range") -> Any:
     """start, start + delta, ... up to but without limit. Whole numbers give int32, others float32."""
     if is_recording():
         from .ranges import SymbolicRange
@@ -253,12 +268,6 @@ def one_hot(
 def meshgrid(*args: Any, indexing: str = "xy", name: str | None = None) -> list[Tensor]:
     """Coordinate grids of one-dimensional tensors; `indexing` is "xy" (the first two axes swapped) or "ij"."""
     return list(torch.meshgrid(*(convert_to_tensor(a) for a in args), indexing=indexing))
-
-
-def described(array: np.ndarray, plain: bool) -> str:
-    """An array as TensorFlow's texts have it: as `str` gives it if `plain`, else as `repr` does."""
-    text = str(array) if plain or not array.ndim else repr(array)
-    return f"\n{text}" if "\n" in text else text
 
 
 report(globals(), ["eye", "fill", "linspace", "meshgrid", "ones", "range", "zeros"])

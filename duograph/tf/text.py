@@ -21,6 +21,12 @@ class TextError(InvalidArgumentError, AttributeError):
     """Strings where numbers were expected."""
 
 
+def described(array: np.ndarray, plain: bool) -> str:
+    """An array as TensorFlow's texts have it: as `str` gives it if `plain`, else as `repr` does."""
+    text = str(array) if plain or not array.ndim else repr(array)
+    return f"\n{text}" if "\n" in text else text
+
+
 class StringTensor:
     """An n-dimensional array of byte strings. `shape`, `dtype`, indexing and comparison are those of other tensors.
 
@@ -103,10 +109,13 @@ class StringTensor:
         )
 
     def __repr__(self) -> str:
-        return f"<tf.Tensor: shape={tuple(self.shape)}, dtype=string, numpy={self.numpy()!r}>"
+        return f"<tf.Tensor: shape={tuple(self.shape)}, dtype=string, numpy={self._described(plain=False)}>"
 
     def __str__(self) -> str:
-        return f"tf.Tensor({self.numpy()}, shape={tuple(self.shape)}, dtype=string)"
+        return f"tf.Tensor({self._described(plain=True)}, shape={tuple(self.shape)}, dtype=string)"
+
+    def _described(self, plain: bool) -> str:
+        return described(self._content, plain)
 
     def __format__(self, spec: str) -> str:
         return str(self.numpy())

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from duograph.graph import trace as tracing
-from duograph.graph.body import Body, Written
+from duograph.graph.body import Body, Written, content_of
 from duograph.graph.errors import UnreadableError
 from duograph.graph.node import Attributes, Graph, Node, substitute
-from duograph.graph.trace import Number, Source, Value, local
+from duograph.graph.trace import Number, Source, Value, alias, local
 from duograph.ops.control import restore, write
 from duograph.replay.capture import live_tensors
 from duograph.tensor.core import Tensor, wrap
@@ -41,7 +41,7 @@ class Whole(Body):
     __slots__ = ("is_customised",)
     is_whole = True
 
-    def __init__(self, variable: dict[int, Value]) -> None:
+    def __init__(self, variable: dict[Any, Value]) -> None:
         super().__init__(1)
         self.variable = variable
         self.is_customised = False
@@ -65,7 +65,7 @@ def outside() -> Iterator[None]:
 def made_outside(tensor: Tensor) -> None:
     """A variable was made outside while a function was recorded: it has other content later."""
     if isinstance(local.trace, Body) and local.trace.variable is not None:
-        local.trace.variable[id(tensor._value)] = tensor._value
+        local.trace.variable[content_of(tensor._value)] = tensor._value
 
 
 class _Watch:
@@ -117,7 +117,7 @@ class Traced:
             raise UnreadableError("gc.freeze() hides the tensors that there are")
         if local.trace.readable:
             tracing.realiser(local.trace)
-        whole = Whole({id(t._value): t._value for t in live_tensors()})
+        whole = Whole({content_of(t._value): t._value for t in live_tensors()})
         watch = _Watch()
         written: list[Written] = []
         outer, local.capture = local.capture, watch
@@ -146,15 +146,17 @@ class Traced:
 
     def _sources_of(self, captured: Sequence[Value], watch: _Watch) -> list[Tensor | tuple[int, int] | Value]:
         """For each value from outside the tensor that holds it, or which random number it is, or itself: a constant."""
-        owners: dict[int, Tensor] = {}
-        wanted = set(map(id, captured))
+        owners: dict[Any, Tensor] = {}
+        wanted = set(map(content_of, captured))
         for tensor in live_tensors():
-            if id(tensor._value) in wanted and (id(tensor._value) not in owners or type(tensor) is not Tensor):
-                owners[id(tensor._value)] = tensor
+            content = content_of(tensor._value)
+            if content in wanted and (content not in owners or type(tensor) is not Tensor):
+                owners[content] = tensor
         found: list[Tensor | tuple[int, int] | Value] = []
         for value in captured:
             place = watch.places.get(id(value.buffer)) if type(value.buffer) is Number else None
-            found.append(place or owners.get(id(value), value))
+            found.append(owners.get(content_of(value), value) if place is None else place)
+        self._taped = [value.origin is not None for value in captured]
         return found
 
     def __call__(self, arguments: Sequence[Tensor]) -> Any:
@@ -179,21 +181,22 @@ class Traced:
         """What the captured values are at this call."""
         states: dict[Any, Any] = {}
         drawn = []
-        for source in self.sources:
-            numbers = source.ahead(states)
+        for origin in self.sources:
+            numbers = origin.ahead(states)
             if numbers is None:
                 raise AssertionError(f"{self.operation!r}: a source of numbers has changed")
             drawn.append(numbers)
             if local.capture is not None:
-                local.capture.numbers(source, numbers)
+                local.capture.numbers(origin, numbers)
         for thing, state in states.items():
             thing.advance(state)
         found = []
         graph = self.operation.graph
         inputs = graph.inputs[len(graph.inputs) - len(self._captured) :]
-        for source, node in zip(self._captured, inputs, strict=True):
+        for source, node, taped in zip(self._captured, inputs, self._taped, strict=True):
             if isinstance(source, Tensor):
-                found.append(source._value)
+                value = source._value
+                found.append(value if taped or value.origin is None else alias(value, None))
             elif isinstance(source, Value):
                 found.append(source)
             else:

@@ -15,7 +15,8 @@ from . import dtypes
 from .errors import InvalidArgumentError
 from .scattering import Scattering
 from .shapes import TensorShape
-from .tensors import Tensor, convert_to_tensor, described
+from .tensors import Tensor, convert_to_tensor
+from .text import described
 from .tracing import NewVariableError
 
 __all__ = ["Variable"]

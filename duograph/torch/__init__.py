@@ -41,18 +41,24 @@ from ..tensor.device import Device as device
 from ..tensor.printing import set_printoptions
 from ..transforms import vmap
 from . import functions, multiprocessing
-from .amp import autocast
+from .aliases import NAMES as _ALIASES
+from .amp import GradScaler, autocast
 from .compiler import compile
 from .foreach import NAMES as _FOREACH
-from .functions import _assert, vander
+from .functions import _assert, _int_mm, frombuffer, set_default_tensor_type, vander
 from .missing import missing
 from .modes import (
     are_deterministic_algorithms_enabled,
+    get_float32_matmul_precision,
+    get_num_interop_threads,
     get_num_threads,
     inference_mode,
+    is_autocast_enabled,
     is_inference_mode_enabled,
     seed,
     set_float32_matmul_precision,
+    set_flush_denormal,
+    set_num_interop_threads,
     set_num_threads,
     use_deterministic_algorithms,
 )
@@ -86,7 +92,14 @@ IntTensor = functions.legacy_type("IntTensor", int32)
 BoolTensor = functions.legacy_type("BoolTensor", bool_)
 ByteTensor = functions.legacy_type("ByteTensor", uint8)
 
+HalfTensor = functions.legacy_type("HalfTensor", float16)
+BFloat16Tensor = functions.legacy_type("BFloat16Tensor", bfloat16)
+ShortTensor = functions.legacy_type("ShortTensor", int16)
+CharTensor = functions.legacy_type("CharTensor", int8)
+layout = memory_format = str
+
 globals().update(FUNCTIONS)
+globals().update(_ALIASES)
 globals().update(_FOREACH)
 globals().update(UNSUPPORTED)
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..graph.errors import NotSupported
 from .missing import missing
 
-__all__ = ["GradScaler", "autocast", "is_autocast_available"]
+__all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
 
 
 def is_autocast_available(device_type: str) -> bool:
@@ -45,6 +45,16 @@ class autocast:
                 return function(*arguments, **keywords)
 
         return decorated
+
+
+def custom_fwd(fwd: Any = None, *, device_type: str, cast_inputs: Any = None) -> Any:
+    """Decorator of `Function.forward` under `autocast`, which casts nothing here: the function itself."""
+    return (lambda function: function) if fwd is None else fwd
+
+
+def custom_bwd(bwd: Any = None, *, device_type: str) -> Any:
+    """Decorator of `Function.backward` under `autocast`, which casts nothing here: the function itself."""
+    return (lambda function: function) if bwd is None else bwd
 
 
 class GradScaler:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..graph.dtype import DType
-from ..graph.errors import ShapeError
+import numpy as np
+
+from ..graph.dtype import DType, bfloat16, float16, float32, float64, int8, int32
+from ..graph.dtype import dtype as as_dtype
+from ..graph.errors import DTypeError, ShapeError
 from ..ops.creation import filled
 from ..ops.factors import vander as powers
-from ..tensor.convert import tensor
-from ..tensor.core import Tensor
+from ..tensor.convert import from_numpy, tensor
+from ..tensor.core import Tensor, set_default_dtype
 
 
 def _assert(condition: Any, message: str) -> None:
@@ -24,6 +27,31 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
         raise ShapeError(f"vander: expected one axis. Received: shape {tuple(x.shape)}")
     made = powers(x, N)
     return made if increasing else made.flip(-1)
+
+
+def _int_mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The product of two int8 matrices in int32, in which it does not overflow. Raises DTypeError for other dtypes."""
+    if input.dtype is not int8 or mat2.dtype is not int8:
+        raise DTypeError(f"_int_mm: expected int8. Received: {input.dtype.name} and {mat2.dtype.name}")
+    return input.to(int32) @ mat2.to(int32)
+
+
+def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+    """A vector over the memory of an object that has the buffer protocol: a write to either is seen by both.
+
+    Memory that must not be written is copied. Raises ValueError for an empty or too short buffer.
+    """
+    made = from_numpy(np.frombuffer(buffer, as_dtype(dtype).numpy, count, offset))
+    return made.requires_grad_() if requires_grad else made
+
+
+def set_default_tensor_type(t: Any) -> None:
+    """`set_default_dtype` by a type such as `torch.DoubleTensor`, or by its name."""
+    names = {"HalfTensor": float16, "BFloat16Tensor": bfloat16, "FloatTensor": float32, "DoubleTensor": float64}
+    found = names.get(t.rpartition(".")[2]) if isinstance(t, str) else getattr(t, "dtype", None)
+    if found is None:
+        raise TypeError(f"set_default_tensor_type: expected one of {', '.join(names)}. Received: {t!r}")
+    set_default_dtype(found)
 
 
 class _LegacyType(type):

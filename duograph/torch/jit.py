@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..graph.errors import ArgumentError
+from .compiler import compile
 from .missing import missing
 
 __all__ = [
-    "Final", "export", "ignore", "interface", "is_scripting", "is_tracing", "script", "script_if_tracing", "unused",
+    "Final", "ScriptFunction", "ScriptModule", "annotate", "export", "freeze", "ignore", "interface", "is_scripting",
+    "is_tracing", "optimize_for_inference", "script", "script_if_tracing", "trace", "trace_module", "unused",
 ]  # fmt: skip
 
 from typing import Final
@@ -37,6 +40,41 @@ unused = _as_it_is("unused", "The function itself.")
 ignore = _as_it_is("ignore", "The function itself.")
 export = _as_it_is("export", "The function itself.")
 interface = _as_it_is("interface", "The class itself.")
+freeze = _as_it_is("freeze", "The module itself.")
+optimize_for_inference = _as_it_is("optimize_for_inference", "The module itself.")
+
+
+class ScriptModule:
+    """What PyTorch's compiler makes of modules. `script` and `trace` make none here: nothing is an instance."""
+
+
+class ScriptFunction:
+    """What PyTorch's compiler makes of functions. `script` and `trace` make none here: nothing is an instance."""
+
+
+def annotate(the_type: Any, the_value: Any) -> Any:
+    """The value."""
+    return the_value
+
+
+def trace(func: Any, example_inputs: Any = None, *_: Any, **__: Any) -> Any:
+    """`torch.compile(func)`, after a call on the examples: what is recorded is replayed, and checked, call by call.
+
+    Unlike PyTorch's, the result takes the branch that an input asks for, and inputs of other shapes.
+    """
+    compiled = compile(func)
+    if example_inputs is not None:
+        compiled(*(example_inputs if isinstance(example_inputs, tuple | list) else (example_inputs,)))
+    return compiled
+
+
+def trace_module(mod: Any, inputs: Any, *_: Any, **__: Any) -> Any:
+    """`trace` of a module's `forward`. Raises ArgumentError for other methods."""
+    if set(inputs) != {"forward"}:
+        raise ArgumentError(f"jit.trace_module: expected inputs of forward alone. Received: {', '.join(inputs)}")
+    return trace(mod, inputs["forward"])
+
+
 script_if_tracing = _script_if_tracing = _as_it_is("script_if_tracing", "The function itself: nothing is traced.")
 _overload_method = _as_it_is("_overload_method", "The method itself.")
 __getattr__ = missing(__name__, __all__)

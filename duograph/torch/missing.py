@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..tensor.core import Tensor, method
 from .alternatives import alternative
 
 
@@ -24,3 +25,22 @@ def missing(module: str, names: Iterable[str]) -> Callable[[str], Any]:
         )
 
     return get
+
+
+class MissingAttribute(AttributeError):
+    """An attribute that tensors do not have. What there is instead is looked for when the error is shown."""
+
+    def __str__(self) -> str:
+        (name,) = self.args
+        text = f"'Tensor' object has no attribute {name!r}"
+        if instead := alternative(f"Tensor.{name}"):
+            return f"{text}: it is not built here. Instead: {instead}"
+        near = difflib.get_close_matches(name, [n for n in dir(Tensor) if not n.startswith("_")], 3)
+        return f"{text}. The nearest names that are: {', '.join(near)}." if near else text
+
+
+def _no_attribute(tensor: Tensor, name: str) -> Any:
+    raise MissingAttribute(name)
+
+
+method(_no_attribute, "__getattr__")

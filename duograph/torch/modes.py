@@ -49,6 +49,32 @@ def set_float32_matmul_precision(precision: str) -> None:
         )
 
 
+def get_float32_matmul_precision() -> str:
+    """ "highest": float32 products are always computed in float32."""
+    return "highest"
+
+
+def is_autocast_enabled(device_type: str | None = None) -> bool:
+    """False: see `torch.autocast`."""
+    return False
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """False: numbers that small are not flushed to zero here."""
+    return False
+
+
+def get_num_interop_threads() -> int:
+    """1: one plan runs at a time."""
+    return 1
+
+
+def set_num_interop_threads(number: int) -> None:
+    """Accepted: one plan runs at a time, on the threads of `set_num_threads`."""
+    if number < 1:
+        raise ArgumentError(f"set_num_interop_threads: expected at least 1. Received: {number}")
+
+
 def set_num_threads(number: int) -> None:
     """How many threads compute. Compiled plans obey it; the reference interpreter leaves this to NumPy.
 

@@ -31,7 +31,7 @@ __all__ = [
 ForkingPickler.register(Tensor, reduce_shared)
 
 
-class _Queue(queues.Queue):  # type: ignore[type-arg]
+class _Queue(queues.Queue):
     """A queue of processes.
 
     What is put in is pickled at once, and not by the thread that writes into the pipe: tensors move to shared memory
@@ -45,7 +45,7 @@ class _Queue(queues.Queue):  # type: ignore[type-arg]
         return pickle.loads(super().get(block, timeout))
 
 
-class _JoinableQueue(queues.JoinableQueue, _Queue):  # type: ignore[type-arg]
+class _JoinableQueue(queues.JoinableQueue, _Queue):
     """A queue of processes with `task_done()` and `join()`."""
 
     def put(self, obj: Any, block: bool = True, timeout: float | None = None) -> None:
@@ -65,7 +65,7 @@ class _Context(BaseContext):
 _contexts: dict[str, Any] = {}
 
 
-def get_context(method: str | None = None) -> Any:
+def get_context(method: str | None = None) -> Any:  # type: ignore[no-redef]
     """Multiprocessing's functions for one way of starting processes: "fork", "spawn", "forkserver" or the default.
 
     Raises ValueError for another.
@@ -78,12 +78,12 @@ def get_context(method: str | None = None) -> Any:
     return _contexts[name]
 
 
-def Queue(maxsize: int = 0) -> Any:
+def Queue(maxsize: int = 0) -> Any:  # type: ignore[no-redef]
     """A queue of processes, through which tensors go as shared memory."""
     return get_context().Queue(maxsize)
 
 
-def JoinableQueue(maxsize: int = 0) -> Any:
+def JoinableQueue(maxsize: int = 0) -> Any:  # type: ignore[no-redef]
     """A queue of processes with `task_done()` and `join()`."""
     return get_context().JoinableQueue(maxsize)
 
@@ -151,7 +151,7 @@ class ProcessContext:
 
     def __init__(self, processes: Sequence[Any], complaints: Sequence[Any]) -> None:
         self.processes = list(processes)
-        self.sentinels = {process.sentinel: index for index, process in enumerate(processes)}
+        self.sentinels: dict[Any, int] = {process.sentinel: index for index, process in enumerate(processes)}
         self._complaints = list(complaints)
 
     def pids(self) -> list[int]:
@@ -165,7 +165,7 @@ class ProcessContext:
         ProcessRaisedException or ProcessExitedException.
         """
         for sentinel in connection.wait(list(self.sentinels), timeout) if self.sentinels else ():
-            index = self.sentinels.pop(sentinel)  # type: ignore[call-overload]
+            index = self.sentinels.pop(sentinel)
             self.processes[index].join()
             if self.processes[index].exitcode:
                 self._end_others(grace_period)
@@ -212,7 +212,7 @@ def start_processes(
 
     Raises what `ProcessContext.join` raises.
     """
-    context = get_context(start_method)
+    context: Any = get_context(start_method)
     processes, complaints = [], []
     for index in range(nprocs):
         here, there = context.Pipe(duplex=False)

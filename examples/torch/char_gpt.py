@@ -52,12 +52,15 @@ class GPT(nn.Module):
         return logits, F.cross_entropy(logits.view(-1, logits.size(-1)), targets.view(-1))
 
     @torch.no_grad()
-    def generate(self, tokens, count, temperature=0.8):
+    def generate(self, context, count, temperature=0.8):
+        """What follows `context`, BLOCK characters."""
+        written = []
         for _ in range(count):
-            logits, _ = self(tokens[:, -BLOCK:])
-            probabilities = F.softmax(logits[:, -1] / temperature, dim=-1)
-            tokens = torch.cat((tokens, torch.multinomial(probabilities, 1)), dim=1)
-        return tokens
+            logits, _ = self(torch.tensor([context]))
+            probabilities = F.softmax(logits[0, -1] / temperature, dim=-1)
+            written.append(torch.multinomial(probabilities, num_samples=1).item())
+            context = context[1:] + written[-1:]
+        return written
 
 
 def initialise(model, rng):
@@ -139,8 +142,8 @@ def main():
             if validation <= args.until:
                 break
     if args.data:
-        prompt = torch.tensor([[index["\n"]]])
-        print("".join(characters[i] for i in model.generate(prompt, 400)[0].tolist()))
+        written = model.generate(val_data[:BLOCK].tolist(), 400)
+        print("".join(characters[i] for i in written))
     else:
         print(f"validation loss {validation_loss():.6f}")
 

@@ -249,8 +249,8 @@ def test_factors_of_correlations() -> None:
 KINDS: dict[str, tuple[Any, ...]] = {
     "Bernoulli": (A,), "Beta": (B, A), "Binomial": (3, A), "Cauchy": (A, B), "ContinuousBernoulli": (A,),
     "Exponential": (B,), "Gamma": (B, A), "Gumbel": (A, B), "Laplace": (A, B), "Normal": (A, B), "Pareto": (B, B + 2),
-    "LowRankMultivariateNormal": (A, np.stack([ROOT[:, :2]] * 3), B), "MultivariateNormal": (A, ROOT @ ROOT.T), "Poisson": (B,),
-    "Uniform": (A / 10, B),
+    "LowRankMultivariateNormal": (A, np.stack([ROOT[:, :2]] * 3), B),
+    "MultivariateNormal": (A, ROOT @ ROOT.T), "Poisson": (B,), "Uniform": (A / 10, B),
 }  # fmt: skip
 
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
+from ...graph.control import is_cheap
 from ...graph.node import Graph, Node, topological
 from .rewriter import Rewriter, Table, may_raise, number
-
-SMALLEST = 4096
-"""Elements up to which both branches are computed and one result is taken."""
-FEWEST = 64
-"""Operations up to which they are."""
-_KINDS = frozenset({"source", "elementwise", "movement", "reduction"})
 
 
 def known_branch(rewriter: Rewriter, node: Node) -> Node | None:
@@ -25,8 +20,7 @@ def known_branch(rewriter: Rewriter, node: Node) -> Node | None:
 
 def select_of_branches(rewriter: Rewriter, node: Node) -> Node | None:
     """cond of cheap branches: both, and a select. The host need not wait for the predicate then."""
-    nodes = topological((*node["then"].outputs, *node["otherwise"].outputs))
-    if len(nodes) > FEWEST or any(n.size > SMALLEST or n.op.kind not in _KINDS or may_raise(n) for n in nodes):
+    if not is_cheap(node) or may_raise(node):
         return None
     predicate, *operands = node.inputs
     then, otherwise = (

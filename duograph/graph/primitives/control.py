@@ -150,9 +150,7 @@ def _while_dtype(*dtypes: DType, condition: Graph, body: Graph, carries: int, re
     return body.outputs[result].dtype
 
 
-def _while_evaluate(
-    *arrays: np.ndarray, condition: Graph, body: Graph, carries: int, result: int | None
-) -> Any:
+def _while_evaluate(*arrays: np.ndarray, condition: Graph, body: Graph, carries: int, result: int | None) -> Any:
     state, constants = list(arrays[:carries]), arrays[carries:]
     while evaluate_graph(condition, (*state, *constants))[0]:
         state = evaluate_graph(body, (*state, *constants))
@@ -287,9 +285,7 @@ def _while_gradient_samples() -> Iterable[Sample]:
     for start in (0, 3):
         for result in range(2):
             arrays = np.array(start), uniform(-1, 1, 2), uniform(0.5, 1, 2), uniform(-1, 1, 2)
-            yield Sample(
-                arrays, {"condition": condition, "body": body, "pull": pull, "carries": 2, "result": result}
-            )
+            yield Sample(arrays, {"condition": condition, "body": body, "pull": pull, "carries": 2, "result": result})
 
 
 register(

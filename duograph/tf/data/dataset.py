@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
-import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -15,71 +13,25 @@ import duograph.torch as torch
 from ..errors import InvalidArgumentError, OutOfRangeError
 from ..tensors import Tensor
 from . import stages
+from .batching import Batching
 from .elements import (
     leaves_of,
     map_leaves,
     owned,
-    padded,
     spec_of,
-    stacked,
     to_element,
     to_numpy,
     to_tensors,
-    with_axis,
     without_axis,
 )
-from .stages import Mapped
+from .mapping import Mapped, map_ordered
+from .rows import Rows, Seeds, TensorIterator
+from .settings import AUTOTUNE, INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Options
 
-AUTOTUNE = -1
-INFINITE_CARDINALITY = -1
-UNKNOWN_CARDINALITY = -2
 _UNBOUNDED = -1
 
 
-class Options:
-    """Settings of a pipeline, kept for programs that set them: any attribute can be. None changes a result."""
-
-    def __init__(self) -> None:
-        self.deterministic: bool | None = None
-        self.autotune, self.threading = _Group(), _Group()
-        self.experimental_optimization, self.experimental_distribute = _Group(), _Group()
-
-    def merge(self, options: Options) -> Options:
-        """These settings, those of `options` first."""
-        merged = Options()
-        merged.__dict__.update(self.__dict__)
-        merged.__dict__.update({k: v for k, v in options.__dict__.items() if v is not None})
-        return merged
-
-
-class _Group:
-    """Settings of one kind."""
-
-
-class Rows:
-    """Where a data set is rows of arrays in memory: the arrays, and the data set of the rows' numbers."""
-
-    def __init__(self, columns: Any, numbers: Dataset) -> None:
-        self.columns = columns
-        self.numbers = numbers
-
-    def __iter__(self) -> Iterator[Any]:
-        if isinstance(self.columns, np.ndarray):
-            column = self.columns
-            return (column[i].copy() if column.ndim > 1 else column[i] for i in self.numbers.iterate())
-        if type(self.columns) is tuple and all(isinstance(c, np.ndarray) for c in self.columns):
-            columns = self.columns
-            return (tuple([c[i].copy() for c in columns]) for i in self.numbers.iterate())
-        return (owned(map_leaves(operator.itemgetter(i), self.columns)) for i in self.numbers.iterate())
-
-    def batches(self, size: int, drop_remainder: bool) -> Iterator[Any]:
-        """Batches gathered at once, instead of element by element."""
-        for chunk in _chunks(self.numbers.iterate(), size, drop_remainder):
-            index = np.array(chunk)
-            yield map_leaves(lambda column, index=index: column[index], self.columns)
-
-
-class Dataset:
+class Dataset(Batching):
     """A stream of elements: tensors, or nested tuples and dictionaries of tensors.
 
     Each method returns a new data set and computes nothing; iterating makes the elements, by the thread that iterates,
@@ -87,6 +39,10 @@ class Dataset:
     its first calls as Python, and replayed after that as by `tf.function`, if all that it does is compute. An error in
     it is raised where the data set is iterated, and its traceback shows the line of the function.
     """
+
+    @staticmethod
+    def _new(*args: Any) -> Dataset:
+        return Dataset(*args)
 
     def __init__(
         self,
@@ -107,7 +63,7 @@ class Dataset:
         return iter(self._iterate())
 
     def __iter__(self) -> Iterator[Any]:
-        return _TensorIterator(self)
+        return TensorIterator(self)
 
     def as_numpy_iterator(self) -> Iterator[Any]:
         """The elements as NumPy arrays."""
@@ -160,6 +116,10 @@ class Dataset:
 
     def __repr__(self) -> str:
         return f"<tf.data.Dataset of {self._count() if self._count() >= 0 else '?'} elements>"
+
+    def _is_ahead_free(self) -> bool:
+        """Whether nobody can tell when an element is made: it comes from memory, by what computes and does no more."""
+        return self._rows is not None
 
     def _same(self, stage: Callable[[Iterator[Any]], Iterable[Any]], count: Any, over_rows: bool = False) -> Dataset:
         """A data set of elements like these: which of them, or in which order, `stage` says."""
@@ -240,7 +200,7 @@ class Dataset:
     @staticmethod
     def random(seed: int | None = None, rerandomize_each_iteration: bool = False, name: str | None = None) -> Dataset:
         """Random int64 numbers of 32 bits, without end."""
-        seeds = _Seeds(seed, rerandomize_each_iteration)
+        seeds = Seeds(seed, rerandomize_each_iteration)
 
         def iterate() -> Iterator[Any]:
             rng = seeds.next()
@@ -262,12 +222,14 @@ class Dataset:
         """`map_func` of each element; of a tuple its parts are the arguments.
 
         Elements keep their order. With `num_parallel_calls`, functions that run as Python each time (they read files,
-        or call NumPy) are called by that many threads; those that are replayed are computed one after another, each
-        faster than a thread could take it over.
+        or call NumPy) are called by that many threads. Those that are replayed, and do nothing but compute, are
+        computed for many elements at once, with `num_parallel_calls` or where the elements come from memory.
         """
         mapped = Mapped(map_func)
         calls = None if num_parallel_calls is None else int(num_parallel_calls)
-        return Dataset(lambda: stages.map_ordered(self.iterate(), mapped, calls), self._cardinality)
+        made = Dataset(lambda: map_ordered(self.iterate(), mapped, calls, self._is_ahead_free), self._cardinality)
+        made._is_ahead_free = lambda: self._is_ahead_free() and mapped.is_pure()  # type: ignore[method-assign]
+        return made
 
     def filter(self, predicate: Callable[..., Any], name: str | None = None) -> Dataset:
         """The elements for which `predicate` is true."""
@@ -355,78 +317,8 @@ class Dataset:
         size = int(buffer_size)
         if size < 1:
             raise InvalidArgumentError(f"shuffle expected a buffer of at least one element. Received: {size}")
-        seeds = _Seeds(seed, reshuffle_each_iteration is not False)
+        seeds = Seeds(seed, reshuffle_each_iteration is not False)
         return self._same(lambda e: stages.shuffled(e, size, seeds.next()), self._cardinality, over_rows=True)
-
-    # -- batches -------------------------------------------------------------------------------------------------------
-    def batch(
-        self,
-        batch_size: Any,
-        drop_remainder: bool = False,
-        num_parallel_calls: Any = None,
-        deterministic: bool | None = None,
-        name: str | None = None,
-    ) -> Dataset:
-        """`batch_size` elements stacked along a new first axis; fewer at the end, unless `drop_remainder`.
-
-        Raises InvalidArgumentError, when iterated, for elements of different shapes.
-        """
-        size = _positive("batch", batch_size)
-        if self._rows is not None:
-            rows = self._rows
-            iterate: Callable[[], Iterator[Any]] = lambda: rows.batches(size, drop_remainder)  # noqa: E731
-        else:
-            iterate = lambda: map(stacked, _chunks(self.iterate(), size, drop_remainder))  # noqa: E731
-        return Dataset(
-            iterate,
-            lambda: _batches(self._count(), size, drop_remainder),
-            lambda: with_axis(self.element_spec, size if drop_remainder else None),
-        )
-
-    def padded_batch(
-        self,
-        batch_size: Any,
-        padded_shapes: Any = None,
-        padding_values: Any = None,
-        drop_remainder: bool = False,
-        name: str | None = None,
-    ) -> Dataset:
-        """Batches of elements of different sizes, filled up with zeros or `padding_values`.
-
-        Each axis becomes as long as `padded_shapes` says, or, with None, as in the longest element of the batch.
-        """
-        size = _positive("padded_batch", batch_size)
-        return Dataset(
-            lambda: (padded(c, padded_shapes, padding_values) for c in _chunks(self.iterate(), size, drop_remainder)),
-            lambda: _batches(self._count(), size, drop_remainder),
-        )
-
-    def unbatch(self, name: str | None = None) -> Dataset:
-        """The rows of each element."""
-
-        def iterate() -> Iterator[Any]:
-            for element in self.iterate():
-                for i in range(len(leaves_of(element)[0])):
-                    yield owned(map_leaves(operator.itemgetter(i), element))
-
-        return Dataset(iterate, UNKNOWN_CARDINALITY, lambda: without_axis(self.element_spec))
-
-    def rebatch(self, batch_size: Any, drop_remainder: bool = False, name: str | None = None) -> Dataset:
-        """The rows of the elements in batches of another size."""
-        return self.unbatch().batch(batch_size, drop_remainder)
-
-    def window(
-        self, size: int, shift: int | None = None, stride: int = 1, drop_remainder: bool = False, name: Any = None
-    ) -> Dataset:
-        """Data sets of `size` elements, `stride` apart, each beginning `shift` elements after the one before."""
-        n = _positive("window", size)
-        step = n if shift is None else _positive("window", shift)
-
-        def iterate() -> Iterator[Any]:
-            for group in stages.windows(self.iterate(), n, step, int(stride), drop_remainder):
-                yield map_leaves(_from_column, map_leaves(lambda *column: list(column), *group))
-
-        return Dataset(iterate)
 
     # -- data sets of data sets ----------------------------------------------------------------------------------------
     def flat_map(self, map_func: Callable[..., Any], name: str | None = None) -> Dataset:
@@ -454,66 +346,6 @@ class Dataset:
             return made.iterate()
 
         return Dataset(lambda: stages.interleaved(self.iterate(), open_one, cycle, int(block_length or 1)))
-
-    def group_by_window(
-        self,
-        key_func: Callable[..., Any],
-        reduce_func: Callable[[Any, Dataset], Dataset],
-        window_size: int | None = None,
-        window_size_func: Callable[[Any], Any] | None = None,
-        name: str | None = None,
-    ) -> Dataset:
-        """Elements of one key gathered until there are as many as the window, then reduced by `reduce_func`."""
-        if (window_size is None) == (window_size_func is None):
-            raise ValueError("group_by_window expected one of window_size and window_size_func")
-        key_of = Mapped(key_func)
-        wrapped = lambda key: torch.tensor(key, dtype=torch.int64)  # noqa: E731
-
-        def reduce(key: int, group: list[Any]) -> Iterator[Any]:
-            members = Dataset(lambda: iter(group), len(group), lambda: self.element_spec)
-            return reduce_func(wrapped(key), members).iterate()
-
-        def size_of(key: int) -> int:
-            return int(window_size if window_size_func is None else window_size_func(wrapped(key)))  # type: ignore[arg-type]
-
-        return Dataset(lambda: stages.grouped(self.iterate(), lambda e: int(key_of(e)), reduce, size_of))
-
-    def bucket_by_sequence_length(
-        self,
-        element_length_func: Callable[..., Any],
-        bucket_boundaries: Any,
-        bucket_batch_sizes: Any,
-        padded_shapes: Any = None,
-        padding_values: Any = None,
-        pad_to_bucket_boundary: bool = False,
-        no_padding: bool = False,
-        drop_remainder: bool = False,
-        name: str | None = None,
-    ) -> Dataset:
-        """Padded batches of elements of like length. Bucket i takes lengths from boundary i - 1 to below boundary i."""
-        boundaries, sizes = [int(b) for b in bucket_boundaries], [int(s) for s in bucket_batch_sizes]
-        if len(sizes) != len(boundaries) + 1:
-            raise ValueError(f"expected {len(boundaries) + 1} bucket_batch_sizes. Received: {len(sizes)}")
-        length_of = Mapped(element_length_func)
-
-        def bucket(element: Any) -> int:
-            return int(np.searchsorted(boundaries, int(length_of(element)), side="right"))
-
-        def batch(key: int, group: list[Any]) -> Iterator[Any]:
-            if drop_remainder and len(group) < sizes[key]:
-                return
-            if no_padding:
-                yield stacked(group)
-                return
-            shapes = padded_shapes
-            if pad_to_bucket_boundary:
-                if key == len(boundaries):
-                    raise InvalidArgumentError("pad_to_bucket_boundary: an element is longer than the last boundary")
-                limit = boundaries[key] - 1
-                shapes = map_leaves(lambda a: [limit if i == 0 else n for i, n in enumerate(a.shape)], group[0])
-            yield padded(group, shapes, padding_values)
-
-        return Dataset(lambda: stages.grouped(self.iterate(), bucket, batch, lambda key: sizes[key]))
 
     # -- state ---------------------------------------------------------------------------------------------------------
     def scan(self, initial_state: Any, scan_func: Callable[[Any, Any], Any], name: str | None = None) -> Dataset:
@@ -606,7 +438,7 @@ class Dataset:
         """Elements of several data sets, each time of a random one by `weights`."""
         from .sources import sampled
 
-        return sampled(list(datasets), weights, _Seeds(seed, bool(rerandomize_each_iteration)), stop_on_empty_dataset)
+        return sampled(list(datasets), weights, Seeds(seed, bool(rerandomize_each_iteration)), stop_on_empty_dataset)
 
     @staticmethod
     def choose_from_datasets(datasets: Any, choice_dataset: Dataset, stop_on_empty_dataset: bool = True) -> Dataset:
@@ -614,46 +446,6 @@ class Dataset:
         from .sources import chosen
 
         return chosen(list(datasets), lambda: map(int, choice_dataset.iterate()), stop_on_empty_dataset)
-
-
-class _TensorIterator:
-    """Iterates over tensors. Also TensorFlow's `get_next`, which raises OutOfRangeError at the end."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._elements = dataset.iterate()
-        self._dataset = dataset
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __next__(self) -> Any:
-        return to_tensors(next(self._elements))
-
-    def get_next(self) -> Any:
-        """The next element."""
-        try:
-            return next(self)
-        except StopIteration:
-            raise OutOfRangeError("End of sequence") from None
-
-    @property
-    def element_spec(self) -> Any:
-        return self._dataset.element_spec
-
-
-class _Seeds:
-    """The sources of random numbers of the iterations of one data set."""
-
-    def __init__(self, seed: Any, each_iteration: bool) -> None:
-        drawn = int(torch.randint(0, 2**31 - 1, ())) if seed is None else int(seed)
-        self.seed = (torch.initial_seed() & 0xFFFFFFFF, drawn & 0xFFFFFFFFFFFFFFFF)
-        self.each_iteration = each_iteration
-        self.iteration = 0
-
-    def next(self) -> np.random.Generator:
-        """That of a new iteration."""
-        self.iteration += self.each_iteration
-        return np.random.default_rng([*self.seed, self.iteration])
 
 
 _NONE = object()
@@ -667,29 +459,8 @@ def _as_column(leaf: Any) -> Any:
     raise ValueError("from_tensor_slices expected tensors with at least one axis. Received: a scalar")
 
 
-def _from_column(column: list[Any]) -> Dataset:
-    return Dataset(lambda: iter(column), len(column), lambda: spec_of(column[0]))
-
-
 def _spec_of(dataset: Dataset) -> Any:
     return dataset.element_spec
-
-
-def _chunks(elements: Iterator[Any], size: int, drop_remainder: bool) -> Iterator[list[Any]]:
-    while len(chunk := list(itertools.islice(elements, size))) == size:
-        yield chunk
-    if chunk and not drop_remainder:
-        yield chunk
-
-
-def _batches(count: int, size: int, drop_remainder: bool) -> int:
-    return count if count < 0 else count // size if drop_remainder else math.ceil(count / size)
-
-
-def _positive(name: str, size: Any) -> int:
-    if int(size) < 1:
-        raise InvalidArgumentError(f"{name} expected a size of at least 1. Received: {int(size)}")
-    return int(size)
 
 
 def _smallest(counts: list[int]) -> int:

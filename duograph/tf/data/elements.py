@@ -57,7 +57,7 @@ def to_leaf(value: Any) -> Any:
 def to_tensor(leaf: Any) -> Any:
     """A leaf of a pipeline as its user sees it."""
     if isinstance(leaf, np.ndarray | np.generic):
-        return StringTensor.of(leaf) if leaf.dtype == object else torch.from_numpy(np.asarray(leaf))
+        return StringTensor.of(np.asarray(leaf)) if leaf.dtype == object else torch.from_numpy(np.asarray(leaf))
     return leaf
 
 
@@ -113,7 +113,7 @@ def _stack(column: Sequence[Any]) -> Any:
         return np.array(column, first.dtype)
     batch = np.empty((len(column), *first.shape), first.dtype)
     for place, leaf in enumerate(column):
-        batch[place] = leaf
+        batch[place] = leaf if first.ndim else leaf[()]
     return batch
 
 

@@ -4,70 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import queue
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
-import duograph.torch as torch
-from duograph.replay import compile
-
-from .elements import Element, leaves_of, to_element, to_tensors
+from .elements import Element
 
 AHEAD = 2
 """How many elements `prefetch(AUTOTUNE)` makes ahead."""
-
-
-class Mapped:
-    """A user's function of elements: called with tensors, and replayed without its Python where it can be."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-        self.compiled = compile(function)
-        self._chosen: Callable[..., Any] | None = None
-
-    def __call__(self, element: Element) -> Any:
-        """The result, still made of tensors. A list is a tuple here, as in TensorFlow."""
-        arguments = to_tensors(element)
-        function = self._chosen
-        if function is None:
-            numeric = all(isinstance(leaf, torch.Tensor) for leaf in leaves_of(arguments))
-            function = self._chosen = self.compiled if numeric else self.function
-        with torch.no_grad():
-            result = function(*arguments) if type(arguments) is tuple else function(arguments)
-        return tuple(result) if isinstance(result, list) else result
-
-    def element(self, element: Element) -> Element:
-        return to_element(self(element))
-
-    def is_host_code(self) -> bool:
-        """Whether calls run Python each time, and may wait for files or other programs."""
-        return self._chosen is self.function or getattr(self.compiled, "reason", None) is not None
-
-
-def map_ordered(source: Iterable[Element], function: Mapped, calls: int | None) -> Iterator[Element]:
-    """`function` of each element, in order. `calls` threads call it where it is host code, which may wait."""
-    iterator = iter(source)
-    for element in itertools.islice(iterator, 4):
-        yield function.element(element)
-    if calls is None or calls == 1 or not function.is_host_code():
-        yield from map(function.element, iterator)
-        return
-    workers = calls if calls > 0 else min(16, os.cpu_count() or 1)
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="duograph-map")
-    try:
-        waiting = deque(pool.submit(function.element, e) for e in itertools.islice(iterator, 2 * workers))
-        while waiting:
-            made = waiting.popleft().result()
-            waiting.extend(pool.submit(function.element, e) for e in itertools.islice(iterator, 1))
-            yield made
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def shuffled(source: Iterable[Any], size: int, rng: np.random.Generator) -> Iterator[Any]:

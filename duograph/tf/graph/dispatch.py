@@ -8,11 +8,12 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from .. import control
+from .. import control, flow
 from ..dtypes import as_dtype
 from ..structure import flatten, pack_like
+from ..symbolic import is_symbolic
 from ..text import is_text
-from .symbolic import GraphTensor, is_building, replaced
+from .symbolic import GraphTensor, get_default_graph, is_building, replaced
 from .variables import GraphVariable
 
 _ROOMS = ("duograph.tf", "duograph.tf.math", "duograph.tf.nn", "duograph.tf.linalg", "duograph.tf.random")
@@ -128,20 +129,63 @@ def _either(eager: Callable[..., Any], graph_form: Callable[..., Any]) -> Callab
 
 
 class Cond(GraphTensor):
-    """The result of one of two branches. Only what the branch taken needs is computed."""
+    """The result of one of two branches. Only what the branch taken needs is computed.
+
+    `first` is the number of the first tensor that a branch has made: what was there before is computed in any case
+    where the value of the predicate is not known, and both become branches of a plan.
+    """
 
     is_lazy = True
 
-    def __init__(self, pred: Any, branches: tuple[Any, Any], name: str | None) -> None:
+    def __init__(self, pred: Any, branches: tuple[Any, Any], first: float, name: str | None) -> None:
         super().__init__(_cond, (pred, *branches), name=name or "cond")
+        self.first = first
 
     def needs(self) -> list[GraphTensor]:
         return [t for t in self.args[:1] if isinstance(t, GraphTensor)] + self.control_inputs
 
     def call(self, session: Any, value_of: Any) -> Any:
         pred, if_true, if_false = self.args
-        taken = if_true if session is None or bool(replaced(pred, value_of)) else if_false
-        return replaced(taken, value_of)
+        if session is None:
+            return replaced(if_true, value_of)
+        known = replaced(pred, value_of)
+        if not is_symbolic(known):
+            return replaced(if_true if bool(known) else if_false, value_of)
+        inside = self._inside(value_of)
+
+        def branch(results: Any) -> Any:
+            return replaced(results, _within(inside, {}, session, value_of))
+
+        return flow.choose_value(known, lambda: branch(if_true), lambda: branch(if_false), "the result of tf.cond")
+
+    def _inside(self, value_of: Any) -> set[GraphTensor]:
+        """The tensors that the branches have made. All others that they need are computed."""
+        found: set[GraphTensor] = set()
+        stack = [t for t in flatten(self.args[1:]) if isinstance(t, GraphTensor)]
+        while stack:
+            tensor = stack.pop()
+            if tensor in found:
+                continue
+            if tensor.number < self.first or isinstance(tensor, GraphVariable):
+                value_of(tensor)
+            else:
+                found.add(tensor)
+                stack += tensor.inputs() + tensor.control_inputs
+        return found
+
+
+def _within(inside: set[GraphTensor], made: dict[GraphTensor, Any], session: Any, value_of: Any) -> Any:
+    """What gives values in a branch or a turn, where those of some tensors are its own."""
+
+    def inner(tensor: GraphTensor) -> Any:
+        if tensor in made:
+            return made[tensor]
+        if tensor not in inside:
+            return value_of(tensor)
+        made[tensor] = tensor.call(session, inner)
+        return made[tensor]
+
+    return inner
 
 
 def _cond() -> Any:
@@ -152,7 +196,8 @@ def cond(
     pred: Any, true_fn: Any = None, false_fn: Any = None, strict: bool = False, name: str | None = None, **_: Any
 ) -> Any:
     """`tf.cond` in a graph."""
-    return Cond(pred, (true_fn(), false_fn()), name)
+    first = len(get_default_graph()._by_name)
+    return Cond(pred, (true_fn(), false_fn()), first, name)
 
 
 class While(GraphTensor):
@@ -193,23 +238,19 @@ class While(GraphTensor):
         if session is None:
             return values
         limit = replaced(self.args[2], value_of)
-        turns = 0
-        while limit is None or turns < int(limit):
-            made = dict(zip(self.variables, values, strict=True))
+        for tensor in (*self.args[1], self.condition, *self.results):  # once, before the loop
+            if isinstance(tensor, GraphTensor) and tensor not in self._inner and tensor not in self.variables:
+                value_of(tensor)
 
-            def inner(tensor: GraphTensor, made: dict[GraphTensor, Any] = made) -> Any:
-                if tensor in made:
-                    return made[tensor]
-                if tensor not in self._inner:
-                    return value_of(tensor)
-                made[tensor] = tensor.call(session, inner)
-                return made[tensor]
+        def turn(*now: Any) -> Any:
+            return _within(self._inner, dict(zip(self.variables, now, strict=True)), session, value_of)
 
-            if not bool(replaced(self.condition, inner)):
-                break
-            values = [replaced(r, inner) for r in self.results]
-            turns += 1
-        return values
+        return control.while_loop(
+            lambda *now: replaced(self.condition, turn(*now)),
+            lambda *now: [replaced(r, inner) for inner in [turn(*now)] for r in self.results],
+            list(values),
+            maximum_iterations=limit,
+        )
 
 
 def _spec(value: Any) -> Any:

@@ -14,6 +14,7 @@ from duograph.replay import compile
 from duograph.tensor.core import wrap
 
 from ..errors import InvalidArgumentError
+from ..function import Function
 from ..tensors import Tensor, convert_to_tensor
 from ..text import StringTensor
 from ..variable import Variable
@@ -105,7 +106,7 @@ class Session:
             return self._step(fetches, feeds), False  # it makes variables, or fails
         host = _dependents(needed, lambda t: t.is_host)
         if not host:
-            return compile(self._step(fetches, feeds)), True
+            return self._replayed(fetches, feeds, needed), True
         if any(t.is_stateful or isinstance(t, Gradients) for t in host):
             return self._step(fetches, feeds), True
         # Python's part follows what is compiled, and has the values that it needs from there
@@ -113,7 +114,7 @@ class Session:
         between = {i for t in ours for i in t.needs() if i not in ours} | {f for f in fetches if f not in ours}
         first = [t for t in needed if t in between and t not in given]
         numeric = [f for f in feeds if f not in host]
-        compiled = compile(self._step(first, numeric))
+        compiled = self._replayed(first, numeric, needed)
 
         def run(*values: Any) -> list[Any]:
             made = dict(zip(feeds, values, strict=True))
@@ -129,6 +130,13 @@ class Session:
             return [made[f] for f in fetches]
 
         return run, True
+
+    def _replayed(
+        self, fetches: list[GraphTensor], feeds: list[GraphTensor], needed: list[GraphTensor]
+    ) -> Callable[..., list[Any]]:
+        """The calls, recorded: once, if branches and loops become those of a plan."""
+        step = self._step(fetches, feeds)
+        return Function(step, autograph=False) if any(t.is_lazy for t in needed) else compile(step)
 
     def _step(self, fetches: list[GraphTensor], feeds: list[GraphTensor]) -> Callable[..., list[Any]]:
         """The calls that the fetches need, as a function of the values of the feeds."""

@@ -369,7 +369,7 @@ def _of_one_dtype(tensor: Any, other: Any) -> tuple[Any, Any]:
 
 
 def _operator(name: str) -> Any:
-    function = true_quotient if name == "truediv" else getattr(operator, name)
+    function: Any = true_quotient if name == "truediv" else getattr(operator, name)
 
     def operate(a: Any, *others: Any) -> Any:
         return function(*_of_one_dtype(a, others[0])) if others else function(a)

@@ -42,11 +42,13 @@ def _infinite(p: Distribution, q: Distribution) -> Tensor:
     return F["full"](tuple(shape), math.inf, dtype=p.entropy().dtype)
 
 
-for _kind, _narrower in {
+_WIDER: dict[type, list[type]] = {
     Beta: [Pareto], ContinuousBernoulli: [Pareto], Exponential: [Beta, ContinuousBernoulli, Pareto, Uniform],
     Gamma: [Beta, ContinuousBernoulli, Pareto, Uniform], Pareto: [Beta, ContinuousBernoulli, Uniform],
     **{kind: [Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform] for kind in (Gumbel, Laplace, Normal)},
-}.items():  # fmt: skip
+}  # fmt: skip
+"""Kinds, and those whose values are fewer."""
+for _kind, _narrower in _WIDER.items():
     for _other in _narrower:
         register_kl(_kind, _other)(_infinite)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ... import nn as _nn
 from ...graph.dispatch import deferring
+from ...linalg import matmul
 
 _avg_pool, _conv2d, _dropout, _max_pool = _nn.avg_pool, _nn.conv2d, _nn.dropout, _nn.max_pool
 _softmax, _log_softmax = _nn.softmax, _nn.log_softmax
@@ -23,6 +24,18 @@ def conv2d(
     """The convolution with a kernel of shape (height, width, in, out)."""
     kernel = filter if filters is None else filters
     return _conv2d(input, kernel, strides, padding, data_format=data_format, dilations=dilations)
+
+
+@deferring
+def xw_plus_b(x: Any, weights: Any, biases: Any, name: Any = None) -> Any:
+    """x weights + biases."""
+    return _nn.bias_add(matmul(x, weights), biases)
+
+
+@deferring
+def relu_layer(x: Any, weights: Any, biases: Any, name: Any = None) -> Any:
+    """relu(x weights + biases)."""
+    return _nn.relu(_nn.bias_add(matmul(x, weights), biases))
 
 
 @deferring
