@@ -32,7 +32,8 @@ SUMS = frozenset(
     [
         "sum", "prod", "cumsum", "cumprod", "put", "put_along", "window_sum", "window_sum_gradient",
         "window_max_gradient", "matmul", "convolution", "convolution_input_gradient", "convolution_weight_gradient",
-        "scan", "cond", "while_loop", "while_loop_gradient", "attention", "attention_query_gradient", "attention_key_gradient", "attention_value_gradient",
+        "scan", "cond", "while_loop", "while_loop_gradient",
+        "attention", "attention_query_gradient", "attention_key_gradient", "attention_value_gradient",
     ]
 )  # fmt: skip
 """Operations that add, or multiply, in an order of their own."""

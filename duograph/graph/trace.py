@@ -304,6 +304,7 @@ class _Local(threading.local):
         self.gradients = True
         self.eager = False
         self.capture: Capture | None = None
+        self.autocast: Any = None
 
 
 class Source(Protocol):
@@ -327,7 +328,8 @@ class Capture(Protocol):
 
 
 local = _Local()
-"""This thread's trace, whether operations are taped (`gradients`) and realised at once (`eager`), and who watches."""
+"""This thread's trace, whether operations are taped (`gradients`) and realised at once (`eager`), who watches, and who
+chooses the precision of operations: see `duograph/autograd/autocast.py`."""
 
 
 def _no_realiser(trace: Trace, refilling: Refilling | None = None, value: Value | None = None) -> None:

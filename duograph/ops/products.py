@@ -9,6 +9,7 @@ import numpy as np
 from ..functional import linear
 from ..graph.dtype import bool_
 from ..graph.errors import ShapeError
+from ..graph.trace import local
 from ..tensor.core import Tensor, apply, binary, method, operand, promoted, result_type
 from .complex import conj
 from .define import function, into
@@ -17,6 +18,8 @@ from .elementwise import masked_fill
 
 @method
 def __matmul__(self: Tensor, other: Any) -> Any:
+    if local.autocast is not None and isinstance(other, Tensor):  # which operators do not know
+        return matmul(self, other)
     return binary(linear.matmul, self, other) if isinstance(other, Tensor | np.ndarray) else NotImplemented
 
 
@@ -136,6 +139,8 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
 
 def _start(input: Tensor, beta: Any) -> Tensor:
     """`beta * input`; with beta 0 its content counts for nothing, not even where it is NaN."""
+    if local.autocast is not None:
+        input = local.autocast.lowered(input)
     return masked_fill(input, input.new_ones((), dtype=bool_), 0) if beta == 0 else _scaled(input, beta)
 
 

@@ -72,7 +72,7 @@ class Compiled:
             return self.function(*args, **kwargs)
         tensors: list[Tensor] = []
         kept: list[Any] = []
-        key: Any = [local.gradients, core.default_dtype]
+        key: Any = [local.gradients, core.default_dtype, local.autocast]
         try:
             _sign(args, key, tensors, kept)
             if kwargs:

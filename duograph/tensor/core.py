@@ -298,6 +298,8 @@ def apply(op: Any, arguments: tuple[Any, ...], attributes: tuple[tuple[str, Any]
     Returns a tensor, or a tuple of tensors where the operation has several results. Raises DeviceError where tensors
     live on different devices, and what the operation's own checks raise.
     """
+    if tracing.local.autocast is not None:
+        return tracing.local.autocast.apply(op, arguments, attributes)
     values: list[Value | None] = []
     device = CPU
     for argument in arguments:

@@ -42,7 +42,7 @@ from ..tensor.printing import set_printoptions
 from ..transforms import vmap
 from . import functions, multiprocessing
 from .aliases import NAMES as _ALIASES
-from .amp import GradScaler, autocast
+from .amp import GradScaler, autocast, get_autocast_dtype, is_autocast_enabled
 from .compiler import compile
 from .foreach import NAMES as _FOREACH
 from .functions import _assert, _int_mm, frombuffer, set_default_tensor_type, vander
@@ -53,7 +53,6 @@ from .modes import (
     get_num_interop_threads,
     get_num_threads,
     inference_mode,
-    is_autocast_enabled,
     is_inference_mode_enabled,
     seed,
     set_float32_matmul_precision,

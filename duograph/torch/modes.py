@@ -54,11 +54,6 @@ def get_float32_matmul_precision() -> str:
     return "highest"
 
 
-def is_autocast_enabled(device_type: str | None = None) -> bool:
-    """False: see `torch.autocast`."""
-    return False
-
-
 def set_flush_denormal(mode: bool) -> bool:
     """False: numbers that small are not flushed to zero here."""
     return False

@@ -17,8 +17,11 @@ class autocast(amp.autocast):
 class GradScaler(amp.GradScaler):
     """`torch.amp.GradScaler("cuda")`: off."""
 
-    def __init__(self, *arguments: Any, enabled: bool = True, **keywords: Any) -> None:
-        super().__init__("cuda", *arguments, enabled=enabled, **keywords)
+    def __init__(
+        self, init_scale: float = 2.0**16, growth_factor: float = 2.0, backoff_factor: float = 0.5,
+        growth_interval: int = 2000, enabled: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__("cuda", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
 
 
 __all__ = ["GradScaler", "autocast"]
