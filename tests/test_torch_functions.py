@@ -241,3 +241,34 @@ def test_norms_that_vectors_do_not_have() -> None:
     close(torch.linalg.norm(torch.tensor(X), "nuc"), np.linalg.norm(X, "nuc"))
     close(torch.linalg.norm(torch.tensor(X), 1, (1,)), np.linalg.norm(X, 1, 1))
     close(torch.linalg.norm(torch.tensor(X[None])), np.linalg.norm(X))
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+def test_a_text_that_grows_is_planned_once(sampled: bool) -> None:
+    """Generating one token at a time, with the whole text kept: nothing is planned anew for a longer text."""
+    from duograph.runtime import execute
+
+    torch.manual_seed(0)
+    embedding, head = torch.nn.Embedding(7, 5), torch.nn.Linear(5, 7)
+    block, text = 4, torch.zeros((1, 1), dtype=torch.int64)
+    plans: list[int] = []
+    execute.observers.append(lambda *_: plans.append(text.shape[1]))
+    try:
+        with torch.no_grad():
+            for _ in range(20):
+                logits = head(embedding(text[:, -block:]).mean(1))
+                token = torch.multinomial(logits.softmax(-1), 1) if sampled else logits.argmax(-1, keepdim=True)
+                text = torch.cat([text, token], 1)
+    finally:
+        execute.observers.pop()
+    assert text.shape == (1, 21) and text.min() >= 0 and text.max() < 7
+    assert max(plans) <= block + 1
+
+
+def test_whole_numbers_put_to_others_keep_their_meaning() -> None:
+    x = torch.tensor([[1, 2]])
+    y = torch.cat([x, x + 1], 0)
+    x[0, 0] = 9
+    assert y.tolist() == [[1, 2], [2, 3]]
+    assert torch.cat([x.int(), x], 1).dtype is torch.int64
+    assert torch.cat([x > 1, x > 2]).tolist() == [[True, True], [True, False]]

@@ -14,8 +14,9 @@ from ..graph.errors import ArgumentError, AxisError, ShapeError
 from ..graph.node import PRIMITIVES as P
 from ..graph.node import Node
 from ..graph.primitives.rules import normalize_axes, normalize_axis
+from ..graph.trace import local
 from ..tensor.convert import from_buffer
-from ..tensor.core import Tensor, apply, method, operand, result_type
+from ..tensor.core import CPU, Tensor, apply, method, operand, result_type
 from .define import function, into, sizes_of
 from .manipulation import ravel, reshape, transpose, unsqueeze
 
@@ -51,7 +52,33 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out
                 f"cat: expected sizes to match except along axis {place}: tensor 0 has shape {tuple(expected)}. "
                 f"Received: tensor {number} of shape {tuple(p.shape)}"
             )
+    if out is None and not dtype.differentiable and _is_growing(shaped):
+        return from_buffer(np.concatenate([p._array() for p in shaped], place, dtype=dtype.numpy))
     return into(out, apply(joined, tuple(operand(p, dtype) for p in shaped), (("axis", place),)), *parts)
+
+
+LONGEST = 1 << 16
+"""Bytes of a sequence that is put together at once."""
+
+SHORTEST = 64
+"""Operations pending from which that would break up a step of training."""
+
+
+def _is_growing(parts: Sequence[Tensor]) -> bool:
+    """Whether whole numbers are put to those that are in memory, as when a model writes a text: one more at a time.
+
+    They are put together at once. Recorded, each length would make all that follows another computation to plan.
+    """
+    trace = local.trace
+    if local.capture is not None or not trace.readable or local.eager:
+        return False
+    if builtins.any(p._value.origin is not None or p._device is not CPU for p in parts):
+        return False
+    if sum(p.nbytes for p in parts) > LONGEST:
+        return False
+    pending = [p._value.buffer is None for p in parts]
+    is_step = local.gradients and trace.step.length > SHORTEST
+    return not pending[0] and not (is_step and builtins.any(pending))
 
 
 @composite
