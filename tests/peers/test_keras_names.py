@@ -13,10 +13,9 @@ pytest.importorskip("keras")
 import duograph.torch as torch
 
 NOT_BUILT = {
-    "torch.export", "torch.export.Dim", "torch.export.export", "torch._VF", "torch._VF.gru", "torch._VF.lstm",
-    "torch._int_mm", "torch.return_types", "torch.return_types.max",
+    "torch.export", "torch.export.Dim", "torch.export.export", "torch._VF.gru", "torch._VF.lstm",
 }  # fmt: skip
-"""Files of graphs, PyTorch's own internals and its classes of results: Duograph amends what Keras does with them."""
+"""Files of graphs, and PyTorch's own internals: Duograph amends what Keras does with them."""
 
 
 def names() -> set[str]:
