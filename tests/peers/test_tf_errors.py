@@ -27,7 +27,9 @@ def called(name: str, *arguments: Any, **keywords: Any) -> tuple[str, Case]:
         result = function(*tensors, **keywords)
         return [r.numpy() for r in result] if isinstance(result, list | tuple) else result.numpy()
 
-    shown = [f"{a.dtype}{list(a.shape)}" if isinstance(a, np.ndarray) else repr(a) for a in arguments]
+    shown = [
+        f"{a.dtype}{list(a.shape)}" if isinstance(a, np.ndarray) else getattr(a, "__name__", repr(a)) for a in arguments
+    ]
     return f"{name}({', '.join([*shown, *(f'{k}={v!r}' for k, v in keywords.items())])})", call
 
 
