@@ -38,7 +38,7 @@ __all__ = ["PARALLEL_FOR", "Pool", "get_num_threads", "image", "set_num_threads"
 
 PARALLEL_FOR = "duograph_parallel_for"
 
-SPIN_MICROSECONDS = 100
+SPIN_MICROSECONDS = 250
 """How long an idle worker looks for work before it sleeps: as long as Python takes between two steps of a small model.
 Waking a sleeper costs some 50 us until it runs, and a system call."""
 
