@@ -30,7 +30,7 @@ from . import code, driver, log, pool, targets, waves
 from .buffer import SHARED, Buffer
 from .control import Driven, driven
 from .interpreter import Interpretation, evaluate
-from .outputs import LARGEST_SPARE, Outputs, picker
+from .outputs import Outputs, picker
 
 _PACKED = {
     "bool": "?", "uint8": "B", "int8": "b", "uint16": "H", "int16": "h", "uint32": "I", "int32": "i", "uint64": "Q",
@@ -41,6 +41,9 @@ _PACKED = {
 SMALL = 20_000
 """Bytes and operations of a wave that one thread does sooner than it would wake others."""
 
+
+LARGEST_FIRST = 16 << 20
+"""Bytes of an arena that is kept after a plan's first run: many run once, such as that of first weights."""
 
 PROCESSORS = os.cpu_count() or 1
 
@@ -287,7 +290,7 @@ class Native:
             if self._to_prepare:
                 self._prepared = contents
         finally:
-            if arena is not _NONE and (self._has_run or arena.nbytes <= LARGEST_SPARE):
+            if arena is not _NONE and (self._has_run or arena.nbytes <= LARGEST_FIRST):
                 _arenas.give(arena)
         self._has_run = True
         return outputs

@@ -11,9 +11,10 @@ from typing import Any
 from . import memory
 from .buffer import Buffer
 
-LARGEST_SPARE = 16 << 20
+LARGEST_SPARE = 64 << 20
 """Bytes up to which a plan keeps the memory of an output for its next run: gradients come and go with each step, and
-new pages from the system cost more than the step's writing to them."""
+new pages from the system cost more than the step's writing to them. Threads that touch new pages wait for one another:
+with two, a softmax of 64 MB ran at 8 GB/s so, and at 17 in memory that it had before."""
 
 LARGEST_PAIR = 2 << 20
 """Bytes up to which it keeps that of the last two: often the last result is held until the next one is there."""
