@@ -72,6 +72,8 @@ def _bars(axis: Axes, title: str, groups: Mapping[str, Results], racers: Sequenc
             seconds = None if "error" in result or "mismatch" in result else result.get("median")
             if seconds is None or reference is None:
                 reason = "wrong result" if "mismatch" in result else "did not run"
+                if seconds is not None:
+                    reason = f"{seconds * 1e6:,.0f} µs, and no {key(REFERENCE)} to compare with"
                 axis.text(1.02, y, f"{racer}: {reason}", va="center", fontsize=7, color=INK, alpha=0.6)
                 continue
             speed = reference / seconds
