@@ -40,7 +40,7 @@ def _path(step: Step) -> list[Step]:
     steps = []
     now: Step | None = step
     while now is not None and now.parent is not None:
-        if now.nodes:  # all but the entry, where the trace begins
+        if now.results:  # all but the entry, where the trace begins
             steps.append(now)
         now = now.parent
     return steps[::-1]

@@ -29,7 +29,7 @@ from duograph.graph import language as lang
 from duograph.graph.dtype import BY_NUMPY, DType, bfloat16, bool_, float16, float32, float64
 from duograph.graph.errors import ArgumentError, DTypeError, ShapeError
 from duograph.graph.node import PRIMITIVES, Graph, Node, make
-from duograph.runtime import native, pool
+from duograph.runtime import pool, program
 from duograph.runtime.native import Native
 from tests.compiled_tools import Order, interpreted, natively
 from tests.contract_tools import machine
@@ -103,7 +103,7 @@ class Case:
             looser: By which the tolerance is multiplied.
         """
         orders = orders or [None] * len(self.nodes)
-        with patch.object(native, "Machine") as described:
+        with patch.object(program, "Machine") as described:
             described.of.return_value = MACHINES[on]
             plan = Native(self.graph, orders)
         assert not any(isinstance(step, Host) for step in plan.launches)

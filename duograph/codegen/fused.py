@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..compiler.epilogue import COLUMN, NUMBER, Reach
@@ -37,11 +38,21 @@ class Fused:
         also_read = {i.number for k, i in enumerate(self.instructions) if i.number >= 0 and k != self.primary}
         object.__setattr__(self, "operands", tuple(f"x{n}" for n in numbers if n != own or n in also_read))
 
-    @property
+    @functools.cached_property
     def weight(self) -> int:
         """About how many instructions it takes for an element."""
         needs = self._needs()
         return sum(weight_of(i.op) for i, need in zip(self.instructions, needs, strict=True) if need == 2)
+
+    def reads(self, tile: Tile) -> Iterator[tuple[Reg, str]]:
+        """Where each row of a tile begins in the operands that have an element for each of its own."""
+        for number, instruction in {i.number: i for i in self.instructions if i.op == "load"}.items():
+            stride, element = self.reaches[number], storage.stored(instruction.dtype)
+            for i in range(len(tile.rows)):
+                if isinstance(stride, int):
+                    yield self._place(tile, instruction, stride, i, 0), element
+                elif stride not in SHARED:
+                    yield tile.address(getattr(tile.given, f"x{number}"), element, i, 0), element
 
     def emit(self, tile: Tile) -> Sequence[Sequence[Reg]]:
         """All elements, vector by vector."""

@@ -432,6 +432,10 @@ class Instructions:
         )
         self.line(f"call void @{callee.name}({value}, ptr align {align} {pointer.name}, {mask}){pointer.scope}")
 
+    def drain(self) -> None:
+        """Streaming stores before it are seen before what is stored after it. Of x86: see `Machine.streaming`."""
+        self.call(self.module.declare("llvm.x86.sse.sfence", "void", []))
+
     def prefetch(self, pointer: Reg, *, write: bool = False, locality: int = 3) -> None:
         """Ask for a cache line early; `locality` 3 keeps it nearest."""
         callee = self.module.declare("llvm.prefetch.p0", "void", ["ptr", "i32", "i32", "i32"])

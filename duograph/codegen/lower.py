@@ -8,13 +8,14 @@ from typing import Any
 
 from ..compiler import check
 from ..compiler.affine import inner_product
-from ..compiler.arrays import Array, Block, reshaped_strides
-from ..compiler.epilogue import NUMBER, TILE, Reach, reach
+from ..compiler.arrays import Array, Block, ordered_strides, reshaped_strides
+from ..compiler.epilogue import NUMBER, TILE, Reach, reach, result_order
 from ..compiler.group import Group, Operation
 from ..compiler.kernels import CONTRACTIONS
 from ..compiler.nest import Builder, Nest
 from ..compiler.schedule import Schedule
 from ..graph.node import Node
+from ..graph.sizes import hint
 from . import storage
 from .contract import (
     Geometry,
@@ -85,7 +86,7 @@ def _products(node: Node) -> int:
 def _visits(node: Node) -> int:
     """Elements that an operation with a kernel of its own looks at: one operation each."""
     window = prod(node["window"]) if "window" in node.op.attributes else 1
-    return max(node.size * window, *(operand.size for operand in node.inputs), 1)
+    return max(map(hint, (node.size * window, *(operand.size for operand in node.inputs), 1)))
 
 
 def launches(plan: Plan, roles: dict[str, Array], node: Node, packings: dict[Any, Block] | None = None) -> list[Launch]:
@@ -141,7 +142,7 @@ def _launch(step: PlanStep, roles: dict[str, Array], blocks: dict[str, Block], n
             launch.writes.append(block)
         # the operands of an epilogue are arrays without a shape: they lie as the result does
         size = prod(array.shape) * array.dtype.itemsize if array is not None and array.shape else block.nbytes
-        moved[block] = max(moved.get(block, 0), min(size, block.nbytes))
+        moved[block] = max(moved.get(block, 0), min(hint(size), hint(block.nbytes)))
     launch.arguments = tuple(arguments)
     launch.bytes = sum(moved.values())
     return launch
@@ -213,6 +214,8 @@ def _epilogue(schedule: Schedule, group: Group, result: Array) -> tuple[Fused | 
     alike = [k for k, pair in zip(stores, group.stores, strict=True) if _lies_alike(group, *pair)]
     primary = next((k for k in alike if group.stores[stores.index(k)][0] is root), alike[0])
     own = group.stores[stores.index(primary)][1]
+    # what it writes may be a view of the result; it lies as the result does, whose axes the kernels know
+    own = Array(own.block, own.dtype, root.shape, ordered_strides(root.shape, result_order(root)), own.offset)
     reaches: list[Reach] = []
     extra: dict[str, Array] = {}
     for number, (form, access) in enumerate(builder.forms):

@@ -12,6 +12,7 @@ many others, the bits are the same.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, ClassVar
 
+from ..graph.sizes import concretely
 from . import types
 from .emitter import Arg, Function, Module, Reg
 
@@ -94,10 +96,11 @@ class Kernel(ABC):
     def body(self, f: Function, given: SimpleNamespace, chunk: Reg) -> None:
         """Emit one chunk's work; `given` has the slots as attributes."""
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """The function's name: the title and a hash of all that decides the code."""
-        return f"{self.title}_{hashlib.sha256(repr(self).encode()).hexdigest()[:12]}"
+        with concretely():
+            return f"{self.title}_{hashlib.sha256(repr(self).encode()).hexdigest()[:12]}"
 
     def emit(self, module: Module) -> None:
         """Define `void @name(ptr block, i64 chunk)` in the module, with `i64 thread` if the kernel is threaded."""

@@ -121,13 +121,17 @@ class Loop:
 Step = Launch | Host | Loop
 
 
+def steps_of(steps: Sequence[Step]) -> Iterator[Step]:
+    """All steps, those within loops too."""
+    for step in steps:
+        yield step
+        if isinstance(step, Loop):
+            yield from steps_of(step.steps)
+
+
 def launches_of(steps: Sequence[Step]) -> Iterator[Launch]:
     """All launches, those within loops too."""
-    for step in steps:
-        if isinstance(step, Launch):
-            yield step
-        elif isinstance(step, Loop):
-            yield from launches_of(step.steps)
+    return (step for step in steps_of(steps) if isinstance(step, Launch))
 
 
 def lower_loop(

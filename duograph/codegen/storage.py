@@ -43,13 +43,17 @@ def read(
 
 def write(
     f: Function, value: Reg, pointer: Reg, dtype: DType, *, native: bool, mask: Reg | None = None,
-    align: int | None = None,
+    align: int | None = None, streaming: bool = False,
 ) -> None:  # fmt: skip
-    """Write what is held to memory, rounding it where memory is narrower. See `read`."""
+    """Write what is held to memory, rounding it where memory is narrower. See `read`.
+
+    Args:
+        streaming: See `Function.store`. Not for bool and the halves.
+    """
     if dtype.category == "bool":
         value = f.cast(value, types.like(value.type, "i8"), signed=False)
         f.store(value, pointer, align=align, mask=mask)
     elif dtype.is_half:
         halves.write(f, value, pointer, stored(dtype), native=native, align=align, mask=mask)
     else:
-        f.store(value, pointer, align=align, mask=mask)
+        f.store(value, pointer, align=align, mask=mask, streaming=streaming)

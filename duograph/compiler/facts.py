@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..graph.node import Graph, Node
+from ..graph.sizes import hint
 from .affine import VIEWS
 from .layout import preferred
 
@@ -70,7 +71,8 @@ class Facts:
         depth: dict[Node, int] = {}
         for node in self.nodes:
             users = self.users[node]
-            if node.op.name not in CHEAP or node.size < SMALLEST_RECOMPUTED or len(users) < 2 or node in self.outputs:
+            small = hint(node.size) < SMALLEST_RECOMPUTED
+            if node.op.name not in CHEAP or small or len(users) < 2 or node in self.outputs:
                 continue
             large = [operand for operand in node.inputs if operand.size == node.size]
             if len(large) != 1 or large[0].dtype is not node.dtype:

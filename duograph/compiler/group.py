@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import prod
 
 from ..graph.node import Node, Shape
+from ..graph.sizes import hint
 from .affine import ZERO, Affine, Index, Split
 from .arrays import Array
 
@@ -100,10 +101,11 @@ class Group(Step):
     def rows(self) -> bool:
         """Whether the reduced axes are the innermost in memory and few enough elements to go over again."""
         reduced = self.reduced or frozenset()
-        length = prod(self.sizes[axis] for axis in reduced)
-        count = self.turns // max(1, length)
+        length = hint(prod(self.sizes[axis] for axis in reduced))
+        turns = hint(self.turns)
+        count = turns // max(1, length)
         innermost = set(self.order[len(self.order) - len(reduced) :]) == reduced
-        return innermost and length <= LONGEST_ROW and (count >= 4 or self.turns <= 1 << 16)
+        return innermost and length <= LONGEST_ROW and (count >= 4 or turns <= 1 << 16)
 
 
 @dataclass(eq=False)

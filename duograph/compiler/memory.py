@@ -4,30 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..graph.sizes import sized
 from .arrays import ALIGNMENT, Block
 
 
 def place(blocks: Iterable[Block]) -> int:
-    """Give each block a place in the arena that no block alive at the same time overlaps; gives the arena's bytes.
+    """Give each block a place in the arena that no block alive at the same time overlaps; gives the arena's bytes."""
+    blocks = sorted(blocks, key=lambda b: (b.first, b.last))
+    alive: list[int] = []
+    beside: list[list[int]] = [[] for _ in blocks]
+    for k, block in enumerate(blocks):
+        alive = [other for other in alive if blocks[other].last >= block.first]
+        for other in alive:
+            beside[k].append(other)
+            beside[other].append(k)
+        alive.append(k)
+    places, total = _placed(tuple([b.nbytes for b in blocks]), tuple(map(tuple, beside)))
+    for block, at in zip(blocks, places, strict=True):
+        block.place = at
+    return total
+
+
+@sized
+def _placed(sizes: tuple[int, ...], beside: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], int]:
+    """Where blocks of so many bytes lie, and the bytes of all; `beside` are those that are alive with each.
 
     The largest go first, each to the lowest place that is free during its life (Pisarchyk and Lee, "Efficient memory
     management for deep neural net inference", 2020).
     """
-    placed: list[Block] = []
+    extents = [-(-nbytes // ALIGNMENT) * ALIGNMENT for nbytes in sizes]
+    places = [-1] * len(sizes)
     total = 0
-    for block in sorted(blocks, key=lambda b: (-b.nbytes, b.first, b.last)):
-        size = -(-block.nbytes // ALIGNMENT) * ALIGNMENT
-        others = sorted(
-            (other.place, -(-other.nbytes // ALIGNMENT) * ALIGNMENT)
-            for other in placed
-            if other.first <= block.last and block.first <= other.last
-        )
-        at = 0
-        for start, length in others:
+    for k in sorted(range(len(sizes)), key=lambda k: (-sizes[k], k)):
+        size, at = extents[k], 0
+        for start, length in sorted([(places[other], extents[other]) for other in beside[k] if places[other] >= 0]):
             if at + size <= start:
                 break
             at = max(at, start + length)
-        block.place = at
-        placed.append(block)
+        places[k] = at
         total = max(total, at + size)
-    return total
+    return tuple(places), total

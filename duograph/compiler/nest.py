@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 from ..graph.dtype import DType, bool_, float32, int64
 from ..graph.node import Attributes, Node
+from ..graph.sizes import hint
 from .affine import VIEWS, Affine, Index, inner_product, source_index
 from .arrays import Array, Block, row_major
 from .attempt import operand_indices
@@ -295,7 +296,7 @@ class Builder:
             access = nest.accesses[instruction.number]
             assert access.block is not None
             count = prod(size for k, size in enumerate(nest.sizes) if k in instruction.axes)
-            nest.bytes += min(count * instruction.dtype.itemsize, access.block.nbytes)
+            nest.bytes += min(hint(count * instruction.dtype.itemsize), hint(access.block.nbytes))
 
 
 REFUSING = frozenset(("floor_divide", "remainder", "fmod"))

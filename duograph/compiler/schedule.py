@@ -19,6 +19,7 @@ from math import prod
 from typing import Any
 
 from ..graph.node import Graph, Node, Shape
+from ..graph.sizes import hint
 from . import attention, kernels, pieces
 from .affine import VIEWS, ZERO, Index, Split, inner_product, reshaped_index
 from .arrays import Array, Block, order_of, ordered_strides, packed, reshaped_strides, row_major
@@ -96,10 +97,10 @@ class Schedule(Facts):
         if user.op.name in ("take", "take_along") and self.base(user.inputs[0]) is node:
             return False
         space = user if self.kind(user) == "pointwise" else user.inputs[0]
-        if space.size > node.size > 1:
+        if hint(space.size) > hint(node.size) > 1:
             return False  # it would be computed several times
         # two values of one nest in registers become one: better there than twice through memory
-        homes = [self.home.get(self.base(operand)) for operand in node.inputs if operand.size == node.size]
+        homes = [self.home.get(self.base(operand)) for operand in node.inputs if hint(operand.size) == hint(node.size)]
         crowded = {id(home) for home in homes if home is not None and homes.count(home) > 1}
         return not crowded
 
@@ -337,7 +338,7 @@ class Schedule(Facts):
             for index in self._indices(group, node):
                 if self._join(group, node, index):
                     return
-        group = self._new_group(node, after, self._order_for(node), small=node.size <= 4096)
+        group = self._new_group(node, after, self._order_for(node), small=hint(node.size) <= 4096)
         if not self._join(group, node, group.maps.pop(node)):
             self._settle(group, node)
 
@@ -482,7 +483,7 @@ class Schedule(Facts):
                     if self._reduce(group, node, index):
                         return
         order = self._order_for(x) if base in self.waiting or base is not x else self._order_of_base(x)
-        group = self._new_group(x, after, order, small=x.size <= 4096)
+        group = self._new_group(x, after, order, small=hint(x.size) <= 4096)
         index = group.maps.pop(x)
         if not self._reduce(group, node, index):
             if base in self.waiting:

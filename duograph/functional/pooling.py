@@ -59,10 +59,8 @@ def avg_pool(
         low, kernel, step = lows[axis], kernel_size[axis], geometry["stride"][axis]
         margin = low if count_include_pad else 0  # how far beyond the data elements count
         size, places = x.shape[axis], total.shape[axis]
-        starts = [k * step - low for k in range(places)]
-        counts = [min(s + kernel, size + margin) - max(s, -margin) for s in starts]
-        if len(set(counts)) <= 1:
-            divisor = divisor * (counts[0] if counts else 1)
+        if low <= margin and (places - 1) * step - low + kernel <= size + margin:  # all windows are full
+            divisor = divisor * kernel
             continue
         start = g.iota(places, x.dtype) * step - low
         count = g.minimum(start + kernel, size + margin) - g.maximum(start, -margin)
@@ -212,8 +210,11 @@ def _geometry(
     for size, extent, step, low in zip(x.shape[-n:], extents, steps, lows, strict=True):
         room = size + 2 * low - extent
         check_shape(room >= 0, "x", f"spatial sizes, padding included, of at least the window's {extents}", x)
-        count = (-(-room // step) if ceil_mode else room // step) + 1
-        if ceil_mode and (count - 1) * step >= size + low:  # a window must begin before the padding at the end
+        if not ceil_mode:
+            pairs.append((low, low))
+            continue
+        count = -(-room // step) + 1
+        if (count - 1) * step >= size + low:  # a window must begin before the padding at the end
             count -= 1
         pairs.append((low, max((count - 1) * step + extent - size - low, 0)))
     return {"window": kernel, "stride": steps, "padding": tuple(pairs), "dilation": gaps}

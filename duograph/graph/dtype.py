@@ -40,10 +40,10 @@ class DType:
         self.signed = self.differentiable or name.startswith("int")
 
     def __repr__(self) -> str:
-        return text("dtype", self, False) or f"duograph.{self.name}"
+        return text("dtype", self, False) or f"torch.{self.name}"
 
     def __str__(self) -> str:
-        return text("dtype", self, True) or f"duograph.{self.name}"
+        return text("dtype", self, True) or f"torch.{self.name}"
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         return dtype, (self.name,)
@@ -189,10 +189,10 @@ class UnsupportedDType:
         self.name = name
 
     def __repr__(self) -> str:
-        return text("dtype", self, False) or f"duograph.{self.name}"
+        return text("dtype", self, False) or f"torch.{self.name}"
 
     def __str__(self) -> str:
-        return text("dtype", self, True) or f"duograph.{self.name}"
+        return text("dtype", self, True) or f"torch.{self.name}"
 
 
 UNSUPPORTED = {

@@ -108,7 +108,8 @@ def count(x: Node, axes: Axes = None) -> int:
 def mean(x: Node, axes: Axes = None, keepdims: bool = False) -> Node:
     number = count(x, axes)
     total = sum(x, axes, keepdims)
-    return total * (1.0 / number) if number & (number - 1) == 0 and number else total / number
+    exact = type(number) is int and number and number & (number - 1) == 0  # then its reciprocal is
+    return total * (1.0 / number) if exact else total / number
 
 
 def sum_to(x: Node, shape: Shape) -> Node:

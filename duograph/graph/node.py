@@ -12,6 +12,7 @@ import numpy as np
 
 from .dtype import DType
 from .errors import ArgumentError
+from .sizes import Ratio, Size, Space
 
 Shape = tuple[int, ...]
 Attributes = tuple[tuple[str, Any], ...]
@@ -232,9 +233,16 @@ def make(op: Primitive, *inputs: Node, **attributes: Any) -> Node:
     return node
 
 
-def constant(number: Number | complex, dtype: DType) -> Node:
-    """A zero-dimensional constant."""
+def constant(number: Number | complex | Size | Ratio, dtype: DType) -> Node:
+    """A zero-dimensional constant; of a number that hangs on sizes, the input that brings it."""
+    if isinstance(number, Size | Ratio):
+        return size_input(number.space, number.space.input(number, dtype))
     return make(PRIMITIVES["constant"], value=dtype.numpy.type(number).item(), dtype=dtype)
+
+
+def size_input(space: Space, place: int) -> Node:
+    """The input that brings the number at `place` of `space.inputs`: those of the computation itself come before."""
+    return make(PRIMITIVES["input"], position=space.leaves + place, shape=(), dtype=space.inputs[place][1])
 
 
 def apply(name: str, *operands: Operand, **attributes: Any) -> Node:
@@ -284,6 +292,16 @@ class Graph:
         from .text import write
 
         return write(self)
+
+
+def note_line(lines: dict[Node, str], nodes: Iterable[Node], line: str | None) -> None:
+    """Say of nodes, and of what they need, that the user's line recorded them, unless another did before."""
+    stack = list(nodes) if line is not None else []
+    while stack:
+        node = stack.pop()
+        if node not in lines:
+            lines[node] = line  # type: ignore[assignment]
+            stack.extend(node.inputs)
 
 
 def substitute(outputs: Sequence[Node], replacements: dict[Node, Node]) -> tuple[Node, ...]:

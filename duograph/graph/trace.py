@@ -17,7 +17,8 @@ from weakref import ref
 from .composite import Operation
 from .dtype import DType
 from .lines import user_line, user_site
-from .node import PRIMITIVES, Attributes, Graph, Node, make
+from .node import PRIMITIVES, Attributes, Graph, Node, make, note_line
+from .skeleton import Skeleton
 from .value import Failure, Kind, Leaf, Number, Origin, ReadableLeaf, ReadableOrigin, Snapshot, Value, kind_of
 
 __all__ = [
@@ -41,31 +42,57 @@ class Step:
     first. `following` are the steps that were seen to come next, `plans` what the traces that ended here computed,
     by live slots. `slots`, `leaves`, `length` and `pending_bytes` count from the root. `passages`
     are ways onwards that are walked as one: to a step, by the key of an operation that brings new leaves with it, and
-    whole `Passage`s.
+    whole `Passage`s. `skeleton` is what this step shares with those that differ in sizes alone, and `numbers` are the
+    sizes in its own `key`. `constants` are the numbers that source lines brought here.
     """
 
     __slots__ = (
-        "first", "following", "full", "leaves", "length", "line", "nodes", "numbers", "parent", "passages",
-        "pending_bytes", "plans", "results", "single", "slots",
+        "_nodes", "constants", "first", "following", "full", "key", "leaves", "length", "line", "numbers", "parent",
+        "passages", "pending_bytes", "plans", "results", "single", "skeleton", "slots",
     )  # fmt: skip
 
-    def __init__(self, parent: Step | None, nodes: tuple[Node, ...], leaf: bool, line: str | None) -> None:
+    def __init__(
+        self, parent: Step | None, key: Any, results: tuple[Kind, ...], nodes: tuple[Node, ...] | None, leaf: bool,
+        taken_apart: tuple[Skeleton, tuple[int, ...]],
+    ) -> None:  # fmt: skip
         self.parent = parent
-        self.nodes = nodes
-        self.line = line
-        self.results = tuple(kind_of(n.shape, n.dtype) for n in nodes)
-        self.single = self.results[0] if len(nodes) == 1 else None
+        self.key = key
+        self.skeleton, self.numbers = taken_apart
+        self._nodes = nodes
+        self.line = self.skeleton.line
+        if self.line is None and parent is not None:
+            self.line = self.skeleton.line = user_line()
+        self.results = results
+        self.single = results[0] if len(results) == 1 else None
         self.following: dict[Any, Step] = {}
         self.plans: dict[tuple[int, ...], Any] = {}
-        self.numbers: dict[Any, Any] | None = None
+        self.constants: dict[Any, Any] | None = None
         self.passages: dict[Any, Any] = {}
         self.first: int = parent.slots if parent else 0
-        self.slots: int = self.first + len(nodes)
+        self.slots: int = self.first + len(results)
         self.leaves: int = (parent.leaves if parent else 0) + leaf
         self.length: int = parent.length + 1 if parent else 0
-        held = 0 if leaf else sum(n.nbytes for n in nodes)
+        held = 0 if leaf else sum([math.prod(k.shape) * k.dtype.itemsize for k in results])
         self.pending_bytes: int = (parent.pending_bytes if parent else 0) + held
         self.full = self.pending_bytes > PENDING_BYTES or self.length > PENDING_STEPS
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The graph nodes of the results. They are built when somebody asks: only new computations need them."""
+        if self._nodes is None:
+            nodes: list[Node] = []
+            for step in self.walk():
+                if step._nodes is None:
+                    step._nodes = step.operation(nodes)
+                nodes += step._nodes
+        assert self._nodes is not None
+        return self._nodes
+
+    def operation(self, nodes: Sequence[Node]) -> tuple[Node, ...]:
+        """The nodes of a recorded operation, from those of all slots before."""
+        op, attributes, *slots = self.key
+        built: tuple[Node, ...] = op.build([None if s is None else nodes[s] for s in slots], attributes)
+        return built
 
     def walk(self) -> list[Step]:
         """The steps from the root to this one, without the root."""
@@ -80,17 +107,12 @@ class Step:
         nodes: list[Node] = []
         lines: dict[Node, str] = {}
         inputs: list[Node] = []
+        _ = self.nodes  # builds those of all steps
         for step in self.walk():
             nodes.extend(step.nodes)
             if step.parent is not None and step.leaves > step.parent.leaves:
                 inputs.extend(step.nodes)
-            if step.line is not None:
-                stack = list(step.nodes)
-                while stack:
-                    node = stack.pop()
-                    if node not in lines:
-                        lines[node] = step.line
-                        stack.extend(node.inputs)
+            note_line(lines, step.nodes, step.line)
         return Graph(tuple(inputs), tuple(nodes[slot] for slot in live), lines)
 
 
@@ -107,15 +129,24 @@ class Tree:
     """All traces seen: `root` is the empty one. `listeners` are told of each new step that a replay could not walk."""
 
     def __init__(self) -> None:
-        self.root = Step(None, (), False, None)
+        self.root = Step(None, None, (), (), False, (Skeleton(), ()))
         self.size = 0
         self.lock = threading.Lock()
 
-    def grow(self, parent: Step, key: Any, nodes: tuple[Node, ...], leaf: bool) -> Step:
+    def grow(
+        self, parent: Step, key: Any, nodes: tuple[Node, ...] | None, leaf: bool, results: tuple[Kind, ...] = (),
+        taken_apart: tuple[Skeleton, tuple[int, ...]] | None = None,
+    ) -> Step:  # fmt: skip
+        """The step that follows `parent`, with these nodes; if they are to be built later, the kinds of `results`.
+        `taken_apart` is what the skeleton of `parent` says comes next, for whom has it already."""
+        if nodes is not None:
+            results = tuple([kind_of(n.shape, n.dtype) for n in nodes])
+        if taken_apart is None:
+            taken_apart = parent.skeleton.next(key)
         with self.lock:
             step = parent.following.get(key)
             if step is None:
-                step = parent.following[key] = Step(parent, nodes, leaf, user_line())
+                step = parent.following[key] = Step(parent, key, results, nodes, leaf, taken_apart)
                 self.size += 1
                 if self.size > TREE_STEPS:
                     self.clear()
@@ -132,7 +163,7 @@ class Tree:
 
     def clear(self) -> None:
         """Forget every trace and plan. Traces being recorded go on in the part of the tree they hold."""
-        self.root = Step(None, (), False, None)
+        self.root = Step(None, None, (), (), False, (Skeleton(), ()))
         self.size = 0
 
 
@@ -169,6 +200,7 @@ class Trace:
         """The graph node of each slot."""
         steps = []
         step = self.step
+        _ = step.nodes  # builds those of all before it, too
         while step is not self._synced and step.parent is not None:
             steps.append(step)
             step = step.parent
@@ -256,9 +288,9 @@ class Trace:
     def _varies(self, use: tuple[Operation, int], key: Any) -> bool:
         """Whether the same source line brought another number to this use before."""
         here = self.step
-        if here.numbers is None:
-            here.numbers = {}
-        known: Any = here.numbers.setdefault((user_site(), use), key)
+        if here.constants is None:
+            here.constants = {}
+        known: Any = here.constants.setdefault((user_site(), use), key)
         return known != key
 
     def follow(self, passage: Passage) -> list[Value]:
@@ -281,9 +313,16 @@ class Trace:
         inner = (op, attributes, *slots)
         step = self.step.following.get(inner)
         if step is None:
-            nodes = self.nodes()
-            built = op.build([None if s is None else nodes[s] for s in slots], attributes)
-            step = tree.grow(self.step, inner, built, leaf=False)
+            kinds = [None if v is None else v.kind for v in inputs]
+            skeleton, numbers = apart = self.step.skeleton.next(inner)
+            results = skeleton.results(inner, numbers, kinds)
+            if results is not None:
+                step = tree.grow(self.step, inner, None, leaf=False, results=results, taken_apart=apart)
+            else:
+                nodes = self.nodes()
+                built = op.build([None if s is None else nodes[s] for s in slots], attributes)
+                step = tree.grow(self.step, inner, built, leaf=False, taken_apart=apart)
+                skeleton.learn(numbers, kinds, step.results)
         if leaves:
             here.passages[key] = step
         return step

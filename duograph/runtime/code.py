@@ -11,6 +11,7 @@ from pathlib import Path
 from .. import codegen
 from ..codegen.emitter import Module
 from ..codegen.plan import Kernel
+from ..graph.sizes import concretely
 from . import jit, objects, targets
 from .linker import Image, Object, link
 
@@ -59,7 +60,8 @@ def addresses(kernels: Iterable[Kernel]) -> dict[str, int]:
 
 def _module(kernel: Kernel) -> Module:
     module = Module(kernel.name)
-    kernel.emit(module)
+    with concretely():
+        kernel.emit(module)
     return module
 
 

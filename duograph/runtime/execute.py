@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,9 +15,12 @@ from ..graph.body import Body, unreadable
 from ..graph.errors import ArgumentError
 from ..graph.node import Graph
 from ..graph.trace import Failure, Number, Refilling, Step, Trace, Value
-from . import log, memory
+from . import families, log, memory
 from .buffer import Buffer
 from .interpreter import Interpretation
+
+if TYPE_CHECKING:
+    from .native import Native, Setting
 
 observers: list[Callable[[Step, Graph], Any]] = []
 """Called with the last step and the graph of each new plan: how `duograph.debug` explains what was recorded anew."""
@@ -50,16 +54,28 @@ class Plan:
     the same bits the first time and the second.
     """
 
-    __slots__ = ("_interpretation", "_native", "_sightings", "_tier", "graph", "orders")
+    __slots__ = ("_graph", "_interpretation", "_native", "_setting", "_sightings", "_tier", "orders")
 
-    def __init__(self, graph: Graph, orders: Sequence[tuple[int, ...] | None]) -> None:
-        self.graph = graph
+    def __init__(
+        self, graph: Graph | Callable[[], Graph], orders: Sequence[tuple[int, ...] | None],
+        shared: tuple[Native, Setting] | None = None,
+    ) -> None:  # fmt: skip
+        self._graph = graph
         self.orders = tuple(orders)
         self._tier = tier()
         log.stages()  # a name that is none is told at once, whoever runs the plan
-        self._native: Any = None
+        self._native: Native | None
+        self._setting: Setting | None
+        self._native, self._setting = shared if shared is not None else (None, None)
         self._interpretation: Interpretation | None = None
         self._sightings = 0
+
+    @property
+    def graph(self) -> Graph:
+        """What is computed; if it was given as a function, it is built when somebody asks."""
+        if not isinstance(self._graph, Graph):
+            self._graph = self._graph()
+        return self._graph
 
     def __call__(self, leaves: Sequence[Any], holders: int = 1) -> list[Buffer]:
         """The outputs: fresh buffers, or leaves that nobody but `holders` of the caller's references holds."""
@@ -74,7 +90,7 @@ class Plan:
 
             native = self._native = Native(self.graph, self.orders)
             self._interpretation = None
-        return native(leaves, holders)
+        return native(leaves, holders, self._setting)
 
     def rescued(self) -> list[Buffer] | None:
         """The outputs of a call that an interrupt ended after they were computed."""
@@ -87,8 +103,13 @@ class Plan:
 
     def _compiles(self) -> bool:
         if self._tier == "auto":
-            return self._sightings > 1 or not is_exact(self.graph) or patience(self.graph) > PATIENCE
+            return self._sightings > 1 or not is_quick(self.graph)
         return self._tier == "compiled"
+
+
+def is_quick(graph: Graph) -> bool:
+    """Whether the interpreter computes a graph that is new."""
+    return is_exact(graph) and patience(graph) <= PATIENCE
 
 
 def is_exact(graph: Graph) -> bool:
@@ -176,8 +197,7 @@ def realise(trace: Trace, refilling: Refilling | None = None, value: Value | Non
         plan = step.plans.get(key)
         if plan is None:
             orders = [None if type(leaf) is Number else leaf.order for leaf in leaves]
-            plan = Plan(step.graph(key), orders)
-            step.plans[key] = plan
+            plan = step.plans[key] = _plan(step, key, orders)
             for observer in observers:
                 observer(step, plan.graph)
         # What is dead is held by the trace's list and this one. What may be overwritten although it is alive is held by
@@ -216,6 +236,14 @@ def realise(trace: Trace, refilling: Refilling | None = None, value: Value | Non
         trace.retire()
     if interrupt is not None:
         raise interrupt
+
+
+def _plan(step: Step, live: tuple[int, ...], orders: Sequence[tuple[int, ...] | None]) -> Plan:
+    """The plan of a trace that ends at `step`."""
+    graph = functools.cache(functools.partial(step.graph, live))
+    if tier() == "interpreted":
+        return Plan(graph, orders)
+    return Plan(graph, orders, families.shared(step, live, orders, lambda: tier() == "auto" and is_quick(graph())))
 
 
 def _of_slots(key: Sequence[int], slots: Sequence[int], buffers: Sequence[Buffer]) -> list[Buffer]:

@@ -3,44 +3,40 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 import struct
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
-from ..codegen import lower, scalar
-from ..codegen.contract import Machine
-from ..codegen.launch import ERROR, SCRATCH, Address, Launch
-from ..codegen.lower import Host, Loop, Step
-from ..codegen.plan import Failure, Scratch
-from ..codegen.repeat import launches_of
+from ..codegen.launch import SCRATCH, Address, Launch
+from ..codegen.lower import Host
+from ..codegen.plan import Scratch
+from ..codegen.repeat import launches_of, steps_of
 from ..compiler import check
-from ..compiler.arrays import ALIGNMENT, Array, Block, ordered_strides
-from ..compiler.complex import legalise
-from ..compiler.schedule import Schedule
-from ..compiler.simplify import simplify
+from ..compiler.arrays import ALIGNMENT, Array
 from ..graph.node import Graph, Node
+from ..graph.sizes import Size, Space, sized
+from ..graph.skeleton import Symbolic
 from ..graph.trace import Number
-from . import code, driver, log, pool, targets, waves
+from . import code, driver, log, pool, waves
 from .buffer import SHARED, Buffer
 from .control import Driven, driven
 from .interpreter import Interpretation, evaluate
-from .outputs import Outputs, picker
+from .outputs import Outputs, Results, picker
+from .program import NotSized, Orders, compiled
+from .tables import Tables
 
 _PACKED = {
     "bool": "?", "uint8": "B", "int8": "b", "uint16": "H", "int16": "h", "uint32": "I", "int32": "i", "uint64": "Q",
     "int64": "q", "float16": "e", "float32": "f", "float64": "d", "bfloat16": "H",
 }  # fmt: skip
 """How a run-time number is written, by its dtype: letters of `struct`, which has none for bfloat16, only its size."""
-
-SMALL = 20_000
-"""Bytes and operations of a wave that one thread does sooner than it would wake others."""
-
 
 LARGEST_FIRST = 16 << 20
 """Bytes of an arena that is kept after a plan's first run: many run once, such as that of first weights."""
@@ -50,40 +46,55 @@ PROCESSORS = os.cpu_count() or 1
 _address, _number = attrgetter("address"), attrgetter("number")
 
 
+class Setting:
+    """What belongs to one run's sizes.
+
+    Attributes:
+        words: What stands in the tables where sizes are expressions.
+        arena: Bytes of temporaries.
+        scratch: Bytes that each thread has to itself.
+        results: Shape and NumPy dtype of each output.
+        numbers: The inputs that hang on sizes.
+        graph: Gives what is computed.
+    """
+
+    __slots__ = ("arena", "graph", "numbers", "results", "scratch", "words")
+
+    def __init__(
+        self, words: Sequence[int], arena: int, scratch: int, results: Results, numbers: Sequence[Number],
+        graph: Callable[[], Graph],
+    ) -> None:  # fmt: skip
+        self.words = words
+        self.arena = arena
+        self.scratch = scratch
+        self.results = results
+        self.numbers = numbers
+        self.graph = graph
+
+
 class Native:
     """A compiled graph.
 
     Args:
         graph: What to compute.
         orders: For each input, in which order its axes lie in memory; None for row-major order.
+        symbols: What the graph's sizes are, if they are expressions: then it serves each `setting` of them.
 
     Raises:
         CompileError: LLVM refuses a kernel.
+        NotSized: It cannot be compiled for many sizes.
     """
 
-    def __init__(self, graph: Graph, orders: Sequence[tuple[int, ...] | None]) -> None:
+    def __init__(self, graph: Graph, orders: Orders, symbols: Symbolic | None = None) -> None:
         self.graph = graph
         journal = log.Journal()
-        real = legalise(graph)
-        simple = simplify(real)
-        self.simple = simple
-        checking = check.enabled()
-        if checking:
-            check.check_graph(real, simple)
-        journal.mark("simplify")
-        inputs = []
-        for position, (node, order) in enumerate(zip(simple.inputs, orders, strict=True)):
-            block = Block(node.nbytes, "input", position)
-            axes = tuple(range(node.ndim))
-            strides = ordered_strides(node.shape, axes if order is None else (*order, *axes[len(order) :]))
-            inputs.append(Array(block, node.dtype, node.shape, strides))
-        machine = Machine.of(targets.target(), targets.caches())
-        schedule = Schedule(simple, inputs, scalar.SUPPORTED)
-        self.schedule = schedule
-        if checking:
-            check.check_schedule(schedule)
-        journal.mark("schedule")
-        self.launches = lower.lower(machine, schedule)
+        program = compiled(graph, orders, journal, symbols)
+        self.simple = program.simple
+        self.schedule = program.schedule
+        self.launches = program.steps
+        self.symbols = symbols
+        if symbols is not None and any(isinstance(step, Host) for step in steps_of(self.launches)):
+            raise NotSized("the host computes a part of it")
         waves.plan_turns(self.launches)
         self.preparations = waves.preparations(self.launches)
         self.kept = _keep(self.preparations)
@@ -91,22 +102,31 @@ class Native:
         self._donations = [
             (k, j)
             for k, j in waves.donations(self.waves)
-            if graph.inputs[j].shape  # single numbers have no memory that is worth it
+            if j < len(graph.inputs)
+            and graph.inputs[j].shape  # single numbers have no memory that is worth it
             and (graph.outputs[k].shape, graph.outputs[k].dtype) == (graph.inputs[j].shape, graph.inputs[j].dtype)
         ]
         self.arena = waves.plan_memory(self.waves)
-        if checking:
+        if check.enabled() and symbols is None:
             waves.check_memory(self.waves)
-        self.scratch = max((launch.scratch for launch in launches_of(self.launches)), default=0)
+        self.scratch = _most([launch.scratch for launch in launches_of(self.launches)])
         journal.mark("lower")
         self._lock = threading.Lock()
         self._driven: dict[Node, Driven] = {}  # what computes control flow
         self._bind()
+        self._setting: Any = None
+        if symbols is None:
+            results = [(o.shape, o.dtype.numpy) for o in graph.outputs]
+            self._setting = Setting((), self.arena, self.scratch, results, (), lambda: graph)
+            self._outputs = Outputs(results, self._donations)
+        else:
+            self._settle(symbols.space)
+            self._outputs = Outputs([], self._donations)
         journal.finish(self)
 
     def _bind(self) -> None:
         """Fill the tables that the driver reads."""
-        self._where = code.addresses(launch.kernel for launch in launches_of(self.launches))
+        where = code.addresses(launch.kernel for launch in launches_of(self.launches))
         simple = self.simple
         number_places = [k for k, node in enumerate(simple.inputs) if node.shape == ()]
         self._complex_numbers = [
@@ -122,9 +142,8 @@ class Native:
         self._bases = (ctypes.c_int64 * (self._kept_base + 1))()
         self._put_bases = struct.Struct(f"={self._kept_base + 1}q").pack_into
         self._kept_memory = Arena(self.kept)
-        self._prepared: list[
-            tuple[weakref.ref[Buffer], int]
-        ] = []  # the inputs that are packed, and which content of theirs
+        # the inputs that are packed, and which content of theirs
+        self._prepared: list[tuple[weakref.ref[Buffer], int]] = []
         self._to_prepare = sorted({b.position for s in self.preparations for b in s.reads if b.kind == "input"})
         packing = struct.Struct("=" + "".join(_PACKED[simple.inputs[k].dtype.name] for k in number_places))
         self._numbers = (ctypes.c_char * max(1, packing.size))()
@@ -137,94 +156,43 @@ class Native:
         self._number_addresses = offsets
         errors = sum(map(waves.is_checked, launches_of(self.launches)))
         self._errors = (ctypes.c_int64 * max(2, 2 * errors))()
-        self._tables: list[Any] = []
-        self._relocations: list[int] = []
-        self._checked = 0
-        rows: list[int] = []
-        self._segments: list[tuple[Any, int, list[Host]]] = []
-        all_waves: list[Sequence[Step]] = [*self.waves]
-        if self.preparations:
-            all_waves.insert(0, self.preparations)
-        for wave in all_waves:
-            hosts = [step for step in wave if isinstance(step, Host)]
-            rows += self._wave(wave, [])
-            if hosts or (self.preparations and not self._segments):
-                self._add_segment(rows, hosts)
-                rows = []
-        self._add_segment(rows, [])
-        self._outputs = Outputs([(o.shape, o.dtype.numpy) for o in self.graph.outputs], self._donations)
+        self.tables = Tables(where, self._bases, self._errors, self._location)
+        self.tables.build(self.preparations, self.waves)
+        self._segments = self.tables.segments
         self._has_run = False  # a plan that runs once, such as that of first weights, keeps nothing
         self._run = driver.entry()[1]
 
-    def _wave(self, wave: Sequence[Step], around: list[tuple[Loop, list[int]]]) -> list[int]:
-        """The row of a wave in the driver's table; none where only the interpreter has something to do.
+    def _settle(self, space: Space) -> None:
+        """Assume nothing more of the sizes, and find out what of the run depends on them."""
+        shapes = [size for output in self.graph.outputs for size in output.shape]
+        wanted: list[int | Size] = [*(size for _, _, size in self.tables.varying), self.arena, self.scratch, *shapes]
+        self._evaluate = space.evaluator([*wanted, *(number for number, _ in space.inputs)])
+        self._holds, self._is_near = space.checker(), space.nearness()
+        space.close()
 
-        Args:
-            around: The loops that the wave is in, the innermost last, and the addresses that they advance.
-        """
-        rows: list[int] = []
-        total, work, checked = 0, 0, False
-        for step in wave:
-            if isinstance(step, Loop):
-                return self._loop(step, around)
-            if isinstance(step, Host):
-                continue
-            total += step.chunks
-            work += step.bytes + step.operations
-            checked = checked or waves.is_checked(step)
-            rows += [self._where[step.kernel.name], self._block(step, around), total]
-        if not rows:
-            return []
-        serial = total == 1 or (work and work < SMALL)
-        flags = driver.SERIAL * bool(serial) + driver.CHECKED * checked
-        return [self._table(rows), len(rows) // 3, total, flags]
+    def values(self, numbers: Sequence[int]) -> list[int] | None:
+        """The values of the symbols in a trace of these numbers; None if this is not right for them."""
+        assert self.symbols is not None
+        values = self.symbols.pattern.read(numbers)
+        return values if values is not None and self._holds(values) else None
 
-    def _loop(self, loop: Loop, around: list[tuple[Loop, list[int]]]) -> list[int]:
-        advances: list[int] = []
-        rows = [word for wave in loop.waves for word in self._wave(wave, [*around, (loop, advances)])]
-        waves, moves = len(rows) // driver.WAVE_SLOTS, len(advances) // driver.ADVANCE_SLOTS
-        table = self._table((self._table(rows), waves, loop.turns, self._table(advances), moves))
-        return [table, 0, 0, driver.LOOP]
+    def suits(self, values: Sequence[int]) -> bool:
+        """Whether what was chosen for some sizes is good for these."""
+        return self._is_near(values)
 
-    def _block(self, launch: Launch, around: list[tuple[Loop, list[int]]]) -> int:
-        """The address of a launch's arguments."""
-        block = (ctypes.c_int64 * max(1, len(launch.arguments)))()
-        self._tables.append(block)
-        start = ctypes.addressof(block)
-        for slot, value in enumerate(launch.arguments):
-            if isinstance(value, int):
-                block[slot] = value
-            elif value.block is ERROR:
-                block[slot] = ctypes.addressof(self._errors) + self._checked * Failure.BYTES
-            else:
-                for loop, advances in reversed(around):
-                    place = loop.outside(value)
-                    value = place.address
-                    if place.stride:
-                        advances += [start + 8 * slot, place.stride, place.bits]
-                self._relocations += [start + 8 * slot, *self._location(value)]
-        self._checked += waves.is_checked(launch)
-        return start
-
-    def _table(self, words: Sequence[int]) -> int:
-        """The address of some words, which stay where they are."""
-        table = (ctypes.c_int64 * max(1, len(words)))(*words)
-        self._tables.append(table)
-        return ctypes.addressof(table)
-
-    def _add_segment(self, rows: list[int], hosts: list[Host]) -> None:
-        """Waves that run in one call, and what the interpreter computes after them."""
-        relocations = self._relocations
-        plan = (ctypes.c_int64 * driver.PLAN_SLOTS)(
-            self._table(relocations), len(relocations) // 3, self._table(rows), len(rows) // driver.WAVE_SLOTS,
-            ctypes.addressof(self._bases), ctypes.addressof(self._errors), len(self._errors) // 2, 0,
-        )  # fmt: skip
-        self._segments.append((plan, ctypes.addressof(plan), hosts))
+    def setting(self, values: Sequence[int], graph: Callable[[], Graph]) -> Setting:
+        """What a run needs for these values of the symbols; `graph` gives what is computed then."""
+        found = iter(self._evaluate(values))
+        words = tuple(itertools.islice(found, len(self.tables.varying)))
+        arena, scratch = next(found), next(found)
+        results = [(tuple(itertools.islice(found, o.ndim)), o.dtype.numpy) for o in self.graph.outputs]
+        numbers = tuple([Number(number, fixed=False) for number in found])
+        return Setting(words, arena, scratch, results, numbers, graph)
 
     def _location(self, address: Address) -> tuple[int, int]:
         block = address.block
         if block is SCRATCH:
-            return self._arena_base, self._scratch_place + address.offset
+            return self._arena_base, _aligned(self.arena) + address.offset
         match block.kind:
             case "input":
                 return self._input_bases[block.position], address.offset
@@ -236,38 +204,46 @@ class Native:
                 return self._kept_base, block.place + address.offset
         raise AssertionError(block.kind)
 
-    def __call__(self, leaves: Sequence[Any], holders: int = 1) -> list[Buffer]:
+    def __call__(self, leaves: Sequence[Any], holders: int = 1, setting: Setting | None = None) -> list[Buffer]:
         """The outputs for these leaves: fresh buffers, or leaves that nobody else holds, overwritten.
 
         Args:
             holders: In how many places the caller holds each leaf itself, the list `leaves` among them. A leaf that is
                 held nowhere else is dead after the call.
+            setting: What belongs to the sizes of these leaves, where these are expressions.
 
         Raises:
             DuographError: What the interpreter raises for these data.
         """
         with self._lock:
             self.finished = None
+            if setting is not None and setting is not self._setting:
+                self.tables.fill(setting.words)
+                self._outputs.resize(setting.results)
+                self._setting = setting
             return self._call(leaves, holders)
 
     finished: list[Buffer] | None = None
     """The outputs, once they are computed, of the call that is under way: what an interrupt leaves to be picked up."""
 
     def _call(self, leaves: Sequence[Any], holders: int) -> list[Buffer]:
+        setting = self._setting
+        if setting.numbers:
+            leaves = [*leaves, *setting.numbers]
         if self._complex_numbers:
             leaves = self._with_pairs(leaves)
         numbers = self._put_numbers(self._scalars(leaves)) if self._number_places else ()
         outputs = self._outputs.place(leaves, holders, self._has_run)
-        arena = (
-            _arenas.take(self._arena_size() if self.scratch else self.arena) if self.scratch or self.arena else _NONE
-        )
+        nbytes = self._arena_size() if setting.scratch else setting.arena
+        arena = _arenas.take(nbytes) if nbytes else _NONE
         try:
             self._put_bases(
                 self._bases, 0, *map(_address, self._arrays(leaves)), *numbers, *map(_address, outputs),
                 arena.address, self._kept_memory.address,
             )  # fmt: skip
-            if self.scratch:
-                ctypes.c_int64.from_address(arena.address + self._scratch_place).value = self.scratch
+            if setting.scratch:
+                at = arena.address + _aligned(setting.arena)
+                ctypes.c_int64.from_address(at).value = setting.scratch
             segments = self._segments
             if self._to_prepare:
                 contents = self._contents(leaves)
@@ -305,16 +281,11 @@ class Native:
             for host in hosts:
                 self._on_host(host)
 
-    @property
-    def _scratch_place(self) -> int:
-        """Where threads' memory begins in the arena: after the temporaries."""
-        return -(-self.arena // ALIGNMENT) * ALIGNMENT
-
     def _arena_size(self) -> int:
         """The arena's bytes, with memory for the threads: as many as there may be before the run ends, if somebody sets
         their number meanwhile. What nobody touches takes no memory."""
         threads = max(pool.get_num_threads(), PROCESSORS)
-        return self._scratch_place + Scratch.size(self.scratch, threads)
+        return _aligned(self._setting.arena) + Scratch.size(self._setting.scratch, threads)
 
     def _contents(self, leaves: Sequence[Any]) -> list[tuple[weakref.ref[Buffer], int]]:
         """Of which inputs, and which content of theirs, something is kept; nothing if that may change unseen."""
@@ -352,11 +323,12 @@ class Native:
         """Kernels refused the data: the interpreter says which and why, with the user's line."""
         for k in range(len(self._errors)):
             self._errors[k] = 0
-        pairs = zip(leaves, self.graph.inputs, strict=True)
+        graph = self._setting.graph()
+        pairs = zip(leaves, graph.inputs, strict=False)
         arrays = [
             np.asarray(leaf.number, node.dtype.numpy) if type(leaf) is Number else leaf.array for leaf, node in pairs
         ]
-        Interpretation(self.graph)(arrays)
+        Interpretation(graph)(arrays)
         raise AssertionError("a kernel refused data that the interpreter accepts")
 
     def _on_host(self, host: Host) -> None:
@@ -381,6 +353,17 @@ class Native:
         result = evaluate(host.node, [view(a) for a in host.operands])
         if host.node.size:
             view(host.result)[...] = result if host.row is None else result[host.row]
+
+
+def _aligned(nbytes: int) -> int:
+    """Where memory for the threads begins after so many bytes of temporaries."""
+    return -(-nbytes // ALIGNMENT) * ALIGNMENT
+
+
+@sized
+def _most(scratch: Sequence[int]) -> int:
+    """Bytes that are enough for the greediest."""
+    return max(scratch, default=0)
 
 
 def _planned(graph: Graph) -> Native:

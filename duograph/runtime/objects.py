@@ -66,10 +66,8 @@ class ObjectCache:
         temporary = f"{self._path(key)}.{os.getpid()}.{threading.get_ident()}{_TEMPORARY}"
         try:
             os.makedirs(self.folder, exist_ok=True)
-            with open(temporary, "xb") as file:
+            with open(temporary, "xb") as file:  # and not synced: the checksum tells what a crash has damaged
                 file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
             os.replace(temporary, self._path(key))
             self._written += len(content)
             if self._written > self.limit // 8:

@@ -36,6 +36,10 @@ def picker(places: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
     return lambda things: tuple([things[k] for k in places])
 
 
+Results = Sequence[tuple[tuple[int, ...], Any]]
+"""Shape and NumPy dtype of each output."""
+
+
 class Outputs:
     """The memory of a plan's outputs, run after run.
 
@@ -44,13 +48,22 @@ class Outputs:
         donations: Pairs of an output and the leaf that it may be written over, by position.
     """
 
-    def __init__(self, results: Sequence[tuple[tuple[int, ...], Any]], donations: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, results: Results, donations: Sequence[tuple[int, int]]) -> None:
         self._results = results
         self._donations = donations
         self._overwriting = {k for k, _ in donations}
         # the memory of the last results and of those before them, by output
         self._last: dict[int, Buffer] = {}
         self._earlier: dict[int, Buffer] = {}
+        # that of the last results for which no leaf could give its place
+        self._apart: dict[int, Buffer] = {}
+
+    def resize(self, results: Results) -> None:
+        """From now on results have these shapes. Memory of others is let go."""
+        self._results = results
+        for spares in (self._last, self._earlier, self._apart):
+            for k in [k for k, spare in spares.items() if spare.array.shape != results[k][0]]:
+                del spares[k]
 
     def place(self, leaves: Sequence[Any], holders: int, keep: bool) -> list[Buffer]:
         """A buffer for each output.
@@ -61,6 +74,8 @@ class Outputs:
             keep: Whether the memory of other results is kept for later runs, should nobody hold them then.
         """
         made: list[Any] = [None] * len(self._results)
+        if self._apart:
+            self._let_go(leaves)
         count = holders - 1 + ALONE
         for k, j in self._donations:
             leaf = leaves[j]
@@ -69,9 +84,11 @@ class Outputs:
                 if getrefcount(array) == ALONE and array.base is None:  # else an array that was handed out shows it
                     leaf.version += 1
                     made[k] = leaf
+        if self._apart:
+            self._apart = {k: spare for k, spare in self._apart.items() if made[k] is None}
         if self._earlier:
             self._last, self._earlier = self._earlier, self._last
-        for spares in (self._last, self._earlier):
+        for spares in (self._last, self._earlier, self._apart):
             for k in spares:
                 spare = spares[k]
                 if made[k] is None and getrefcount(spare) == ALONE:
@@ -85,10 +102,19 @@ class Outputs:
     def _fresh(self, k: int, keep: bool) -> Buffer:
         shape, dtype = self._results[k]
         made = Buffer(memory.empty(shape, dtype))
-        # what may overwrite a leaf had better find one that nobody needs
-        if keep and k not in self._overwriting and made.array.nbytes <= LARGEST_SPARE:
+        if not keep or made.array.nbytes > LARGEST_SPARE:
+            return made
+        if k in self._overwriting:
+            self._apart[k] = made
+        else:
             known = self._last.get(k)
             if known is not None and made.array.nbytes <= LARGEST_PAIR:
                 self._earlier[k] = known
             self._last[k] = made
         return made
+
+    def _let_go(self, leaves: Sequence[Any]) -> None:
+        """Do not hold leaves, so that they may be overwritten."""
+        for k, j in self._donations:
+            if self._apart.get(k) is leaves[j]:
+                del self._apart[k]

@@ -13,6 +13,10 @@ Workers look out for another number in `@job`. Falling asleep and waking follow 
 sleepers and then looks at the job's number; the caller sets that and then looks at the sleepers. Both in sequentially
 consistent order, so that one sees the other. Between the look and the sleep, a changed `@bell` keeps the worker up.
 
+A worker that wakes on the caller's own processor steps aside to another, if it may: the system puts a sleeper on the
+processor of who wakes it while all others are busy, and leaves it there. It would then only run, and find nothing to
+do, when the caller's time is up, and all steps would be the caller's alone.
+
 What different threads write stands 128 bytes apart, since processors fetch cache lines in pairs. `@finished` only
 grows, so that the caller need not write to the workers' line.
 """
@@ -35,6 +39,7 @@ _CODE = """\
 @finished = internal global i64 0, align 128       ; chunks that workers ever finished
 @bell = internal global i32 0, align 128           ; changes when sleepers are woken
 @sleepers = internal global i32 0, align 128
+@processor = internal global i32 -1, align 4       ; that of the caller who rang
 @busy = internal global i32 0, align 128           ; whether a caller has the workers
 @expected = internal global i64 0, align 8         ; what @finished is when their job is done
 
@@ -92,6 +97,7 @@ call:
   br i1 %all.up, label %help, label %ring
 ring:
   %others = sub i64 %chunks, 1
+  call void @note_processor()
   %capped = call i64 @llvm.umin.i64(i64 %others, i64 65536)
   %count = trunc i64 %capped to i32
   call void @ring(i32 %count)
@@ -211,6 +217,7 @@ sleep:
   br label %woken
 woken:
   %left = atomicrmw sub ptr @sleepers, i32 1 seq_cst
+  call void @step_aside()
   br label %look
 end:
   ret void
@@ -271,7 +278,48 @@ define internal void @ring(i32 %count) nounwind {  ; FUTEX_WAKE | FUTEX_PRIVATE
   ret void
 }
 
+define internal void @note_processor() nounwind {
+  %here = call i32 @sched_getcpu()
+  store atomic i32 %here, ptr @processor monotonic, align 4
+  ret void
+}
+
+; For a moment all processors but the caller's are allowed; it matters neither whether there is another nor whether the
+; system lets us ask.
+define internal void @step_aside() nounwind {
+entry:
+  %here = call i32 @sched_getcpu()
+  %caller = load atomic i32, ptr @processor monotonic, align 4
+  %same = icmp eq i32 %here, %caller
+  %known = icmp ult i32 %here, 1024
+  %aside = and i1 %same, %known
+  br i1 %aside, label %ask, label %end, !prof !0
+ask:
+  %allowed = alloca [16 x i64], align 8
+  call void @llvm.memset.p0.i64(ptr %allowed, i8 0, i64 128, i1 false)
+  %bytes = call i64 (i64, ...) @syscall(i64 {getaffinity}, i64 0, i64 128, ptr %allowed)
+  %told = icmp sgt i64 %bytes, 0
+  br i1 %told, label %move, label %end
+move:
+  %number = lshr i32 %here, 6
+  %bit = and i32 %here, 63
+  %shift = zext i32 %bit to i64
+  %ours = shl i64 1, %shift
+  %word.at = getelementptr i64, ptr %allowed, i32 %number
+  %word = load i64, ptr %word.at
+  %without = xor i64 %word, %ours
+  store i64 %without, ptr %word.at
+  %moved = call i64 (i64, ...) @syscall(i64 {setaffinity}, i64 0, i64 128, ptr %allowed)
+  store i64 %word, ptr %word.at
+  %back = call i64 (i64, ...) @syscall(i64 {setaffinity}, i64 0, i64 128, ptr %allowed)
+  br label %end
+end:
+  ret void
+}
+
 declare i64 @syscall(i64, ...)
+declare i32 @sched_getcpu()
+declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 """
 
 _POSIX = """
@@ -308,6 +356,14 @@ define internal void @ring(i32 %count) nounwind {
   ret void
 }
 
+define internal void @note_processor() nounwind {
+  ret void
+}
+
+define internal void @step_aside() nounwind {
+  ret void
+}
+
 declare i32 @pthread_mutex_init(ptr, ptr)
 declare i32 @pthread_mutex_lock(ptr)
 declare i32 @pthread_mutex_unlock(ptr)
@@ -324,14 +380,19 @@ _PAUSE_DECLARED = {
     "x86_64": "declare void @llvm.x86.sse2.pause()",
     "aarch64": "declare void @llvm.aarch64.hint(i32)",
 }
-_FUTEX = {"x86_64": 202, "aarch64": 98}  # the system call's number
+_CALLS = {  # the numbers of Linux's system calls
+    "x86_64": {"futex": 202, "setaffinity": 203, "getaffinity": 204},
+    "aarch64": {"futex": 98, "setaffinity": 122, "getaffinity": 123},
+}
 
 
 def pool_ir(system: str, architecture: str) -> str:
     """The pool's module for a system (`"linux"` sleeps on a futex, another on a condition variable)."""
     sleeping = _POSIX
-    if system == "linux" and architecture in _FUTEX:
-        sleeping = _LINUX.replace("{futex}", str(_FUTEX[architecture]))
+    if system == "linux" and architecture in _CALLS:
+        sleeping = _LINUX
+        for name, number in _CALLS[architecture].items():
+            sleeping = sleeping.replace(f"{{{name}}}", str(number))
     pause = f"""
 define internal void @pause() nounwind alwaysinline {{
   {_PAUSE.get(architecture, "")}

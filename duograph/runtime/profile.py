@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ class Runs:
     waves: list[Run]
     seconds: float
     complaint: str = ""
+    took: float = 0.0  # seconds that the measurement itself took
 
 
 def attach(native: Native, deliver: Callable[[Runs], None]) -> None:
@@ -52,7 +53,9 @@ def attach(native: Native, deliver: Callable[[Runs], None]) -> None:
         run(address)
         if address == address_of_last and not last[7]:
             native._run = run
-            deliver(_measured(native, run))
+            start = perf_counter()
+            runs = _measured(native, run)
+            deliver(replace(runs, took=perf_counter() - start))
 
     native._run = watched
 

@@ -9,6 +9,7 @@ from ..codegen.lower import Host, Loop, Step
 from ..compiler import memory
 from ..compiler.arrays import Block
 from ..compiler.check import CompilerError
+from ..graph.sizes import is_size
 
 Waves = list[list[Step]]
 
@@ -34,6 +35,7 @@ def preparations(steps: Sequence[Step]) -> list[Launch]:
         for step in steps
         if isinstance(step, Launch)
         and step.packs
+        and not any(is_size(block.nbytes) for block in step.writes)
         and all(block.kind == "input" or block in step.writes for block in step.reads)
         and overwritten.isdisjoint(step.reads)
     ]

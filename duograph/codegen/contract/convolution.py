@@ -9,9 +9,10 @@ from math import prod
 from .. import types
 from ..halves import computed
 from ..plan import Plan, Pointer
-from .cut import split
-from .depthwise_plans import plan_depthwise
+from .cut import reads_much, split
+from .depthwise_plans import MOST_TAPS, plan_depthwise
 from .epilogue import Epilogue
+from .few_channels import plan_few_channels, suits_few_channels
 from .geometry import Axis, Geometry, Weight, backward_walks, forward_walk, views, window_slots
 from .machine import Machine
 from .matmul import Matrix, plan_matmul
@@ -32,6 +33,8 @@ def plan_convolution(
         return plan_winograd(machine, g, x, w, y, epilogue)
     inputs, outputs = g.channels // g.groups, g.filters // g.groups
     source = Source(w.element, tap=w.tap, k=w.input, n=w.output, inner=outputs * w.output)
+    if not multiplies_pairs(machine, x, w.element) and suits_few_channels(machine, g, x):
+        return plan_few_channels(machine, g, x, source, y, epilogue)
     return _plan(machine, g, [forward_walk(g)], x, source, y, inputs, outputs, g.size, g.places, epilogue)
 
 
@@ -79,7 +82,7 @@ def _plan(
             batch=batch,
             epilogue=epilogue,
         )
-    if g.is_depthwise:
+    if g.is_depthwise and g.kernel[-1] <= MOST_TAPS:
         return plan_depthwise(machine, g, walks, a, b, c, size, result, epilogue)
     together = _images_together(g, walks, size)
     tile = choose(machine, computed(a), together if together > 1 else pixels, n)
@@ -92,7 +95,15 @@ def _plan(
     runs = [_joined(walk[-1], k, g.groups, right.follow) for walk in walks]
     zeros = max(4096, 1 << (max(runs) * k * types.size(a) - 1).bit_length())
     kernel = Product(
-        a, right.element, c, tile, WindowRows(g.axes, together > 1, zeros), right.packed > 0, True, epilogue
+        a,
+        right.element,
+        c,
+        tile,
+        WindowRows(g.axes, together > 1, zeros),
+        right.packed > 0,
+        True,
+        reads_much(machine, epilogue, c, pixels * n * g.groups),
+        epilogue,
     )
     channels = k * g.groups
     images, outer = (together, g.images // together) if together > 1 else (g.images, 1)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
+from ...graph.sizes import hint, is_number, is_size, sized
 from .. import types
 from ..plan import Pointer, Step, ceil_div
 from .add_taps import MOST_TAPS, AddTaps
@@ -40,6 +41,12 @@ def terms(k: int, epilogue: Epilogue | None) -> int:
     return max(1, k) + (epilogue.weight if epilogue else 0)
 
 
+def reads_much(machine: Machine, epilogue: Epilogue | None, element: str, size: int) -> bool:
+    """Whether an epilogue on so many elements may read operands that the second cache does not hold."""
+    return epilogue is not None and hint(size) * types.size(element) * len(epilogue.operands) >= machine.l2
+
+
+@sized
 def split(
     machine: Machine, tile: RegisterTile, m: int, n: int, k: int, batch: int, epilogue: Epilogue | None
 ) -> dict[str, int]:
@@ -72,8 +79,7 @@ def split(
     }
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """Sizes that decide how a sum is cut; `unit` is the terms in a unit, and bytes are those of one batch entry."""
 
     m: int
@@ -86,8 +92,7 @@ class Problem:
     b_bytes: int
 
 
-@dataclass(frozen=True)
-class Cut:
+class Cut(NamedTuple):
     """How a sum is cut: units in a part and in a block, taps, rows and columns in a chunk."""
 
     parts: int
@@ -133,6 +138,10 @@ def outer_steps(
     """
     tile = kernels.tile
     cut = _cut(machine, tile, p, kernels.epilogue)
+    in_parts, at_once = hint(cut.parts) > 1, hint(cut.block) >= hint(p.units)
+    if is_size(cut.parts):  # other sizes are cut so that the same kernels serve
+        cut = _cut(machine, tile, p, kernels.epilogue, MOST_PARTS if in_parts else 1)
+        cut = cut._replace(block=cut.part) if at_once else cut
     tiles_m, tiles_n = ceil_div(p.m, tile.rows), ceil_div(p.n, tile.columns)
     kept_tap = tiles_m * tiles_n * tile.rows * tile.columns
     result: dict[str, Pointer | int] = {"m": p.m, "n": p.n, "batch": p.batch, "c": Pointer("c")}
@@ -152,9 +161,12 @@ def outer_steps(
         "m_blocks": ceil_div(p.m, cut.m_block),
         "n_blocks": ceil_div(p.n, cut.n_block),
     }
+    # neighbouring chunks read the same of the larger operand, and in turn all of the smaller one, which a cache holds
+    down = hint(p.a_bytes) < hint(p.b_bytes)
+    blocks |= {"m_every": 1 if down else blocks["n_blocks"], "n_every": blocks["m_blocks"] if down else 1}
     chunks = cut.parts * p.batch * blocks["tap_blocks"] * blocks["m_blocks"] * blocks["n_blocks"]
     scattered = kernels.c_column != 1 and p.taps > 1  # taps are neighbours in memory: best stored together
-    if cut.parts == 1 and cut.block >= p.units and not scattered:
+    if not in_parts and at_once and not scattered:
         return (kernels.outer("stored").step(chunks=chunks, **blocks, **values, **result),), sums
     kept: dict[str, Pointer | int] = {
         "sums": Pointer("workspace", sums),
@@ -163,7 +175,7 @@ def outer_steps(
         "kept_part": kept_tap * p.taps * p.batch,
     }
     workspace = sums + cut.parts * kept_tap * p.taps * p.batch * types.size(tile.element)
-    if cut.parts == 1 and not scattered:
+    if not in_parts and not scattered:
         return (kernels.outer("kept").step(chunks=chunks, **blocks, **values, **result, **kept),), workspace
     total = add_parts(tile, kernels.c, kernels.epilogue, parts=cut.parts, taps=p.taps, values={**result, **kept})
     del result["c"]
@@ -184,7 +196,7 @@ def add_parts(
     Args:
         values: Slots of `Result`: sizes, strides and pointers. What is not there is 1 or does not exist.
     """
-    sizes = {name: value for name, value in values.items() if isinstance(value, int)}
+    sizes: dict[str, Any] = {name: value for name, value in values.items() if is_number(value)}
     tiles_m, tiles_n = ceil_div(sizes["m"], tile.rows), ceil_div(sizes["n"], tile.columns)
     some = max(1, ADDED // (parts * taps * tile.rows * tile.columns))
     blocks = {"parts": parts, "m_block": some * tile.rows, "m_blocks": ceil_div(tiles_m, some)}
@@ -198,7 +210,10 @@ def add_parts(
     return kernel.step(chunks=sizes["batch"] * chunks, taps=taps, n_tiles=tiles_n, **blocks, **values)
 
 
-def _cut(machine: Machine, tile: RegisterTile, p: Problem, epilogue: Epilogue | None) -> Cut:
+@sized
+def _cut(
+    machine: Machine, tile: RegisterTile, p: Problem, epilogue: Epilogue | None, most_parts: int = MOST_PARTS
+) -> Cut:
     """The cut that moves least, among those with chunks enough for many threads."""
     work = terms(p.units * p.unit, epilogue) * p.taps * p.m * p.n
     wanted = max(1, min(MOST_CHUNKS, p.batch * work // SMALLEST_CHUNK) // p.batch)
@@ -207,7 +222,7 @@ def _cut(machine: Machine, tile: RegisterTile, p: Problem, epilogue: Epilogue | 
     tiles_m, tiles_n = ceil_div(p.m, tile.rows), ceil_div(p.n, tile.columns)
     cuts = []
     parts = 1
-    while parts <= min(MOST_PARTS, max(1, wanted), max(1, p.units)):
+    while parts <= min(most_parts, max(1, wanted), max(1, p.units)):
         part = ceil_div(max(1, p.units), parts)
         by_tap = min(p.taps, ceil_div(wanted, parts))
         by_n = min(tiles_n, ceil_div(wanted, parts * by_tap))

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+from .. import types
 from ..emitter import Function, Reg
 from ..plan import Kernel, letter
 from .epilogue import Epilogue
@@ -62,10 +63,17 @@ def unit_slots(axes: str) -> dict[str, str]:
 class Depthwise(Kernel):
     """The forward direction and the input gradient.
 
+    A tile is some neighbouring places of the last axis and some vectors of channels. For each tap of the other axes it
+    goes over the pixels that its places see, and adds each to all sums that it belongs to: so it is loaded once.
+
     `b` is packed in panels of the tile's columns. A chunk is `block` units and all their channels.
 
     Attributes:
-        tile: Pixels and channels that are worked on at once.
+        tile: Places and channels that are worked on at once.
+        taps, place, tap: On the last axis, how many taps there are, and how many pixels lie between two places and
+            between two taps.
+        ahead: Whether the following line of the image is asked for, because it comes from memory.
+        streaming: Whether the result goes past the caches where its vectors are aligned.
     """
 
     a: str
@@ -73,6 +81,11 @@ class Depthwise(Kernel):
     c: str
     tile: RegisterTile
     axes: int
+    taps: int
+    place: int
+    tap: int
+    ahead: bool = False
+    streaming: bool = False
     epilogue: Epilogue | None = None
 
     @property
@@ -84,6 +97,11 @@ class Depthwise(Kernel):
         sizes = dict.fromkeys(("n", "c_row", "all_taps"), "i64")
         return dict.fromkeys(("a", "b", "c"), "ptr") | sizes | unit_slots(AXES[-self.axes :])
 
+    @property
+    def reach(self) -> int:
+        """Pixels on the last axis from the first that a tile sees to the last."""
+        return (self.tile.rows - 1) * self.place + (self.taps - 1) * self.tap
+
     def body(self, f: Function, given: SimpleNamespace, chunk: Reg) -> None:
         names = AXES[-self.axes :]
         start = chunk * given.block
@@ -92,120 +110,141 @@ class Depthwise(Kernel):
             image, place = f.binary("udiv", unit.index, rows), f.binary("urem", unit.index, rows)
             a, row = image * given.a_image, image * given.row_image + given.row_first
             self._outer_axes(f, given, names, place, [], a, row)
+        if self.streaming:
+            f.drain()
 
     def _outer_axes(
         self, f: Function, given: SimpleNamespace, axes: str, place: Reg, spans: list[Span], a: Reg, row: Reg
     ) -> None:
         """Loops over the places of all axes but the last."""
         if len(axes) == 1:
-            self._channels(f, given, spans, a, row)
+            self._line(f, given, spans, a, row)
             return
         x, rest = axes[0], axes[1:]
         here = span(f, given, x, place)
         a = a + here.pixel * getattr(given, f"a_{x}")
         row = row + place * getattr(given, f"row_{x}")
         if len(rest) == 1:
-            self._channels(f, given, [*spans, here], a, row)
+            self._line(f, given, [*spans, here], a, row)
             return
         with f.loop(0, getattr(given, f"places_{rest[0]}"), name=rest[0]) as loop:
             self._outer_axes(f, given, rest, loop.index, [*spans, here], a, row)
 
-    def _channels(self, f: Function, given: SimpleNamespace, spans: list[Span], a: Reg, row: Reg) -> None:
+    def _line(self, f: Function, given: SimpleNamespace, spans: list[Span], a: Reg, row: Reg) -> None:
+        """All places of the last axis and, for some of them after another, all channels: as they lie in memory."""
         tile = self.tile
-        with f.loop(0, given.n, tile.columns, name="n") as across:
-            n = across.index
-            columns = given.n - n
-            with f.if_(f.compare("ge", columns, tile.columns), name="full", likely=True) as branch:
-                self._line(f, given, spans, a, row, n, f.const("i64", tile.columns), None)
-            with branch.else_():
-                masks = [f.lane_mask(columns - j * tile.lanes, tile.lanes) for j in range(tile.vectors)]
-                self._line(f, given, spans, a, row, n, columns, masks)
+        with f.loop(0, given.places_w, tile.rows, name="place") as line:
+            place = line.index
+            pixel = place * self.place + given.first_w
+            inside = f.compare("ge", pixel, 0) & f.compare("le", pixel + self.reach, given.size_w - 1)
+            whole = f.select(inside, given.n - f.binary("urem", given.n, tile.columns), 0)
+            with f.loop(0, whole, tile.columns, name="n") as across:
+                self._tile(f, given, spans, a, row, place, pixel, across.index, border=False)
+            with f.loop(whole, given.n, tile.columns, name="n") as across:
+                self._tile(f, given, spans, a, row, place, pixel, across.index, border=True)
 
-    def _line(
+    def _tile(
         self,
         f: Function,
         given: SimpleNamespace,
         spans: list[Span],
         a: Reg,
         row: Reg,
+        place: Reg,
+        pixel: Reg,
         n: Reg,
-        columns: Reg,
-        masks: list[Reg] | None,
+        *,
+        border: bool,
     ) -> None:
-        """All places of the last axis: tiles inside, and single pixels towards the borders."""
-        x = AXES[-1]
-        low, high = interior(f, given, x)
-        one = RegisterTile(self.tile.element, self.tile.lanes, 1, self.tile.vectors, self.tile.fma, self.tile.half)
+        """The places from `place` on, and a panel of channels.
 
-        def work(tile: RegisterTile, place: Reg, taps: Span) -> None:
-            source = f.gep(f.gep(given.a, a + n, self.a), taps.pixel * given.a_w, self.a)
-            sums = self._sums(f, given, tile, [*spans, taps], source, f.gep(given.b, n * given.all_taps, self.b), masks)
+        Args:
+            pixel: What the first tap shows at the first place.
+            border: Whether the tile may overshoot the image or the channels.
+        """
+        tile = self.tile
+        columns = f.minimum(given.n - n, tile.columns) if border else f.const("i64", tile.columns)
+        masks = [f.lane_mask(columns - j * tile.lanes, tile.lanes) for j in range(tile.vectors)] if border else None
+        source = f.gep(f.gep(given.a, a + n, self.a), pixel * given.a_w, self.a)
+        weights = f.gep(given.b, n * given.all_taps, self.b)
+        shown = [f.compare("ult", pixel + at, given.size_w) for at in range(self.reach + 1)] if border else None
+        sums = self._sums(f, given, spans, source, weights, masks, shown)
 
-            def number(i: Reg | int) -> Reg:
-                return row + f.add(place, i) * given.row_w
+        def number(i: Reg | int) -> Reg:
+            return row + f.add(place, i) * given.row_w
 
-            to = Target(
-                pointer=given.c,
-                element=self.c,
-                offset=lambda i: number(i) * given.c_row,
-                row=number,
-                column=n,
-                column_step=1,
-                rows=f.const("i64", tile.rows),
-                columns=columns,
-            )
-            store(f, tile, sums, to, self.epilogue, given)
-
-        with f.while_([f.const("i64", 0)], name="line", names=["place"]) as line:
-            (place,) = line.carried
-            line.test(place < given.places_w)
-            inside = f.compare("ge", place, low) & f.compare("le", place + self.tile.rows, high)
-            seen = span(f, given, x, place)
-            with f.if_(inside, name="inside", likely=True) as branch:
-                every = Span(seen.pixel, f.const("i64", 0), given.taps_w)
-                work(self.tile, place, every)
-                branch.yield_(place + self.tile.rows)
-            with branch.else_():
-                work(one, place, seen)
-                branch.yield_(place + 1)
-            line.yield_(*branch.results)
+        to = Target(
+            pointer=given.c,
+            element=self.c,
+            offset=lambda i: number(i) * given.c_row,
+            row=number,
+            column=n,
+            column_step=1,
+            rows=f.minimum(given.places_w - place, tile.rows),
+            columns=columns,
+            streaming=self.streaming,
+        )
+        store(f, tile, sums, to, self.epilogue, given)
 
     def _sums(
         self,
         f: Function,
         given: SimpleNamespace,
-        tile: RegisterTile,
         spans: Sequence[Span],
         a: Reg,
         b: Reg,
-        masks: list[Reg] | None,
+        masks: Sequence[Reg] | None,
+        shown: Sequence[Reg] | None,
     ) -> list[Reg]:
+        """The tile's sums, where `shown` pixels of a line are in the image; None if all are."""
+        tile = self.tile
+        nothing = f.table("nothing", "i8", [0] * (tile.columns * 8)) if shown else None
+
         def walk(axes: str, spans: Sequence[Span], sums: list[Reg], a: Reg, tap: Reg) -> list[Reg]:
-            if not axes:
-                weights = f.gep(b, tap * tile.columns, self.b)
-                factors = [f.load(f.gep(weights, j, tile.vector), tile.vector, align=64) for j in range(tile.vectors)]
-                for i in range(tile.rows):
-                    pixel = f.gep(a, given.place_w * given.a_w * i, self.a)
-                    for j, factor in enumerate(factors):
-                        value = self._load(f, pixel, j, masks)
-                        at = i * tile.vectors + j
-                        sums[at] = multiply_add(f, tile.fma, value, factor, sums[at])
-                return sums
+            if len(axes) == 1:
+                return line(sums, a, tap)
             x = axes[0]
             step = getattr(given, f"tap_{x}") * getattr(given, f"a_{x}")
+            if self.ahead and len(axes) == 2:
+                self._ask_ahead(f, given, f.gep(a, spans[0].high * step, self.a))
             with f.loop(spans[0].low, spans[0].high, 1, sums, name=f"tap.{x}") as loop:
                 here = f.gep(a, loop.index * step, self.a)
                 number = tap + loop.index * getattr(given, f"b_{x}")
                 loop.yield_(*walk(axes[1:], spans[1:], list(loop.carried), here, number))
             return loop.results
 
+        def line(sums: list[Reg], a: Reg, tap: Reg) -> list[Reg]:
+            """The taps of the last axis."""
+            factors = []
+            for t in range(self.taps):
+                weights = f.gep(b, (tap + given.b_w * t) * tile.columns, self.b)
+                places = [f.gep(weights, j, tile.vector) for j in range(tile.vectors)]
+                factors.append([f.load(place, tile.vector, align=64) for place in places])
+            for at in range(self.reach + 1):
+                sees = [(i, t) for i in range(tile.rows) for t in range(self.taps)]
+                uses = [(i, t) for i, t in sees if i * self.place + t * self.tap == at]
+                if not uses:
+                    continue
+                pixel = f.gep(a, given.a_w * at, self.a)
+                if shown and nothing:
+                    pixel = f.select(shown[at], pixel, nothing)
+                for j in range(tile.vectors):
+                    place = f.gep(pixel, j * tile.lanes, self.a)
+                    value = tile.load(f, place, self.a, mask=masks[j] if masks else None)
+                    for i, t in uses:
+                        k = i * tile.vectors + j
+                        sums[k] = multiply_add(f, tile.fma, value, factors[t][j], sums[k])
+            return sums
+
         zeros = [f.zero(tile.vector)] * (tile.rows * tile.vectors)
         return walk(AXES[-self.axes :], spans, zeros, a, given.b_first)
 
-    def _load(self, f: Function, pixel: Reg, j: int, masks: list[Reg] | None) -> Reg:
-        tile = self.tile
-        place = f.gep(pixel, j * tile.lanes, self.a)
-        return tile.load(f, place, self.a, mask=masks[j] if masks else None)
+    def _ask_ahead(self, f: Function, given: SimpleNamespace, line: Reg) -> None:
+        """Ask for the pixels of the line after the last that the places see."""
+        for at in range(self.tile.rows * self.place):
+            pixel = f.gep(line, given.a_w * at, self.a)
+            for byte in range(0, self.tile.columns * types.size(self.a), 64):
+                f.prefetch(f.gep(pixel, byte, "i8"))
 
 
 @dataclass(frozen=True)

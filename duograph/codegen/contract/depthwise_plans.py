@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 
+from ...graph.sizes import by_hint, hint
 from .. import types
 from ..halves import computed
 from ..plan import Plan, Pointer, ceil_div
@@ -20,6 +22,9 @@ BLOCK_WORK = 1 << 17
 """Multiply-adds in a chunk: some 10 us of work."""
 
 MOST_CHUNKS = 256
+
+OVERHEAD = 6
+"""What a tile takes beside its multiplications for each tap of the other axes, in the time of one of them."""
 
 MOST_PARTS = 32
 
@@ -40,10 +45,13 @@ def plan_depthwise(
 ) -> Plan:
     """The forward direction or the input gradient: images of `size` to images of size `result`."""
     element, channels = computed(a), g.channels
-    tile = _tile(machine, element, channels)
+    lanes = machine.vector_bytes // types.size(element)
+    vectors = _vectors(channels, lanes, 2 if machine.vector_registers >= 32 else 1)
+    panel = RegisterTile(element, lanes, 1, vectors, machine.fma, machine.half)
     weights = Source(b.element, k=0, n=b.inner, tap=b.tap, start=b.start)  # each group has one channel
-    packing, packed = plan_packing(tile, weights, n=channels, k=1, taps=g.taps, batch=(1, 1))
-    kernel = Depthwise(a, computed(b.element), c, tile, g.axes, epilogue)
+    packing, packed = plan_packing(panel, weights, n=channels, k=1, taps=g.taps, batch=(1, 1))
+    ahead = g.axes > 1 and hint(prod(size[1:]) * channels) * types.size(a) >= machine.l1 // 2
+    streaming = machine.streaming and hint(g.images * prod(result) * channels) * types.size(c) >= machine.l3
     steps = []
     for walk in walks:
         units = g.images * (walk[0].places if g.axes > 1 else 1)
@@ -51,6 +59,11 @@ def plan_depthwise(
         if not units * each:
             continue
         block = max(1, BLOCK_WORK // each, ceil_div(units, MOST_CHUNKS))
+        last = walk[-1]
+        tile = replace(panel, rows=_places(machine, vectors, last))
+        kernel = Depthwise(
+            a, computed(b.element), c, tile, g.axes, last.taps, last.place, last.tap, ahead, streaming, epilogue
+        )
         steps.append(
             kernel.step(
                 chunks=ceil_div(units, block),
@@ -68,13 +81,21 @@ def plan_depthwise(
     return Plan(tuple(steps), packing, packed)
 
 
-def _tile(machine: Machine, element: str, channels: int) -> RegisterTile:
-    """As many vectors of channels as fit them best, and as many pixels as there are registers."""
-    lanes = machine.vector_bytes // types.size(element)
-    most = 4 if machine.vector_registers >= 32 else 2
-    vectors = min(range(most, 0, -1), key=lambda v: ceil_div(channels, v * lanes) * v)
-    pixels = min(MAX_ROWS, (machine.vector_registers - vectors - 3) // vectors)
-    return RegisterTile(element, lanes, pixels, vectors, machine.fma, machine.half)
+def _vectors(channels: int, lanes: int, most: int) -> int:
+    """As many vectors of channels as fit them best."""
+    return min(range(most, 0, -1), key=lambda v: ceil_div(channels, v * lanes) * v)
+
+
+@by_hint
+def _places(machine: Machine, vectors: int, axis: Axis) -> int:
+    """As many places of an axis as take least in all, if there are registers for their sums beside the weights."""
+    most = max(1, (machine.vector_registers - 2) // vectors - axis.taps - 1)
+
+    def cost(places: int) -> float:
+        pixels = min((places - 1) * axis.place + (axis.taps - 1) * axis.tap + 1, places * axis.taps)
+        return ceil_div(axis.places, places) * (max(places * axis.taps, pixels + axis.taps) + OVERHEAD)
+
+    return min(range(min(MAX_ROWS, most), 0, -1), key=cost)
 
 
 def plan_depthwise_gradient(
@@ -82,9 +103,10 @@ def plan_depthwise_gradient(
 ) -> Plan:
     """The weight gradient."""
     element, channels, taps = computed(x), g.channels, g.kernel[-1]
-    chosen = _tile(machine, element, channels)
-    vectors = max(1, min(chosen.vectors, (machine.vector_registers - 2) // (taps + 1)))
-    tile = RegisterTile(element, chosen.lanes, taps, vectors, machine.fma, machine.half)
+    lanes = machine.vector_bytes // types.size(element)
+    most = max(1, min(4 if machine.vector_registers >= 32 else 2, (machine.vector_registers - 2) // (taps + 1)))
+    vectors = _vectors(channels, lanes, most)
+    tile = RegisterTile(element, lanes, taps, vectors, machine.fma, machine.half)
     tiles = ceil_div(channels, tile.columns)
     kept_tap = tiles * tile.columns
     units = g.images * (g.places[0] if g.axes > 1 else 1)
@@ -110,7 +132,7 @@ def plan_depthwise_gradient(
         **window_slots(g, forward_walk(g), g.size, g.places, channels),
     )
     optional = {} if dw.output == 1 else {"c_column": dw.output}
-    row = RegisterTile(element, chosen.lanes, 1, vectors, machine.fma, machine.half)
+    row = RegisterTile(element, lanes, 1, vectors, machine.fma, machine.half)
     total = AddParts(dw.element, row, dw.output == 1, epilogue=epilogue).step(
         chunks=tiles,
         c=Pointer("c"),

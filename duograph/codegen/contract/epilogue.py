@@ -10,6 +10,9 @@ same `emit` serves all.
         operands = ("bias",)
         weight = 2
 
+        def reads(self, tile):
+            return ()
+
         def emit(self, tile):
             bias = [tile.per_column("bias", "float", j) for j in range(len(tile.columns))]
             return [[tile.f.maximum(x + b, 0.0) for x, b in zip(row, bias)] for row in tile.values]
@@ -17,7 +20,7 @@ same `emit` serves all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Protocol
@@ -118,6 +121,11 @@ class Epilogue(Protocol):
 
     @property
     def weight(self) -> int: ...
+
+    def reads(self, tile: Tile) -> Iterable[tuple[Reg, str]]:
+        """Where each row of a tile begins in the operands that have an element for each of its own, with their element
+        types: what a kernel may ask the caches for while it still sums. The tile has no values yet."""
+        ...
 
     def emit(self, tile: Tile) -> Sequence[Sequence[Reg]]:
         """What to store: vectors in the places of `tile.values`, of the same number of lanes."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import product as combinations
 from math import gcd, prod
 
+from ...graph.sizes import hint
+from ..plan import ceil_div
 from .product import AXES
 
 
@@ -104,12 +106,12 @@ def backward_walks(g: Geometry) -> list[list[Axis]]:
     for size, stride, (low, _), dilation, kernel in zip(g.size, g.stride, g.padding, g.dilation, g.kernel, strict=True):
         every = stride // gcd(stride, dilation)  # taps whose distance is a multiple of the stride
         residues = []
-        for residue in range(min(stride, size)):
+        for residue in range(hint(stride) if size >= stride else size):
             seen = [r for r in reversed(range(kernel)) if (residue + low - r * dilation) % stride == 0]
             start = seen[0] if seen else 0
             residues.append(
                 Axis(
-                    places=len(range(residue, size, stride)),
+                    places=ceil_div(size - residue, stride),
                     place=1,
                     first=(residue + low - start * dilation) // stride,
                     tap=every * dilation // stride,

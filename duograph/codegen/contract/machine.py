@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Machine:
     """Vector registers, caches in bytes, and whether there are instructions for a fused multiply-add, for the
-    conversion of half precision, and for products of pairs of bfloat16 that are summed in float."""
+    conversion of half precision, for products of pairs of bfloat16 that are summed in float, and for stores past the
+    caches."""
 
     vector_bytes: int
     vector_registers: int
@@ -22,10 +23,21 @@ class Machine:
     l2: int = 1 << 20
     l3: int = 8 << 20
     pairs: bool = False
+    streaming: bool = False
 
     @classmethod
     def of(cls, target: Target, caches: Caches) -> Machine:
         """The machine that `runtime.targets` describes."""
         fma, half = (target.architecture != "x86_64" or target.has(feature) for feature in ("fma", "f16c"))
         pairs = target.vector_bytes == 64 and target.has("avx512bf16")
-        return cls(target.vector_bytes, target.vector_registers, fma, half, caches.l1, caches.l2, caches.l3, pairs)
+        return cls(
+            target.vector_bytes,
+            target.vector_registers,
+            fma,
+            half,
+            caches.l1,
+            caches.l2,
+            caches.l3,
+            pairs,
+            streaming=target.architecture == "x86_64",
+        )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ...graph.sizes import hint
 from .. import types
 from ..halves import computed
 from ..plan import Plan, Pointer, Step, ceil_div
-from .cut import Kernels, Problem, outer_steps, split
+from .cut import Kernels, Problem, outer_steps, reads_much, split
 from .epilogue import Epilogue
 from .machine import Machine
 from .outer import MatrixDepth
@@ -15,6 +16,10 @@ from .pack import Source, right_operand
 from .pack_pairs import FEWEST_ROWS, PAIR, left_pairs, multiplies_pairs, right_pairs
 from .product import MatrixRows, Product
 from .tile import choose
+
+SHORT_ROW = 2048
+"""Bytes of a right operand's row up to which a sum of outer products reads it where it stands: then some rows share a
+page of memory, and so an entry of the table of addresses."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,15 @@ def plan_matmul(
         right = right_operand(tile, source, m=m, n=n, k=k, taps=1, batch=batch)
     unit = a.column == 1 or k <= 1
     kernel = Product(
-        a.element, right.element, c.element, tile, MatrixRows(unit), right.packed > 0, c.column == 1, epilogue
+        a.element,
+        right.element,
+        c.element,
+        tile,
+        MatrixRows(unit),
+        right.packed > 0,
+        c.column == 1,
+        reads_much(machine, epilogue, c.element, m * n * batch[0] * batch[1]),
+        epilogue,
     )
     values: dict[str, Pointer | int] = {"a": Pointer("a"), "c": Pointer("c"), "a_row": a.row, "c_row": c.row}
     values |= {
@@ -115,7 +128,8 @@ def _plan_transposed(
         step, left, packed = left_pairs(tile, turned, m=m, k=k, batch=batch, to=Pointer("workspace"))
         before, k = (step,), ceil_div(k, 2)
     else:
-        right = right_operand(tile, source, m=m, n=n, k=k, taps=1, batch=batch)
+        together = hint(b.row) * types.size(b.element) <= SHORT_ROW
+        right = right_operand(tile, source, m=0 if together else m, n=n, k=k, taps=1, batch=batch)
     problem = Problem(
         m=m,
         n=n,

@@ -113,6 +113,8 @@ class Outer(Kernel):
             "m_blocks",
             "n_block",
             "n_blocks",
+            "m_every",
+            "n_every",
         )
         strides = ("a_outer", "a_inner", "b_outer", "b_inner", "b_step")
         names = (*result_sizes(self.sums, self.contiguous, self.joined), *sizes, *strides)
@@ -125,8 +127,9 @@ class Outer(Kernel):
 
     def body(self, f: Function, given: SimpleNamespace, chunk: Reg) -> None:
         tile = self.tile
-        rest, n_index = divide(f, chunk, given.n_blocks)
-        rest, m_index = divide(f, rest, given.m_blocks)
+        rest, block = divide(f, chunk, given.m_blocks * given.n_blocks)
+        m_index = f.binary("urem", f.binary("udiv", block, given.m_every), given.m_blocks)
+        n_index = f.binary("urem", f.binary("udiv", block, given.n_every), given.n_blocks)
         rest, tap_index = divide(f, rest, given.tap_blocks)
         part, batch = divide(f, rest, given.batch)
         outer, inner = divide(f, batch, given.inner)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Literal
 
+from ...graph.sizes import hint
 from .. import types
 from ..emitter import Function, Reg
 from ..halves import computed, read
@@ -258,7 +259,7 @@ def right_operand(
     tile: RegisterTile, source: Source, *, m: int, n: int, k: int, taps: int, batch: tuple[int, int]
 ) -> RightOperand:
     """Packed where its rows are not contiguous, or where many rows of a result, `m`, read it; else as it is."""
-    if source.n != 1 or m >= PACKED_ROWS:
+    if source.n != 1 or hint(m) >= PACKED_ROWS:
         packing, packed = plan_packing(tile, source, n=n, k=k, taps=taps, batch=batch)
         if packed:
             size = taps * k * tile.columns * ceil_div(n, tile.columns)

@@ -22,7 +22,7 @@ from .. import types
 from ..emitter import Function, Reg, vector
 from ..plan import Kernel, letter
 from .epilogue import Epilogue
-from .tile import MAX_ROWS, Left, RegisterTile, Right, Target, accumulate, divide, store
+from .tile import MAX_ROWS, Left, RegisterTile, Right, Target, accumulate, ask_ahead, divide, store
 
 Run = Callable[[Sequence[Reg], Left, Reg | int, Reg], list[Reg]]
 """`run(sums, left, tap, length)`: the sums with those of a tap added, whose number in `b` is `tap` and which has
@@ -66,6 +66,7 @@ class Product(Kernel):
         panels: `b` is packed (see `pack.py`): as many columns as a tile has lie together for all taps and `k`, padded
             with zeros. Otherwise its rows are contiguous.
         contiguous: The result's columns are contiguous.
+        ahead: Whether the epilogue's operands are asked for before a tile is summed, since they are in no near cache.
     """
 
     a: str
@@ -75,6 +76,7 @@ class Product(Kernel):
     rows: Rows
     panels: bool
     contiguous: bool = True
+    ahead: bool = False
     epilogue: Epilogue | None = field(default=None)
 
     @property
@@ -121,9 +123,6 @@ class Product(Kernel):
                     right = Right(self.b, start, b_step, align, masks)
                     return accumulate(f, tile, sums, length, left, right, edge)
 
-                zeros = [f.zero(tile.vector)] * (tile.rows * tile.vectors)
-                sums = rows.sums(f, self.a, run, zeros)
-
                 def row(i: Reg | int) -> Reg:
                     return first_row + rows.row(i)
 
@@ -137,6 +136,10 @@ class Product(Kernel):
                     rows=count,
                     columns=columns,
                 )
+                if self.ahead and self.epilogue:
+                    ask_ahead(f, tile, to, self.epilogue, given)
+                zeros = [f.zero(tile.vector)] * (tile.rows * tile.vectors)
+                sums = rows.sums(f, self.a, run, zeros)
                 store(f, tile, sums, to, self.epilogue, given)
 
 

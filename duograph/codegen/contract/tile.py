@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+from ...graph.sizes import by_hint
 from .. import types
 from ..emitter import Function, Reg, vector
 from ..halves import read
@@ -18,6 +19,9 @@ MAX_ROWS = 8
 """Rows of a tile each have a pointer, and a general-purpose register to hold it. More also collide in the first cache,
 which has 8 ways, where rows lie a power of two apart."""
 
+
+LINE = 64
+"""Bytes of a cache line."""
 
 LONG = 16
 """Instructions that an epilogue may have for an element to be unrolled for all of a tile."""
@@ -77,6 +81,7 @@ class RegisterTile:
         return overshot * waiting * (1 + 0.15 / self.vectors + 0.3 / self.rows)
 
 
+@by_hint
 @functools.lru_cache(1024)
 def choose(machine: Machine, element: str, rows: int | None, columns: int) -> RegisterTile:
     """The tile for a result of this shape; `rows` is None where it is not known or large."""
@@ -141,28 +146,6 @@ def accumulate(
     """
     if not isinstance(length, Reg):
         length = f.const("i64", length)
-
-    def turn(carried: Sequence[Reg], k: Reg, steps: int, rows: Sequence[Reg], masks: Sequence[Reg] | None) -> list[Reg]:
-        sums = list(carried)
-        across, along = f.mul(k, right.step), f.mul(k, left.step)
-        starts = [f.gep(row, along, left.element) for row in rows]
-        start = f.gep(right.start, across, right.element)
-        for step in range(steps):
-            here = f.gep(start, _times(f, right.step, step), right.element)
-            columns = []
-            for j in range(tile.vectors):
-                place = f.gep(here, j * tile.lanes, right.element)
-                mask = masks[j] if masks else None
-                columns.append(tile.load(f, place, right.element, align=right.align, mask=mask))
-            for i, row in enumerate(starts):
-                place = f.gep(row, _times(f, left.step, step), left.element)
-                align = 2 if tile.pairs else None
-                factor = f.splat(read(f, place, left.element, native=tile.half, align=align), tile.lanes)
-                for j, column in enumerate(columns, i * tile.vectors):
-                    add = multiply_add_pairs if tile.pairs else multiply_add
-                    sums[j] = add(f, tile.fma, factor, column, sums[j])
-        return sums
-
     sums = list(sums)
     whole: Reg | int = 0
     if tile.unroll > 1 and edge is not True:
@@ -170,11 +153,49 @@ def accumulate(
         if isinstance(edge, Reg):
             whole = f.select(edge, 0, whole)
         with f.loop(0, whole, tile.unroll, sums, name="k") as loop:
-            loop.yield_(*turn(loop.carried, loop.index, tile.unroll, left.rows, None))
+            loop.yield_(*add_terms(f, tile, loop.carried, loop.index, tile.unroll, left, right))
         sums = loop.results
     with f.loop(whole, length, 1, sums, name="rest") as loop:
-        loop.yield_(*turn(loop.carried, loop.index, 1, left.edge_rows or left.rows, right.edge_masks))
+        loop.yield_(*add_terms(f, tile, loop.carried, loop.index, 1, left, right, edge=True))
     return loop.results
+
+
+def add_terms(
+    f: Function,
+    tile: RegisterTile,
+    sums: Sequence[Reg],
+    k: Reg,
+    count: int,
+    left: Left,
+    right: Right,
+    *,
+    edge: bool = False,
+) -> list[Reg]:
+    """The sums with the terms from `k` on added, `count` of them, without a loop.
+
+    Args:
+        edge: Whether only `edge_rows` and lanes in `edge_masks` may be read.
+    """
+    sums = list(sums)
+    rows, masks = (left.edge_rows or left.rows, right.edge_masks) if edge else (left.rows, None)
+    across, along = f.mul(k, right.step), f.mul(k, left.step)
+    starts = [f.gep(row, along, left.element) for row in rows]
+    start = f.gep(right.start, across, right.element)
+    for step in range(count):
+        here = f.gep(start, _times(f, right.step, step), right.element)
+        columns = []
+        for j in range(tile.vectors):
+            place = f.gep(here, j * tile.lanes, right.element)
+            mask = masks[j] if masks else None
+            columns.append(tile.load(f, place, right.element, align=right.align, mask=mask))
+        for i, row in enumerate(starts):
+            place = f.gep(row, _times(f, left.step, step), left.element)
+            align = 2 if tile.pairs else None
+            factor = f.splat(read(f, place, left.element, native=tile.half, align=align), tile.lanes)
+            for j, column in enumerate(columns, i * tile.vectors):
+                add = multiply_add_pairs if tile.pairs else multiply_add
+                sums[j] = add(f, tile.fma, factor, column, sums[j])
+    return sums
 
 
 def _times(f: Function, stride: Reg | int, count: int) -> Reg | int:
@@ -208,6 +229,8 @@ class Target:
         column: The tile's first column.
         column_step: Elements between two columns; the number 1 where they are contiguous.
         rows, columns: How much of the tile the result has room for.
+        streaming: Whether whole tiles go past the caches where the result's vectors are aligned. Its columns are
+            contiguous then.
     """
 
     pointer: Reg
@@ -218,6 +241,17 @@ class Target:
     column_step: Reg | int
     rows: Reg
     columns: Reg
+    streaming: bool = False
+
+
+def ask_ahead(f: Function, tile: RegisterTile, to: Target, epilogue: Epilogue, given: SimpleNamespace) -> None:
+    """Ask the second cache for what the epilogue will read for a tile."""
+    rows = [to.row(i) for i in range(tile.rows)]
+    offsets = [to.offset(i) for i in range(tile.rows)]
+    piece = Tile(f, [], rows, [to.column], offsets, [None], to.column_step, tile.half, given)
+    for start, element in epilogue.reads(piece):
+        for byte in range(0, tile.columns * types.size(element), LINE):
+            f.prefetch(f.gep(start, byte, "i8"), locality=2)
 
 
 def store(
@@ -230,7 +264,12 @@ def store(
     """
 
     def write(
-        values: Sequence[Sequence[Reg]], i: Sequence[Reg | int], columns: list[Reg], masks: list[Reg | None]
+        values: Sequence[Sequence[Reg]],
+        i: Sequence[Reg | int],
+        columns: list[Reg],
+        masks: list[Reg | None],
+        *,
+        streaming: bool = False,
     ) -> None:
         piece = Tile(
             f,
@@ -244,14 +283,30 @@ def store(
             given,
         )
         results = epilogue.emit(piece) if epilogue else values
+        if streaming and to.element == tile.element:
+            stream(piece, results)
+            return
         for at, row in enumerate(results):
             for j, value in enumerate(row):
                 piece.store(value, to.pointer, to.element, at, j)
 
+    def stream(piece: Tile, results: Sequence[Sequence[Reg]]) -> None:
+        places = [piece.address(to.pointer, to.element, i, 0) for i in range(tile.rows)]
+        odd = functools.reduce(Reg.__or__, [f.emit(f"ptrtoint {place} to i64", "i64", "address") for place in places])
+        align = types.size(tile.vector)
+        with f.if_(f.eq(odd & (align - 1), 0), name="aligned", likely=True) as branch:
+            for place, row in zip(places, results, strict=True):
+                for j, value in enumerate(row):
+                    f.store(value, f.gep(place, j, tile.vector), align=align, streaming=True)
+        with branch.else_():
+            for place, row in zip(places, results, strict=True):
+                for j, value in enumerate(row):
+                    f.store(value, f.gep(place, j, tile.vector))
+
     def whole() -> None:
         values = [sums[i : i + tile.vectors] for i in range(0, len(sums), tile.vectors)]
         columns = [to.column + j * tile.lanes for j in range(tile.vectors)]
-        write(values, range(tile.rows), columns, [None] * tile.vectors)
+        write(values, range(tile.rows), columns, [None] * tile.vectors, streaming=to.streaming)
 
     def kept() -> Reg:
         """The sums on the stack."""

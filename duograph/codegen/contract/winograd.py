@@ -20,8 +20,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from types import SimpleNamespace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
+from ...graph.sizes import hinted, sized
 from .. import types
 from ..emitter import Function, Reg
 from ..halves import computed
@@ -258,10 +259,10 @@ def suits_winograd(machine: Machine, geometry: Geometry, *, backward: bool = Fal
     """Whether `plan_winograd` can do a convolution and is faster than summing over taps. It is not for few channels,
     whose transforms take longer than their products; for few squares, since there is more to pack; and for small
     images, where squares hang over the edge, and direct convolution skips the border."""
-    g = geometry
-    size, places, _, k, n = _seen(g, backward)
-    if not is_possible(g):
+    if not is_possible(geometry):
         return False
+    g = hinted(geometry)
+    size, places, _, k, n = _seen(g, backward)
     tile = choose(machine, "float", None, n)
     squares = round_up(g.images * prod(ceil_div(extent, RESULT) for extent in places), tile.rows)
     whole_k, n = round_up(k, tile.lanes), round_up(n, tile.lanes)
@@ -271,8 +272,7 @@ def suits_winograd(machine: Machine, geometry: Geometry, *, backward: bool = Fal
     return direct >= GAIN * here
 
 
-@dataclass(frozen=True)
-class _Cut:
+class _Cut(NamedTuple):
     """Squares in a chunk and in a block of it, and columns in a chunk: multiples of the tile's."""
 
     part: int
@@ -287,6 +287,7 @@ WIDE = 256
 """Columns that are worth another transform of the pieces, which takes then 2 % of the time of the products."""
 
 
+@sized
 def _cut(machine: Machine, tile: RegisterTile, squares: int, k: int, n: int) -> _Cut:
     """A block is as large as the second cache allows, unless that would leave fewer chunks than are worth their while
     and many enough for many threads."""

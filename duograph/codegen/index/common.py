@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ...graph.dtype import SIGNED_BY_SIZE, DType
 from ...graph.primitives.indexing import MODES
+from ...graph.sizes import sized
 from .. import scalar, storage, types
 from ..contract.machine import Machine
 from ..emitter import Function, Reg
@@ -166,12 +167,14 @@ MOST = 64
 """Chunks that a plan is cut into at most."""
 
 
+@sized
 def cut(units: int, most: int) -> tuple[int, int]:
     """Units of a chunk and the number of chunks, for at most so many."""
     block = ceil_div(units, max(1, min(units, most)))
     return block, ceil_div(units, block)
 
 
+@sized
 def chunks_for(moved: int) -> int:
     """Chunks that work on so many bytes pays for."""
     return max(1, min(MOST, moved // LEAST))

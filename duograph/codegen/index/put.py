@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 from ...graph.dtype import DType
+from ...graph.sizes import hint
 from ..contract.machine import Machine
 from ..emitter import Function, Reg
 from ..plan import Kernel, Plan, Pointer, ceil_div, round_up
@@ -88,7 +89,8 @@ def plan_put(
         return Plan()
     row_bytes = inner * dtype.itemsize
     wanted = chunks_for(2 * outer * count * row_bytes)
-    grouped = wanted > 1 and row_bytes >= _GROUPED_ROW_BYTES and size * _ROW_COST <= count * row_bytes
+    long = hint(size * _ROW_COST) <= hint(count * row_bytes)
+    grouped = hint(wanted) > 1 and hint(row_bytes) >= _GROUPED_ROW_BYTES and long
     if (grouped or update.is_rounded) and size and count < MOST_UPDATES:
         return plan_groups(
             machine, update, index_dtype, outer=outer, size=size, inner=inner, count=count, chunks=wanted,

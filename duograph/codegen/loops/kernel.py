@@ -21,6 +21,9 @@ class Loops(Kernel):
         width: Vectors that go down the rows together, where the nest runs across.
         parted: The first reduced axis is cut into parts.
         native: Whether the processor converts half precision.
+        streaming: The stores, by number, that go past the caches where the result's vectors are aligned.
+        ahead: The loads, by number, of rows that are walked several times and come from memory: while a row is walked
+            again, the next one is asked for.
     """
 
     code: Code
@@ -28,6 +31,8 @@ class Loops(Kernel):
     width: int
     parted: bool
     native: bool
+    streaming: tuple[int, ...] = ()
+    ahead: tuple[int, ...] = ()
     label: str = "loops"
 
     @property
@@ -35,7 +40,7 @@ class Loops(Kernel):
         return self.label
 
     def __repr__(self) -> str:
-        return f"{self.code!r} {self.lanes} {self.width} {self.parted} {self.native}"
+        return f"{self.code!r} {self.lanes} {self.width} {self.parted} {self.native} {self.streaming} {self.ahead}"
 
     @property
     def axes(self) -> int:

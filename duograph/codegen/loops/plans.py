@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
 from ...compiler.arrays import Block
 from ...compiler.nest import Code, Instruction, Nest, halves, stages
+from ...graph.sizes import hint, sized
 from ..contract.machine import Machine
 from ..launch import ERROR, Address, Launch
 from ..plan import ceil_div, round_up
@@ -25,7 +25,7 @@ def plan_nest(machine: Machine, nest: Nest) -> list[Launch]:
     code = nest.code
     if _is_one_sum(code):
         parts = _parts(machine, nest)
-        if parts > 1:
+        if hint(parts) > 1:
             axis = code.reduced.index(True)
             length = ceil_div(nest.sizes[axis], parts)
             front, back, _ = halves(nest, ceil_div(nest.sizes[axis], length))
@@ -59,9 +59,9 @@ def _weight(code: Code) -> int:
     return sum(weight_of(i.op) for i in code.instructions if i.op not in ("constant", "index"))
 
 
-def _width(machine: Machine, code: Code, size: int, lanes: int) -> int:
+def _width(code: Code, size: int, lanes: int) -> int:
     """Vectors that go down the rows together: as many as keep their totals in registers."""
-    reduces = sum(i.op == "reduce" for i in code.instructions)
+    reduces, size = sum(i.op == "reduce" for i in code.instructions), hint(size)
     width = 4 if reduces <= 2 else 2 if reduces <= 4 else 1
     while width > 1 and width * lanes > max(size, 1):
         width //= 2
@@ -70,45 +70,39 @@ def _width(machine: Machine, code: Code, size: int, lanes: int) -> int:
 
 def _parts(machine: Machine, nest: Nest) -> int:
     """Into how many parts a reduction is cut, so that there is work for many threads."""
-    code, total = nest.code, prod(nest.sizes)
+    code = nest.code
     lanes = _lanes(machine, code)
-    natural = prod(n for n, flag in zip(nest.sizes, code.reduced, strict=True) if not flag)
-    if not code.reduced[-1]:
-        wide = lanes * _width(machine, code, nest.sizes[-1], lanes)
-        natural = natural // nest.sizes[-1] * ceil_div(nest.sizes[-1], wide)
-    wanted = min(MOST_CHUNKS, total * _weight(code) // (2 * SMALLEST_CHUNK))
+    wide = lanes * _width(code, nest.sizes[-1], lanes)
+    return _cut_sum(nest.sizes, code.reduced, _weight(code), lanes, wide)
+
+
+@sized
+def _cut_sum(sizes: tuple[int, ...], reduced: tuple[bool, ...], weight: int, lanes: int, wide: int) -> int:
+    """Parts of a sum over the `reduced` axes, an element of which takes `weight`; `wide` columns go down together."""
+    natural = prod(n for n, flag in zip(sizes, reduced, strict=True) if not flag)
+    if not reduced[-1]:
+        natural = natural // sizes[-1] * ceil_div(sizes[-1], wide)
+    wanted = min(MOST_CHUNKS, prod(sizes) * weight // (2 * SMALLEST_CHUNK))
     if natural >= 16 or wanted <= natural:
         return 1
-    axis = code.reduced.index(True)
-    return min(ceil_div(wanted, natural), max(1, nest.sizes[axis] // (4 * lanes if axis == len(nest.sizes) - 1 else 4)))
+    axis = reduced.index(True)
+    return min(ceil_div(wanted, natural), max(1, sizes[axis] // (4 * lanes if axis == len(sizes) - 1 else 4)))
 
 
 def _launch(machine: Machine, nest: Nest, part: int = 0) -> Launch:
     code, sizes = nest.code, nest.sizes
     lanes = _lanes(machine, code)
-    kernel = Loops(code, lanes, 1, part > 0, machine.half, "_".join(nest.title.split("_")[:6])[:48])
-    total = max(1, prod(sizes))
-    rows, block, blocks, row_block, chunks = 1, 1, 1, 1, 1
-    if sizes:
-        if kernel.across:
-            kernel = replace(kernel, width=_width(machine, code, sizes[-1], lanes))
-        rows = prod(sizes[k] for k in kernel.outer)
-        wanted = max(1, min(MOST_CHUNKS, total * _weight(code) // SMALLEST_CHUNK))
-        if code.reduced[-1]:
-            block = sizes[-1]
-        else:
-            wide = lanes * (kernel.width if kernel.across else 4)
-            block = sizes[-1]
-            if rows < wanted:
-                block = round_up(ceil_div(sizes[-1], ceil_div(wanted, max(1, rows))), wide)
-        blocks = 1 if code.reduced[-1] else max(1, ceil_div(sizes[-1], max(1, block)))
-        row_block = max(1, ceil_div(rows, max(1, wanted // blocks)))
-    row_blocks = max(1, ceil_div(rows, row_block))
+    label = "_".join(nest.title.split("_")[:6])[:48]
+    kernel = Loops(code, lanes, 1, part > 0, machine.half, label=label)
+    if sizes and kernel.across:
+        kernel = replace(kernel, width=_width(code, sizes[-1], lanes))
+    kernel = replace(kernel, streaming=_streaming(machine, nest), ahead=_ahead(machine, nest, kernel))
+    wide = lanes * (kernel.width if kernel.across else 4)
+    blocks = _blocks(sizes, tuple(kernel.outer), bool(sizes) and code.reduced[-1], _weight(code), wide)
     parts = ceil_div(sizes[code.reduced.index(True)], part) if part else 1
-    chunks = blocks * row_blocks * parts
+    chunks = blocks["blocks"] * blocks["row_blocks"] * parts
     values: dict[str, int | Address] = {f"size_{k}": n for k, n in enumerate(sizes)}
-    values |= {"rows": rows, "row_block": row_block, "row_blocks": row_blocks, "block": block, "blocks": blocks}
-    values["part"] = part
+    values |= {**blocks, "part": part}
     values["error"] = Address(ERROR)
     for number, access in enumerate(nest.accesses):
         name = f"x{number}"
@@ -125,45 +119,101 @@ def _launch(machine: Machine, nest: Nest, part: int = 0) -> Launch:
     return launch
 
 
+def _streaming(machine: Machine, nest: Nest) -> tuple[int, ...]:
+    """The stores whose elements are more than the last cache holds, so that whoever reads them finds them in memory
+    anyway: past the caches, memory need not be read before it is written."""
+    last = len(nest.sizes) - 1
+    return tuple(
+        i.number
+        for i in nest.code.instructions
+        if i.op == "store" and i.unit and last in i.axes and i.dtype.itemsize >= 4 and not i.attributes
+        if machine.streaming and hint(_bytes(nest, i)) >= machine.l3
+    )
+
+
+def _ahead(machine: Machine, nest: Nest, kernel: Loops) -> tuple[int, ...]:
+    """The loads of rows that are walked several times, which the first cache holds, of arrays that the second does
+    not."""
+    last = len(nest.sizes) - 1
+    if last < 1 or kernel.across or last not in kernel.inner or len(kernel.inner) > 1 or max(stages(nest.code)) < 1:
+        return ()
+    return tuple(
+        i.number
+        for i in nest.code.instructions
+        if i.op == "load" and i.unit and not i.args and {last, kernel.outer[-1]} <= {*i.axes}
+        if hint(_bytes(nest, i)) >= machine.l2 and hint(nest.sizes[last]) * i.dtype.itemsize <= machine.l1 // 2
+    )
+
+
+def _bytes(nest: Nest, access: Instruction) -> int:
+    """The size of what an access reads or writes."""
+    return prod(nest.sizes[k] for k in access.axes) * access.dtype.itemsize
+
+
+@sized
+def _blocks(sizes: tuple[int, ...], outer: tuple[int, ...], whole: bool, weight: int, wide: int) -> dict[str, int]:
+    """How the rows of a nest, which the axes `outer` count, and its columns are cut into blocks.
+
+    Args:
+        whole: Whether columns are not to be cut.
+        weight: What an element takes.
+        wide: Columns that are computed together.
+    """
+    if not sizes:
+        return {"rows": 1, "row_block": 1, "row_blocks": 1, "block": 1, "blocks": 1}
+    rows, columns = prod(sizes[k] for k in outer), sizes[-1]
+    wanted = max(1, min(MOST_CHUNKS, max(1, prod(sizes)) * weight // SMALLEST_CHUNK))
+    block = columns
+    if not whole and rows < wanted:
+        block = round_up(ceil_div(columns, ceil_div(wanted, max(1, rows))), wide)
+    blocks = 1 if whole else max(1, ceil_div(columns, max(1, block)))
+    row_block = max(1, ceil_div(rows, max(1, wanted // blocks)))
+    row_blocks = max(1, ceil_div(rows, row_block))
+    return {"rows": rows, "row_block": row_block, "row_blocks": row_blocks, "block": block, "blocks": blocks}
+
+
 def _replaceable(nest: Nest) -> list[tuple[Block, Block]]:
     """Pairs (written, read) of blocks that may be the same memory: each element is read just where it is written."""
     code = nest.code
-    loads: dict[Block, list[Instruction]] = {}
+    loads: dict[Block, list[int]] = {}  # where they stand
     stores: dict[Block, list[Instruction]] = {}
-    for i in code.instructions:
+    for k, i in enumerate(code.instructions):
         if i.op in ("load", "store", "gather"):
             block = nest.accesses[i.number].block
             assert block is not None
-            (stores if i.op == "store" else loads).setdefault(block, []).append(i)
+            if i.op == "store":
+                stores.setdefault(block, []).append(i)
+            else:
+                loads.setdefault(block, []).append(k)
     kept = {k for k, flag in enumerate(code.reduced) if not flag}
+    stage = stages(code)
+    needed = _needed(code, stage)
     found = []
     for written, writers in stores.items():
         if len(writers) != 1 or written in loads or not kept <= set(writers[0].axes):
             continue
         target = nest.accesses[writers[0].number]
-        for read, readers in loads.items():
-            same = all(
+        done = stage[writers[0].args[0]]
+        for read, places in loads.items():
+            readers = [code.instructions[k] for k in places]
+            same = read.nbytes == written.nbytes and all(
                 i.op == "load"
                 and i.dtype.itemsize == writers[0].dtype.itemsize
                 and nest.accesses[i.number].strides == target.strides
                 and nest.accesses[i.number].offset == target.offset
                 for i in readers
             )
-            if same and read.nbytes == written.nbytes and not _read_again(code, writers[0], readers):
+            if same and all(needed[k] <= done for k in places):  # else a load is repeated after the store
                 found.append((written, read))
     return found
 
 
-def _read_again(code: Code, store: Instruction, loads: Sequence[Instruction]) -> bool:
-    """Whether some of these loads are repeated in a stage after that in which a store is done."""
-    stage = stages(code)
-    needs: list[bool] = []  # whether an instruction's value is computed from the loads where it is needed
-    for i in code.instructions:
-        needs.append(i in loads or (i.op != "reduce" and any(needs[arg] for arg in i.args)))
-    done = stage[store.args[0]]
-    return any(
-        needs[arg] and (stage[k] - 1 if i.op == "reduce" else stage[k]) > done
-        for k, i in enumerate(code.instructions)
-        if i.op in ("reduce", "store")
-        for arg in i.args
-    )
+def _needed(code: Code, stage: list[int]) -> list[int]:
+    """For each instruction, the last stage in which its value is computed; -1 where none needs it."""
+    needed = [-1] * len(code.instructions)
+    for k in range(len(code.instructions) - 1, -1, -1):
+        i = code.instructions[k]
+        last = stage[k] - 1 if i.op == "reduce" else stage[k] if i.op == "store" else needed[k]
+        for arg in i.args:
+            needed[arg] = max(needed[arg], last)
+    return needed

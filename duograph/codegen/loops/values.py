@@ -46,6 +46,7 @@ class Values:
         self.now = 0  # the stage: so many reductions one after another are known
         self.down: set[int] = set()  # what is put down in scratch memory for this row
         self.guarded = self._guarded()
+        self.past_caches = False  # whether the stores that may go past the caches do
 
     def _guarded(self) -> list[bool]:
         """Whether an instruction reads memory under a guard: it is emitted where the guard is, and not ahead."""
@@ -297,6 +298,9 @@ class Values:
         pointer = self.base(i, self.last)
         if i.unit:
             place = f.gep(pointer, self.coordinate(self.last), element)
+            if self.past_caches and i.number in self.kernel.streaming and self.mask is None:
+                storage.write(f, value, place, i.dtype, native=native, align=lanes * i.dtype.itemsize, streaming=True)
+                return
             storage.write(f, value, place, i.dtype, native=native, mask=self.mask)
             return
         step = getattr(self.given, f"x{i.number}_{self.last}")
@@ -308,6 +312,20 @@ class Values:
             else:
                 with f.if_(f.extract(self.mask, lane)):
                     storage.write(f, single, place, i.dtype, native=native)
+
+    def aligned(self) -> Reg:
+        """Whether all vectors of the stores that may go past the caches begin at a multiple of their size."""
+        f, given, lanes = self.f, self.given, self.kernel.lanes
+        odd = given.block & (lanes - 1)
+        for i in self.instructions:
+            if i.op == "store" and i.number in self.kernel.streaming:
+                size = lanes * i.dtype.itemsize
+                pointer = getattr(given, f"x{i.number}")
+                odd = odd | (f.emit(f"ptrtoint {pointer} to i64", "i64", "address") & (size - 1))
+                for axis in i.axes:
+                    if axis != self.last:
+                        odd = odd | (getattr(given, f"x{i.number}_{axis}") & (lanes - 1))
+        return f.eq(odd, 0)
 
     # Reductions.
 

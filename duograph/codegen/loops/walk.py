@@ -36,6 +36,20 @@ class Walk(Values):
         self.now = 0
         self.ahead(frozenset())
         self.prepare()
+        if not kernel.streaming:
+            self.rows(row_block, block)
+            return
+        with f.if_(self.aligned(), name="streaming", likely=True) as branch, self.scope():
+            self.past_caches = True
+            self.rows(row_block, block)
+            self.past_caches = False
+            f.drain()
+        with branch.else_(), self.scope():
+            self.rows(row_block, block)
+
+    def rows(self, row_block: Reg, block: Reg) -> None:
+        """The rows of one block."""
+        f, kernel, given = self.f, self.kernel, self.given
         start = row_block * given.row_block
         stop = f.minimum(start + given.row_block, given.rows)
         outer = kernel.outer
@@ -209,6 +223,8 @@ class Walk(Values):
                     self.memo[k] = self.f.load(self.scratch_place(k), type)
                 found = [self.accumulate(k, total) for k, total in zip(reduces, totals, strict=True)]
                 self.write(stores)
+                if self.now == 1:
+                    self.ask_ahead()
                 for k in self.scratch:
                     if k not in down and k in self.memo:
                         self.f.store(self.memo[k], self.scratch_place(k))
@@ -227,6 +243,15 @@ class Walk(Values):
         self.now = len(self.reduces)
         self.down.clear()
         self.write(self.after)
+
+    def ask_ahead(self) -> None:
+        """Ask for the place of the next row."""
+        f = self.f
+        for i in self.instructions:
+            if i.op == "load" and i.number in self.kernel.ahead:
+                step = getattr(self.given, f"x{i.number}_{self.kernel.outer[-1]}")
+                place = f.gep(self.base(i, self.last), self.coordinate(self.last) + step, storage.stored(i.dtype))
+                f.prefetch(place)
 
     def scratch_place(self, k: int) -> Reg:
         """Where a value that was put down for this row lies, for this vector."""

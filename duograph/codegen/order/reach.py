@@ -21,6 +21,7 @@ from math import gcd, prod
 from types import SimpleNamespace
 
 from ...graph.primitives.spatial import Padding, Sizes, slid_sizes
+from ...graph.sizes import sized
 from ..emitter import Function, Reg
 from ..plan import Kernel, Pointer, Step, round_up
 
@@ -92,8 +93,7 @@ def distances(size: Sizes) -> Sizes:
 def forward(w: Windows) -> Reach:
     """Places of the window see elements."""
     (stride, (low, _), dilation, taps, size), places = _last(w), w.places[-1]
-    room = size - 1 - (taps - 1) * dilation + low
-    inside = min(-(-low // stride), places), max(0, min(room // stride + 1, places))
+    inside = _inside(stride, low, dilation, taps, size, places)
     return Reach(
         w.places, w.size, w.dilation, inside, stride, prod(w.window), _table(w, w.places, w.size, turned=False)
     )
@@ -102,11 +102,24 @@ def forward(w: Windows) -> Reach:
 def backward(w: Windows) -> Reach:
     """Elements see the places of the window."""
     stride, (low, _), dilation, taps, size = _last(w)
-    steps = tuple(-d // gcd(d, s) for d, s in zip(w.dilation, w.stride, strict=True))
-    inside = max(0, min((taps - 1) * dilation - low, size)), max(0, min(w.places[-1] - low, size))
+    steps = tuple(-(d // _common(s, d)[0]) for d, s in zip(w.dilation, w.stride, strict=True))
+    inside = _seen_inside(low, dilation, taps, size, w.places[-1])
     advance = 1 if stride == 1 else 0
     taps = max(1, prod(w.window) * prod(w.places) // max(1, prod(w.size)))
     return Reach(w.size, w.places, steps, inside, advance, taps, _table(w, w.size, w.places, turned=True))
+
+
+@sized
+def _inside(stride: int, low: int, dilation: int, taps: int, size: int, places: int) -> tuple[int, int]:
+    """The places whose windows hang over neither end."""
+    room = size - 1 - (taps - 1) * dilation + low
+    return min(-(-low // stride), places), max(0, min(room // stride + 1, places))
+
+
+@sized
+def _seen_inside(low: int, dilation: int, taps: int, size: int, places: int) -> tuple[int, int]:
+    """The elements that all taps see."""
+    return max(0, min((taps - 1) * dilation - low, size)), max(0, min(places - low, size))
 
 
 def _last(w: Windows) -> tuple[int, tuple[int, int], int, int, int]:
@@ -118,8 +131,7 @@ def _table(w: Windows, seers: Sizes, seen: Sizes, *, turned: bool) -> Step:
     values: dict[str, int | Pointer] = {"table": Pointer("workspace")}
     for axis, distance in enumerate(distances(seen)):
         stride, dilation = w.stride[axis], w.dilation[axis]
-        common = gcd(stride, dilation)
-        period = stride // common
+        common, inverse = _common(stride, dilation)
         slots = {
             "seers": seers[axis],
             "seen": seen[axis],
@@ -129,10 +141,18 @@ def _table(w: Windows, seers: Sizes, seen: Sizes, *, turned: bool) -> Step:
             "stride": stride,
             "dilation": dilation,
             "common": common,
-            "inverse": pow(dilation // common, -1, period) if period > 1 else 0,
+            "inverse": inverse,
         }
         values |= {f"{name}_{axis}": value for name, value in slots.items() if name in _SLOTS[turned]}
     return Table(w.axes, turned).step(chunks=1, **values)
+
+
+@sized
+def _common(stride: int, dilation: int) -> tuple[int, int]:
+    """The greatest common divisor, and the inverse of the dilation among strides, both divided by it."""
+    common = gcd(stride, dilation)
+    period = stride // common
+    return common, pow(dilation // common, -1, period) if period > 1 else 0
 
 
 _FORWARD = ("seers", "seen", "distance", "taps", "padding", "stride", "dilation")

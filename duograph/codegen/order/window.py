@@ -17,6 +17,7 @@ from typing import Literal
 
 from ...graph.dtype import DType
 from ...graph.primitives.spatial import Padding, Sizes
+from ...graph.sizes import sized
 from .. import storage, types
 from ..contract.machine import Machine
 from ..emitter import Function, Reg
@@ -286,6 +287,14 @@ def plan_window_sum_gradient(
     return _plan(machine, "sum", dtype, w, backward(w), values=True, position="")
 
 
+@sized
+def _cut(last: int, lanes: int, work: int) -> tuple[int, int, int]:
+    """Places of a segment of a line that has `last`, the segments of a line, and those of a chunk; `work` is that of a
+    place."""
+    segment = min(last, max(4 * lanes, WORK // work))
+    return segment, ceil_div(last, segment), max(1, WORK // (work * segment))
+
+
 def _plan(
     machine: Machine,
     operation: Literal["max", "sum"],
@@ -305,9 +314,7 @@ def _plan(
     if w.channels == 1 and reach.advance in (1, 2) and room > 1:
         columns, advance = replace(fitting(machine, widest, room), vectors=1), reach.advance
     work = w.channels * reach.taps
-    segment = min(last, max(4 * columns.lanes, WORK // work))
-    segments = ceil_div(last, segment)
-    block = max(1, WORK // (work * segment))
+    segment, segments, block = _cut(last, columns.lanes, work)
     kernel = Window(operation, dtype, w.axes, columns, advance, values, position, machine.half)
     slots: dict[str, int | Pointer] = {"a": Pointer("a")}
     slots |= {"c": Pointer("c")} if values else {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from math import prod
 
 from ...graph.node import PRIMITIVES, Node
+from ...graph.sizes import hint
 from .rewriter import BROADCAST, Rewriter
 from .view import View
 
@@ -78,13 +79,13 @@ SHORTEST = 64
 def few_rows(rewriter: Rewriter, node: Node) -> Node | None:
     """Some rows times a transposed matrix: every element is the dot product of two rows. Another order of terms."""
     a, b = node.inputs
-    rows, terms = a.shape[-2:]
+    rows, terms = map(hint, a.shape[-2:])
     if node.ndim != 2 or rows > FEW_ROWS or terms < SHORTEST or not node.dtype.is_floating_point:
         return None
     if b.op is not PERMUTE or b.inputs[0].op is PERMUTE:
         return None
     (matrix,) = b.inputs
-    left = rewriter.reshape(a, (rows, 1, terms))
+    left = rewriter.reshape(a, (a.shape[0], 1, a.shape[1]))
     right = rewriter.reshape(matrix, (1, *matrix.shape))
     return rewriter.make("sum", rewriter.make("multiply", left, right), axes=(2,))
 

@@ -118,11 +118,12 @@ def _regular(*shape: int) -> np.ndarray:
     return uniform(-1, 1, *shape) + np.eye(shape[-2], shape[-1]) * 3
 
 
-def _of(*arrays: np.ndarray, **attributes: Any) -> Samples:
-    return lambda: [Sample((a,), attributes) for a in arrays]
+def _of(arrays: Callable[[], Sequence[np.ndarray]], **attributes: Any) -> Samples:
+    return lambda: [Sample((a,), attributes) for a in arrays()]
 
 
-_SQUARES = (_regular(3, 3), _regular(2, 4, 4), _regular(1, 1), _regular(0, 2, 2))
+def _squares() -> Sequence[np.ndarray]:
+    return _regular(3, 3), _regular(2, 4, 4), _regular(1, 1), _regular(0, 2, 2)
 
 
 def _solve_shape(a: Shape, b: Shape) -> Shape:
@@ -146,7 +147,7 @@ _record(
 _record(
     "determinant", _batch, np.linalg.det,
     lambda node, dy: (_as_batch(dy) * lang.apply("cofactors", node.inputs[0]),),
-    lambda torch, a: torch.linalg.det(a), _of(*_SQUARES),
+    lambda torch, a: torch.linalg.det(a), _of(_squares),
 )  # fmt: skip
 
 
@@ -161,12 +162,12 @@ def _cofactors_gradient(node: Node, dy: Node) -> Sequence[Node | None]:
 
 _record(
     "cofactors", _square, matrices.cofactors, _cofactors_gradient,
-    lambda torch, a: torch.linalg.det(a)[..., None, None] * torch.linalg.inv(a).mT, _of(*_SQUARES),
+    lambda torch, a: torch.linalg.det(a)[..., None, None] * torch.linalg.inv(a).mT, _of(_squares),
 )  # fmt: skip
 _record(
     "log_determinant", _batch, lambda a: np.linalg.slogdet(a)[1],
     lambda node, dy: (_like(_as_batch(dy), node.inputs[0]) * _h(_inverse(node.inputs[0])),),
-    lambda torch, a: torch.linalg.slogdet(a)[1], _of(*_SQUARES), dtype=_parts, wirtinger=True,
+    lambda torch, a: torch.linalg.slogdet(a)[1], _of(_squares), dtype=_parts, wirtinger=True,
 )  # fmt: skip
 
 
@@ -180,7 +181,7 @@ def _sign_gradient(node: Node, dy: Node) -> Sequence[Node | None]:
 
 _record(
     "determinant_sign", _batch, lambda a: np.linalg.slogdet(a)[0], _sign_gradient,
-    lambda torch, a: torch.linalg.slogdet(a)[0], _of(*_SQUARES), wirtinger=True,
+    lambda torch, a: torch.linalg.slogdet(a)[0], _of(_squares), wirtinger=True,
 )  # fmt: skip
 
 
@@ -194,7 +195,7 @@ def _cholesky_gradient(node: Node, dy: Node) -> Sequence[Node | None]:
 
 _record(
     "cholesky", _square, lambda a: np.linalg.cholesky(_hermitian(a)), _cholesky_gradient,
-    lambda torch, a: torch.linalg.cholesky(a), _of(_definite(3, 3), _definite(2, 4, 4), _definite(1, 1)),
+    lambda torch, a: torch.linalg.cholesky(a), _of(lambda: (_definite(3, 3), _definite(2, 4, 4), _definite(1, 1))),
     wirtinger=True,
 )  # fmt: skip
 
@@ -212,11 +213,12 @@ def _lu_gradient(node: Node, dy: Node) -> Sequence[Node | None]:
 
 _record(
     "lu_packed", _square, matrices.lu_in_order, _lu_gradient, lambda torch, a: torch.linalg.lu_factor(a)[0],
-    _of(*(a + np.eye(a.shape[-1]) * 3 for a in _SQUARES[:3])),
+    _of(lambda: [a + np.eye(a.shape[-1]) * 3 for a in _squares()[:3]]),
 )  # fmt: skip
 _record(
     "lu_pivots", _vector, matrices.lu_pivots, zero_gradient, lambda torch, a: torch.linalg.lu_factor(a)[1],
-    _of(uniform(-1, 1, 4, 4), uniform(-1, 1, 2, 5, 3), uniform(-1, 1, 3, 5)), dtype=gives(int32, "float complex"),
+    _of(lambda: (uniform(-1, 1, 4, 4), uniform(-1, 1, 2, 5, 3), uniform(-1, 1, 3, 5))),
+    dtype=gives(int32, "float complex"),
 )  # fmt: skip
 
 
@@ -304,14 +306,17 @@ def _eigh_values_gradient(node: Node, dy: Node) -> Sequence[Node | None]:
     return (lang.matmul(vectors * _like(_on_columns(dy), vectors), _h(vectors)),)
 
 
-_SYMMETRIC = tuple((a + a.swapaxes(-1, -2)) / 2 for a in (uniform(-2, 3, 4, 4), uniform(-2, 3, 2, 3, 3)))
+def _symmetric() -> Sequence[np.ndarray]:
+    return [(a + a.swapaxes(-1, -2)) / 2 for a in (uniform(-2, 3, 4, 4), uniform(-2, 3, 2, 3, 3))]
+
+
 _record(
     "eigh_values", _vector, lambda a: np.linalg.eigvalsh(_hermitian(a)), _eigh_values_gradient,
-    lambda torch, a: torch.linalg.eigvalsh(a), _of(*_SYMMETRIC), dtype=_parts, wirtinger=True,
+    lambda torch, a: torch.linalg.eigvalsh(a), _of(_symmetric), dtype=_parts, wirtinger=True,
 )  # fmt: skip
 _record(
     "eigh_vectors", _square, lambda a: np.linalg.eigh(_hermitian(a))[1], _eigh_vectors_gradient,
-    None, _of(*_SYMMETRIC), wirtinger=True,
+    None, _of(_symmetric), wirtinger=True,
 )  # fmt: skip
 
 
@@ -372,7 +377,8 @@ def _svd(left: bool) -> Evaluate:
 
 _record(
     "svd_values", _vector, lambda a: np.linalg.svd(a, compute_uv=False), _svd_values_gradient,
-    lambda torch, a: torch.linalg.svdvals(a), _of(uniform(-2, 3, 4, 4), uniform(-2, 3, 2, 5, 3), uniform(-2, 3, 2, 4)),
+    lambda torch, a: torch.linalg.svdvals(a),
+    _of(lambda: (uniform(-2, 3, 4, 4), uniform(-2, 3, 2, 5, 3), uniform(-2, 3, 2, 4))),
     dtype=_parts, wirtinger=True,
 )  # fmt: skip
 for _left, _name in ((True, "svd_left"), (False, "svd_right")):
@@ -425,17 +431,17 @@ def _exp_gradient(node: Node, dy: Node) -> Sequence[Node | None]:
 
 _record(
     "matrix_exponential", _square, matrices.exponential, _exp_gradient, lambda torch, a: torch.linalg.matrix_exp(a),
-    _of(uniform(-1, 1, 3, 3), uniform(-2, 3, 2, 2, 2), uniform(-1, 1, 0, 2, 2)),
+    _of(lambda: (uniform(-1, 1, 3, 3), uniform(-2, 3, 2, 2, 2), uniform(-1, 1, 0, 2, 2))),
 )  # fmt: skip
 
 
 _record(
     "householder_packed", _matrix, lambda a: np.ascontiguousarray(np.linalg.qr(a, "raw")[0].swapaxes(-1, -2)),
-    None, lambda torch, a: torch.geqrf(a)[0], _of(uniform(-1, 1, 4, 3), uniform(-1, 1, 2, 3, 3)),
+    None, lambda torch, a: torch.geqrf(a)[0], _of(lambda: (uniform(-1, 1, 4, 3), uniform(-1, 1, 2, 3, 3))),
 )  # fmt: skip
 _record(
     "householder_scales", _vector, lambda a: np.linalg.qr(a, "raw")[1], None, lambda torch, a: torch.geqrf(a)[1],
-    _of(uniform(-1, 1, 4, 3), uniform(-1, 1, 2, 3, 3)),
+    _of(lambda: (uniform(-1, 1, 4, 3), uniform(-1, 1, 2, 3, 3))),
 )  # fmt: skip
 
 
@@ -465,9 +471,9 @@ def _eig_gradient(node: Node, dy: Node) -> Sequence[Node | None]:
 
 _record(
     "eig_values", lambda a: _square(a)[:-1], lambda a: np.linalg.eigvals(a), _eig_gradient, None,
-    _of(_regular(3, 3), uniform(-2, 3, 2, 3, 3)), dtype=_complex, wirtinger=True,
+    _of(lambda: (_regular(3, 3), uniform(-2, 3, 2, 3, 3))), dtype=_complex, wirtinger=True,
 )  # fmt: skip
 _record(
     "eig_vectors", _square, lambda a: np.linalg.eig(a)[1], _eig_gradient, None,
-    _of(_regular(3, 3), uniform(-2, 3, 2, 3, 3)), dtype=_complex, wirtinger=True,
+    _of(lambda: (_regular(3, 3), uniform(-2, 3, 2, 3, 3))), dtype=_complex, wirtinger=True,
 )  # fmt: skip

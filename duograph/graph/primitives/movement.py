@@ -121,11 +121,17 @@ def _slice_shape(x: Shape, *, start: Sequence[int], stop: Sequence[int], step: S
     for n, a, b, s in zip(x, start, stop, step, strict=True):
         if s == 0:
             raise ArgumentError("slice: expected steps other than 0. Received: 0")
-        places = range(a, b, s)
-        if places and not (0 <= places[0] < n and 0 <= places[-1] < n):
+        length, last = extent(a, b, s)
+        if length and not (0 <= a < n and 0 <= last < n):
             raise ArgumentError(f"slice: {a}:{b}:{s} leaves an axis of size {n}")
-        result.append(len(places))
+        result.append(length)
     return tuple(result)
+
+
+def extent(start: int, stop: int, step: int) -> tuple[int, int]:
+    """How many places `range(start, stop, step)` has, and the last of them."""
+    length = max(0, (stop - start + step - (1 if step > 0 else -1)) // step)
+    return length, start + (length - 1) * step
 
 
 def _evaluate_slice(x: np.ndarray, *, start: Sequence[int], stop: Sequence[int], step: Sequence[int]) -> np.ndarray:
@@ -138,10 +144,10 @@ def _slice_gradient(node: Node, dy: Node) -> Sequence[Node]:
     (x,) = node.inputs
     low, high, interior, backward = [], [], [], []
     for k, (n, a, b, s) in enumerate(zip(x.shape, node["start"], node["stop"], node["step"], strict=True)):
-        places = range(a, b, s)
+        length, end = extent(a, b, s)
         if s < 0:
             backward.append(k)
-        first, last = (min(places[0], places[-1]), max(places[0], places[-1])) if places else (n, n - 1)
+        first, last = (min(a, end), max(a, end)) if length else (n, n - 1)
         low.append(first)
         high.append(n - 1 - last)
         interior.append(abs(s) - 1)

@@ -18,14 +18,17 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
     padded = [(1,) * (ndim - len(s)) + s for s in shapes]
     result = []
     for axis, sizes in enumerate(zip(*padded, strict=True)):
-        wide = {s for s in sizes if s != 1}
-        if len(wide) > 1:
-            a, b = sorted(wide)[:2]
-            raise ShapeError(
-                f"shapes {' and '.join(map(str, map(tuple, shapes)))} do not broadcast: "
-                f"sizes {a} and {b} meet at axis {axis - ndim}; expected equal sizes or 1"
-            )
-        result.append(wide.pop() if wide else 1)
+        wide = 1
+        for size in sizes:
+            if size != 1 and size != wide:
+                if wide != 1:
+                    a, b = sorted((wide, size))
+                    raise ShapeError(
+                        f"shapes {' and '.join(map(str, map(tuple, shapes)))} do not broadcast: "
+                        f"sizes {a} and {b} meet at axis {axis - ndim}; expected equal sizes or 1"
+                    )
+                wide = size
+        result.append(wide)
     return tuple(result)
 
 

@@ -44,13 +44,17 @@ def check_no_window_of_padding(size: Sizes, window: Sizes, stride: Sizes, paddin
     """An extreme needs an element. Raises ArgumentError if some window lies in the padding alone."""
     places = slid_sizes(size, window, stride, padding, dilation)
     for s, w, step, (low, _), d, count in zip(size, window, stride, padding, dilation, places, strict=True):
-        for place in range(count):
-            start = place * step - low
-            if not any(0 <= start + k * d < s for k in range(w)):
-                raise ArgumentError(
-                    "expected paddings that leave an element in each window. "
-                    f"Received: spatial sizes {size}, window {window}, padding {padding}, dilation {dilation}"
-                )
+        last = (count - 1) * step - low
+        if d == 1 and count >= 1:  # the first and the last window reach furthest
+            full = low < w and last < s
+        else:
+            starts = (place * step - low for place in range(count))
+            full = all(any(0 <= start + k * d < s for k in range(w)) for start in starts)
+        if not full:
+            raise ArgumentError(
+                "expected paddings that leave an element in each window. "
+                f"Received: spatial sizes {size}, window {window}, padding {padding}, dilation {dilation}"
+            )
 
 
 def padded(x: np.ndarray, padding: Padding, value: float = 0) -> np.ndarray:
