@@ -15,7 +15,7 @@ from ..compiler.kernels import CONTRACTIONS
 from ..compiler.nest import Builder, Nest
 from ..compiler.schedule import Schedule
 from ..graph.node import Node
-from ..graph.sizes import hint
+from ..graph.sizes import always_equal, hint
 from . import storage
 from .contract import (
     Geometry,
@@ -245,7 +245,7 @@ def _replaceable(epilogue: Fused, primary: Array, extra: dict[str, Array]) -> li
         for r in reads
         if w.block is not r.block
         and w.dtype.itemsize == r.dtype.itemsize
-        and w.block.nbytes == r.block.nbytes
+        and always_equal(w.block.nbytes, r.block.nbytes)
         and w.offset == r.offset == 0
     ]
 

@@ -211,20 +211,21 @@ def is_recording() -> bool:
     return isinstance(local.trace, Body) and local.trace.variable is not None
 
 
-def bodies() -> Iterator[Body]:
-    """The steps that are being recorded on this thread, from the innermost: not what lies around a whole function."""
+def bodies(until: Body | None = None) -> Iterator[Body]:
+    """The steps that are being recorded on this thread, from the innermost: not what lies around a whole function, nor
+    `until` and what lies around it."""
     trace = local.trace
-    while isinstance(trace, Body) and not trace.is_whole:
+    while isinstance(trace, Body) and not trace.is_whole and trace is not until:
         yield trace
         trace = trace.outer
 
 
 @contextmanager
-def around_loops() -> Iterator[None]:
+def around_loops(until: Body | None = None) -> Iterator[None]:
     """Record what happens inside of the block before the loops whose steps are being recorded: once, and not in each
-    turn."""
+    turn. In a turn of `until`, it happens in each."""
     before = local.trace
-    for body in bodies():
+    for body in bodies(until):
         local.trace = body.outer
     try:
         yield

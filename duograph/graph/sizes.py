@@ -275,6 +275,12 @@ def hint(size: int) -> int:
     return size.value if is_size(size) else size  # type: ignore[attr-defined]
 
 
+def always_equal(a: int, b: int) -> bool:
+    """Whether two sizes are equal whatever the symbols are: for what need not be done if they only might be."""
+    difference: Any = a - b
+    return type(difference) is int and difference == 0
+
+
 def is_size(value: object) -> bool:
     """Whether a number is an expression. Where numbers are declared, expressions may stand for them."""
     return isinstance(value, Size)

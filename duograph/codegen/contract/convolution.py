@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
+from ...graph.sizes import is_size
 from .. import types
 from ..halves import computed
 from ..plan import Plan, Pointer
@@ -152,6 +153,8 @@ def _images_together(g: Geometry, walks: Sequence[Sequence[Axis]], size: tuple[i
     """How many images' pixels of one place are neighbouring rows; 1 where an image's pixels are."""
     seen, shown = views(walks, size)
     if seen >= (1 - BORDER) * shown:
+        return 1
+    if is_size(g.images):  # how many divide them is not known
         return 1
     count = max(count for count in range(1, MAX_ROWS + 1) if g.images % count == 0)
     return count if count >= MAX_ROWS // 2 else 1

@@ -198,7 +198,7 @@ def add_parts(
     """
     sizes: dict[str, Any] = {name: value for name, value in values.items() if is_number(value)}
     tiles_m, tiles_n = ceil_div(sizes["m"], tile.rows), ceil_div(sizes["n"], tile.columns)
-    some = max(1, ADDED // (parts * taps * tile.rows * tile.columns))
+    some = _tiles_added(parts * taps * tile.rows * tile.columns)
     blocks = {"parts": parts, "m_block": some * tile.rows, "m_blocks": ceil_div(tiles_m, some)}
     chunks = tiles_n * blocks["m_blocks"]
     column, joined = sizes.get("c_column", 1), "c_last" in sizes
@@ -208,6 +208,12 @@ def add_parts(
         return by_tap.step(chunks=chunks, **blocks, **{k: v for k, v in values.items() if k in by_tap.slots})
     kernel = AddParts(c, tile, column == 1, joined, epilogue)
     return kernel.step(chunks=sizes["batch"] * chunks, taps=taps, n_tiles=tiles_n, **blocks, **values)
+
+
+@sized
+def _tiles_added(elements: int) -> int:
+    """Tiles that a chunk adds up, each from so many elements of parts."""
+    return max(1, ADDED // elements)
 
 
 @sized

@@ -16,6 +16,7 @@ from math import prod
 from types import SimpleNamespace
 from typing import ClassVar
 
+from ...graph.sizes import hint, sized
 from .. import types
 from ..emitter import Function, Reg
 from ..halves import computed, read
@@ -177,7 +178,7 @@ class _Lines:
     def of(cls, machine: Machine, g: Geometry, a: str) -> _Lines:
         tile = choose(machine, computed(a), g.places[-1], g.filters)
         seen = (round_up(g.places[-1], tile.rows) - 1) * g.stride[-1] + g.kernel[-1]
-        width = max(seen, g.padding[-1][0] + g.size[-1]) * g.channels
+        width = _larger(seen, g.padding[-1][0] + g.size[-1]) * g.channels
         return cls(tile, prod(g.kernel[:-1]), round_up(width, tile.lanes))
 
     @property
@@ -189,8 +190,19 @@ def suits_few_channels(machine: Machine, g: Geometry, a: str) -> bool:
     """Whether `plan_few_channels` can do a convolution and is faster than looking for each tap's pixels."""
     few = g.groups == 1 and g.channels <= MOST_CHANNELS and not g.is_matmul
     plain = g.dilation[-1] == 1 and g.padding[-1][0] >= 0 and g.places[-1] > 1
-    lines = g.images * prod(g.places[:-1])
-    return few and plain and lines >= FEWEST_LINES and _Lines.of(machine, g, a).bytes <= machine.l2 // 4
+    lines = hint(g.images * prod(g.places[:-1]))
+    return few and plain and lines >= FEWEST_LINES and hint(_Lines.of(machine, g, a).bytes) <= machine.l2 // 4
+
+
+@sized
+def _larger(a: int, b: int) -> int:
+    return max(a, b)
+
+
+@sized
+def _block(lines: int, work: int) -> int:
+    """Lines in a chunk; all of them take so much work."""
+    return ceil_div(lines, max(1, min(MOST_CHUNKS, work // SMALLEST_CHUNK)))
 
 
 def plan_few_channels(
@@ -203,7 +215,7 @@ def plan_few_channels(
     packing, packed = plan_packing(tile, b, n=g.filters, k=g.channels, taps=g.taps, batch=(1, 1))
     lines = g.images * prod(g.places[:-1])
     work = lines * g.places[-1] * g.filters * terms(g.channels * g.taps, epilogue)
-    block = ceil_div(lines, max(1, min(MOST_CHUNKS, work // SMALLEST_CHUNK)))
+    block = _block(lines, work)
     kernel = FewChannels(a, computed(b.element), c, tile, g.axes, g.kernel[-1] * g.channels, epilogue)
     values: dict[str, Pointer | int] = {
         "a": Pointer("a"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product as combinations
 from math import gcd, prod
 
-from ...graph.sizes import hint
+from ...graph.sizes import hint, hinted
 from ..plan import ceil_div
 from .product import AXES
 
@@ -127,9 +127,11 @@ def backward_walks(g: Geometry) -> list[list[Axis]]:
 
 
 def views(walks: Sequence[Sequence[Axis]], size: tuple[int, ...]) -> tuple[int, int]:
-    """Pixels that the taps show in one image of this size, at all places together; without and with the border."""
+    """Pixels that the taps show in one image of this size, at all places together; without and with the border. For
+    choices only: of sizes that are expressions the hints count."""
     seen = shown = 0
-    for walk in walks:
+    size = tuple(map(hint, size))
+    for walk in ([hinted(axis) for axis in walk] for walk in walks):
         seen += prod(
             sum(
                 0 <= q * axis.place + axis.first + t * axis.tap < limit

@@ -17,8 +17,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from types import SimpleNamespace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
+from ...graph.sizes import hinted, sized
 from .. import types
 from ..emitter import Function, Reg
 from ..halves import computed
@@ -184,18 +185,20 @@ def plan_winograd_weight_gradient(
     squares = g.images * prod(across)
     across = [max(1, count) for count in across]  # they are divided by
     tile = choose(machine, computed(x), m, n)
-    cut = _cut(machine, tile, squares, m, n)
+    m_blocks, n_blocks = ceil_div(m, SIDE), ceil_div(n, SIDE)
+    m_block, n_block = round_up(ceil_div(m, m_blocks), tile.rows), round_up(ceil_div(n, n_blocks), tile.columns)
+    cut = _cut(machine, types.size(tile.element) * (m_block + n_block), squares, m * n, m_blocks * n_blocks)
     item = types.size(tile.element)
     line = LINE // item
     # What lies powers of two apart falls into one set of the first cache, so rows and components lie a line further.
-    row = round_up(max(cut.m_block, cut.n_block), line) + line
+    row = round_up(max(m_block, n_block), line) + line
     component = cut.block * row + line
-    total = cut.m_block * cut.n_block + line
+    total = m_block * n_block + line
     gradients = COMPONENTS * component * item
     totals = 2 * gradients
     border = totals + COMPONENTS * total * item
-    m_blocks, n_blocks = ceil_div(m, cut.m_block), ceil_div(n, cut.n_block)
-    parts = max(1, ceil_div(squares, cut.part))
+    m_blocks, n_blocks = ceil_div(m, m_block), ceil_div(n, n_block)
+    parts = ceil_div(max(1, squares), cut.part)
     tiles_m, tiles_n = ceil_div(m, tile.rows), ceil_div(n, tile.columns)
     kept_tap = tiles_m * tiles_n * tile.rows * tile.columns
     sizes = {
@@ -204,10 +207,10 @@ def plan_winograd_weight_gradient(
         "block": cut.block,
         "ahead": ceil_div(cut.block * RESULT * RESULT, COMPONENTS),
         "m": m,
-        "m_block": cut.m_block,
+        "m_block": m_block,
         "m_blocks": m_blocks,
         "n": n,
-        "n_block": cut.n_block,
+        "n_block": n_block,
         "n_blocks": n_blocks,
         "row": row,
         "component": component,
@@ -262,9 +265,9 @@ TRANSFORM = 4.5
 
 def suits_winograd_weight_gradient(machine: Machine, geometry: Geometry) -> bool:
     """Whether `plan_winograd_weight_gradient` can do it and is faster: see `suits_winograd`."""
-    g = geometry
-    if not is_possible(g):
+    if not is_possible(geometry):
         return False
+    g = hinted(geometry)
     lanes = machine.vector_bytes // types.size("float")
     m, n = g.channels, g.filters
     whole_m, whole_n = round_up(m, lanes), round_up(n, lanes)
@@ -275,14 +278,11 @@ def suits_winograd_weight_gradient(machine: Machine, geometry: Geometry) -> bool
     return direct >= GAIN * (squares * (m * whole_n + transforms) + FINISHING[0] * m * n)
 
 
-@dataclass(frozen=True)
-class _Cut:
-    """Squares in a part and in a block, channels and filters in a chunk."""
+class _Cut(NamedTuple):
+    """Squares in a part and in a block."""
 
     part: int
     block: int
-    m_block: int
-    n_block: int
 
 
 SIDE = 64
@@ -293,14 +293,18 @@ MOST_SQUARES, LEAST_SQUARES = 48, 16
 """Squares in a block, about: between blocks the sums are put down into memory."""
 
 
-def _cut(machine: Machine, tile: RegisterTile, squares: int, m: int, n: int) -> _Cut:
+@sized
+def _cut(machine: Machine, rows: int, squares: int, products: int, sides: int) -> _Cut:
     """A block is as large as the second cache allows. Squares are cut into parts where there are few chunks: half as
-    many as elsewhere are enough, since all parts must be read once more."""
-    m_blocks, n_blocks = ceil_div(m, SIDE), ceil_div(n, SIDE)
-    m_block, n_block = round_up(ceil_div(m, m_blocks), tile.rows), round_up(ceil_div(n, n_blocks), tile.columns)
-    square = COMPONENTS * (m_block + n_block) * types.size(tile.element)
-    most = min(MOST_SQUARES, max(LEAST_SQUARES, machine.l2 // 2 // square))
-    wanted = min(MOST_CHUNKS // 2, squares * COMPONENTS * m * n // SMALLEST_CHUNK)
-    parts = max(1, min(wanted // (m_blocks * n_blocks), squares // (2 * most), MOST_PARTS))
+    many as elsewhere are enough, since all parts must be read once more.
+
+    Args:
+        rows: Bytes of a square's components, of one.
+        products: Of a component of a square.
+        sides: Chunks for one part.
+    """
+    most = min(MOST_SQUARES, max(LEAST_SQUARES, machine.l2 // 2 // (COMPONENTS * rows)))
+    wanted = min(MOST_CHUNKS // 2, squares * COMPONENTS * products // SMALLEST_CHUNK)
+    parts = max(1, min(wanted // sides, squares // (2 * most), MOST_PARTS))
     part = max(1, ceil_div(squares, parts))
-    return _Cut(part, ceil_div(part, ceil_div(part, most)), m_block, n_block)
+    return _Cut(part, ceil_div(part, ceil_div(part, most)))

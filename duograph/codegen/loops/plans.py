@@ -7,7 +7,7 @@ from math import prod
 
 from ...compiler.arrays import Block
 from ...compiler.nest import Code, Instruction, Nest, halves, stages
-from ...graph.sizes import hint, sized
+from ...graph.sizes import always_equal, hint, sized
 from ..contract.machine import Machine
 from ..launch import ERROR, Address, Launch
 from ..plan import ceil_div, round_up
@@ -89,20 +89,20 @@ def _cut_sum(sizes: tuple[int, ...], reduced: tuple[bool, ...], weight: int, lan
     return min(ceil_div(wanted, natural), max(1, sizes[axis] // (4 * lanes if axis == len(sizes) - 1 else 4)))
 
 
-def _launch(machine: Machine, nest: Nest, part: int = 0) -> Launch:
+def _launch(machine: Machine, nest: Nest, part: int | None = None) -> Launch:
     code, sizes = nest.code, nest.sizes
     lanes = _lanes(machine, code)
     label = "_".join(nest.title.split("_")[:6])[:48]
-    kernel = Loops(code, lanes, 1, part > 0, machine.half, label=label)
+    kernel = Loops(code, lanes, 1, part is not None, machine.half, label=label)
     if sizes and kernel.across:
         kernel = replace(kernel, width=_width(code, sizes[-1], lanes))
     kernel = replace(kernel, streaming=_streaming(machine, nest), ahead=_ahead(machine, nest, kernel))
     wide = lanes * (kernel.width if kernel.across else 4)
     blocks = _blocks(sizes, tuple(kernel.outer), bool(sizes) and code.reduced[-1], _weight(code), wide)
-    parts = ceil_div(sizes[code.reduced.index(True)], part) if part else 1
+    parts = 1 if part is None else ceil_div(sizes[code.reduced.index(True)], part)
     chunks = blocks["blocks"] * blocks["row_blocks"] * parts
     values: dict[str, int | Address] = {f"size_{k}": n for k, n in enumerate(sizes)}
-    values |= {**blocks, "part": part}
+    values |= {**blocks, "part": 0 if part is None else part}
     values["error"] = Address(ERROR)
     for number, access in enumerate(nest.accesses):
         name = f"x{number}"
@@ -196,7 +196,7 @@ def _replaceable(nest: Nest) -> list[tuple[Block, Block]]:
         done = stage[writers[0].args[0]]
         for read, places in loads.items():
             readers = [code.instructions[k] for k in places]
-            same = read.nbytes == written.nbytes and all(
+            same = always_equal(read.nbytes, written.nbytes) and all(
                 i.op == "load"
                 and i.dtype.itemsize == writers[0].dtype.itemsize
                 and nest.accesses[i.number].strides == target.strides
