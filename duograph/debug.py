@@ -101,7 +101,9 @@ def traces(echo: bool = True) -> Iterator[Report]:
             seen.update(_path(step))
 
     def observe(step: Step, graph: Graph) -> None:
-        report.reasons.append(reason(step, seen))
+        *_, plan = step.plans.values()
+        shared = "; what was compiled for other sizes serves it" if plan.is_shared else ""
+        report.reasons.append(reason(step, seen) + shared)
         seen.update(_path(step))
         if echo:
             print(f"duograph: {report.reasons[-1]}")

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import duograph
 import duograph.torch as torch
 from duograph.graph.trace import tree
 from duograph.runtime import native
@@ -152,6 +153,20 @@ def test_later_sizes_need_no_graph_of_their_own(made: list[Any]) -> None:
     known = len(made)
     assert all(np.isfinite(step(n)) for n in range(31, 60))
     assert len(made) == known
+
+
+def test_a_report_says_what_serves_a_size(made: list[Any]) -> None:
+    def compute(n: int) -> float:
+        return (numbers(n, 8) @ W).sum().item()
+
+    with duograph.debug.traces(echo=False) as report:
+        for n in (8, 9, 9, 11):
+            compute(n)
+    first, second, third = report.reasons
+    assert "not seen before" in first
+    for n, sentence in ((9, second), (11, third)):
+        assert f"operation 1 is input giving float32[{n}, 8], not input giving float32[" in sentence
+        assert sentence.endswith("; what was compiled for other sizes serves it")
 
 
 def test_sizes_far_from_each_other_are_compiled_apart(made: list[Any]) -> None:

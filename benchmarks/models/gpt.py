@@ -40,7 +40,7 @@ def build(torch: Any) -> Any:
             self.head = nn.Linear(WIDTH, VOCABULARY, bias=False)
 
         def forward(self, tokens: Any) -> Any:
-            x = self.token_embedding(tokens) + self.position_embedding.weight
+            x = self.token_embedding(tokens) + self.position_embedding.weight[: tokens.shape[1]]
             for block in self.blocks:
                 x = block(x)
             return self.head(self.norm(x)).flatten(0, 1)

@@ -71,6 +71,11 @@ class Plan:
         self._sightings = 0
 
     @property
+    def is_shared(self) -> bool:
+        """Whether a compiled graph runs this that serves other sizes too."""
+        return self._setting is not None
+
+    @property
     def graph(self) -> Graph:
         """What is computed; if it was given as a function, it is built when somebody asks."""
         if not isinstance(self._graph, Graph):
