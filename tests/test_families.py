@@ -169,6 +169,17 @@ def test_a_report_says_what_serves_a_size(made: list[Any]) -> None:
         assert sentence.endswith("; what was compiled for other sizes serves it")
 
 
+def test_the_log_shows_what_serves_many_sizes(made: list[Any]) -> None:
+    """Sizes as expressions in graphs, and elsewhere those that it was compiled for."""
+    with duograph.debug.plans("all") as seen:
+        for n in (8, 9, 11):
+            (numbers(n, 8) @ W).mean().item()
+    assert seen.count == 2
+    one, other = (r.text for r in seen.records if r.stage == "plans")
+    assert "for other sizes too (1 symbol, here as compiled)" in other and "other sizes" not in one
+    assert any("f32[(s0), 8]" in r.text for r in seen.records if r.stage == "graph")
+
+
 def test_sizes_far_from_each_other_are_compiled_apart(made: list[Any]) -> None:
     """What is chosen for few rows is not good for many."""
 

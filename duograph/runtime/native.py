@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from ..codegen.launch import SCRATCH, Address, Launch
-from ..codegen.lower import Host
+from ..codegen.lower import Host, Loop
 from ..codegen.plan import Scratch
 from ..codegen.repeat import launches_of, steps_of
 from ..compiler import check
 from ..compiler.arrays import ALIGNMENT, Array
 from ..graph.node import Graph, Node
-from ..graph.sizes import Size, Space, sized
+from ..graph.sizes import Size, Space, hint, sized
 from ..graph.skeleton import Symbolic
 from ..graph.trace import Number
 from . import code, driver, log, pool, waves
@@ -169,6 +169,14 @@ class Native:
         self._evaluate = space.evaluator([*wanted, *(number for number, _ in space.inputs)])
         self._holds, self._is_near = space.checker(), space.nearness()
         space.close()
+        self.arena, self.scratch = hint(self.arena), hint(self.scratch)
+        for step in steps_of([*self.launches]):  # logs show the numbers of these sizes
+            if isinstance(step, Launch):
+                step.bytes, step.operations, step.chunks = map(hint, (step.bytes, step.operations, step.chunks))
+            elif isinstance(step, Loop):
+                step.turns = hint(step.turns)
+            for block in (*step.reads, *step.writes):
+                block.nbytes, block.place = hint(block.nbytes), hint(block.place)
 
     def values(self, numbers: Sequence[int]) -> list[int] | None:
         """The values of the symbols in a trace of these numbers; None if this is not right for them."""

@@ -70,8 +70,12 @@ class Report:
         others = f", {counted(hosts, 'step')} of the interpreter" if hosts else ""
         others += f", {once} before them and kept" if once else ""
         kept = f" and {sized(native.kept)} kept" if native.kept else ""
+        nodes = len(native.graph.nodes())
+        if native.symbols is not None:
+            pattern = native.symbols.pattern
+            others += f", for other sizes too ({counted(len(pattern.places), 'symbol')}, here as compiled)"
         return (
-            f"duograph: plan {self.number}{self._from()}: {len(native.graph.nodes())} nodes, "
+            f"duograph: plan {self.number}{self._from()}: {nodes} nodes, "
             f"{len(native.simple.nodes())} simplified; {counted(len(self.launches) - once, 'launch', 'launches')} "
             f"in {counted(len(native.waves), 'wave')}{others}; "
             f"{counted(len(names), 'kernel')} ({compiled} new, {len(fresh) - compiled} from disk, "
