@@ -109,6 +109,7 @@ PROGRAMS: dict[str, Callable[[int, int], np.ndarray]] = {
     ),
     "outer": lambda n, m: with_gradients(lambda x, y: torch.einsum("i,j->ij", x, y).exp(), numbers(n), numbers(m)),
     "recurrence": lambda n, m: with_gradients(lambda x: LSTM(x)[0][:, -1], numbers(3, n, 4)),
+    "recurrence of any batch": lambda n, m: with_gradients(lambda x: LSTM(x)[0][:, -1], numbers(m, n, 4)),
     "half": lambda n, m: with_gradients(lambda x: (x.bfloat16() @ W.bfloat16()).float(), numbers(n, 8)),
     "upsampled": lambda n, m: with_gradients(
         lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"), numbers(1, 2, n + 1, m)
@@ -178,6 +179,19 @@ def test_the_log_shows_what_serves_many_sizes(made: list[Any]) -> None:
     one, other = (r.text for r in seen.records if r.stage == "plans")
     assert "for other sizes too (1 symbol, here as compiled)" in other and "other sizes" not in one
     assert any("f32[(s0), 8]" in r.text for r in seen.records if r.stage == "graph")
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_loops_of_any_length_and_width_share_a_graph(axis: int, made: list[Any]) -> None:
+    def compute(n: int) -> None:
+        LSTM(numbers(*((n, 6), (5, n), (n, n))[axis], 4))[0].sum().item()
+
+    for n in (8, 9, 11):
+        compute(n)
+    known = len(made)
+    for n in range(12, 20):
+        compute(n)
+    assert len(made) == known
 
 
 def test_sizes_far_from_each_other_are_compiled_apart(made: list[Any]) -> None:

@@ -159,8 +159,32 @@ def _without(value: Any, numbers: list[int]) -> Any:
     if kind is int:
         numbers.append(value)
         return int
+    if kind is Graph:
+        return _bones(value, numbers)
     # 1, 1.0 and True are equal as keys, and are not the same attribute
     return (kind, repr(value)) if kind is float or kind is bool or kind is complex else value
+
+
+def _bones(graph: Graph, numbers: list[int]) -> Any:
+    """The step of a loop without its sizes."""
+    nodes = graph.nodes()
+    places = {node: place for place, node in enumerate(nodes)}
+
+    def where(some: Iterable[Node]) -> tuple[int, ...]:
+        return tuple([places[node] for node in some])
+
+    rows = tuple([(node.op, where(node.inputs), _without(node.attributes, numbers)) for node in nodes])
+    return Graph, rows, where(graph.inputs), where(graph.outputs)
+
+
+def _fleshed(graph: Graph, numbers: Iterator[Any]) -> Graph:
+    """The step of a loop with other sizes."""
+    made: dict[Node, Node] = {}
+    for node in graph.nodes():
+        attributes = dict(put_back(node.attributes, numbers))
+        made[node] = make(node.op, *[made[i] for i in node.inputs], **attributes)
+    lines = {made[node]: line for node, line in graph.lines.items() if node in made}
+    return Graph(tuple([made[i] for i in graph.inputs]), tuple([made[o] for o in graph.outputs]), lines)
 
 
 def put_back(value: Any, numbers: Iterator[Any]) -> Any:
@@ -169,6 +193,8 @@ def put_back(value: Any, numbers: Iterator[Any]) -> Any:
         return next(numbers)
     if type(value) is tuple:
         return tuple([put_back(v, numbers) for v in value])
+    if type(value) is Graph:
+        return _fleshed(value, numbers)
     return value
 
 
