@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..codegen.launch import SCRATCH, Address, Launch
+from ..codegen.launch import Address, Launch
 from ..codegen.lower import Host, Loop
 from ..codegen.plan import Scratch
 from ..codegen.repeat import launches_of, steps_of
@@ -30,7 +30,7 @@ from .control import Driven, driven
 from .interpreter import Interpretation, evaluate
 from .outputs import Outputs, Results, picker
 from .program import NotSized, Orders, compiled
-from .tables import Tables
+from .tables import Places, Tables
 
 _PACKED = {
     "bool": "?", "uint8": "B", "int8": "b", "uint16": "H", "int16": "h", "uint32": "I", "int32": "i", "uint64": "Q",
@@ -135,12 +135,9 @@ class Native:
         array_places = [k for k, node in enumerate(simple.inputs) if node.shape != ()]
         self._arrays, self._scalars = picker(array_places), picker(number_places)
         self._number_places = number_places
-        self._input_bases = {k: base for base, k in enumerate((*array_places, *number_places))}
-        self._output_base = len(simple.inputs)
-        self._arena_base = self._output_base + len(simple.outputs)
-        self._kept_base = self._arena_base + 1
-        self._bases = (ctypes.c_int64 * (self._kept_base + 1))()
-        self._put_bases = struct.Struct(f"={self._kept_base + 1}q").pack_into
+        self._places = Places([*array_places, *number_places], len(simple.outputs), _aligned(self.arena))
+        self._bases = (ctypes.c_int64 * self._places.count)()
+        self._put_bases = struct.Struct(f"={self._places.count}q").pack_into
         self._kept_memory = Arena(self.kept)
         # the inputs that are packed, and which content of theirs
         self._prepared: list[tuple[weakref.ref[Buffer], int]] = []
@@ -156,7 +153,7 @@ class Native:
         self._number_addresses = offsets
         errors = sum(map(waves.is_checked, launches_of(self.launches)))
         self._errors = (ctypes.c_int64 * max(2, 2 * errors))()
-        self.tables = Tables(where, self._bases, self._errors, self._location)
+        self.tables = Tables(where, self._bases, self._errors, self._places)
         self.tables.build(self.preparations, self.waves)
         self._segments = self.tables.segments
         self._has_run = False  # a plan that runs once, such as that of first weights, keeps nothing
@@ -196,21 +193,6 @@ class Native:
         results = [(tuple(itertools.islice(found, o.ndim)), o.dtype.numpy) for o in self.graph.outputs]
         numbers = tuple([Number(number, fixed=False) for number in found])
         return Setting(words, arena, scratch, results, numbers, graph)
-
-    def _location(self, address: Address) -> tuple[int, int]:
-        block = address.block
-        if block is SCRATCH:
-            return self._arena_base, _aligned(self.arena) + address.offset
-        match block.kind:
-            case "input":
-                return self._input_bases[block.position], address.offset
-            case "output":
-                return self._output_base + block.position, address.offset
-            case "temporary":
-                return self._arena_base, block.place + address.offset
-            case "kept":
-                return self._kept_base, block.place + address.offset
-        raise AssertionError(block.kind)
 
     def __call__(self, leaves: Sequence[Any], holders: int = 1, setting: Setting | None = None) -> list[Buffer]:
         """The outputs for these leaves: fresh buffers, or leaves that nobody else holds, overwritten.
@@ -343,7 +325,7 @@ class Native:
         """Let the interpreter compute a node, or decide what plans compute it."""
 
         def view(array: Array) -> np.ndarray:
-            base, offset = self._location(Address(array.block))
+            base, offset = self._places.of(Address(array.block))
             dtype = array.dtype.numpy
             block = (ctypes.c_char * max(1, array.block.nbytes)).from_address(self._bases[base] + offset)
             strides = tuple(s * dtype.itemsize for s in array.strides)

@@ -62,7 +62,7 @@ def attach(native: Native, deliver: Callable[[Runs], None]) -> None:
 
 def _measured(native: Native, run: Callable[[int], Any]) -> Runs:
     """Run every wave by itself; the plan's bases must be set."""
-    bases = native._bases[native._output_base : native._arena_base]
+    bases = native._bases[native._places.outputs : native._places.arena]
     outputs = [(base, node.nbytes) for base, node in zip(bases, native.simple.outputs, strict=True)]
     kept = [ctypes.string_at(base, nbytes) for base, nbytes in outputs]
 

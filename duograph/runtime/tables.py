@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from ..codegen.launch import ERROR, Address, Launch
+from ..codegen.launch import ERROR, SCRATCH, Address, Launch
 from ..codegen.lower import Host, Loop, Step
 from ..codegen.plan import Failure
 from ..graph.sizes import hint, is_size, sized
@@ -19,6 +19,40 @@ Segment = tuple[Any, int, list[Host]]
 """A plan for the driver, its address, and what the interpreter computes after it."""
 
 
+class Places:
+    """The numbers of the bases that addresses count from: inputs, outputs, the arena, and what is kept.
+
+    Args:
+        inputs: The positions of inputs, in the order of their bases.
+        outputs: How many there are.
+        scratch: Where memory for the threads begins in the arena.
+    """
+
+    def __init__(self, inputs: Sequence[int], outputs: int, scratch: int) -> None:
+        self._inputs = {position: base for base, position in enumerate(inputs)}
+        self._scratch = scratch
+        self.outputs = len(inputs)
+        self.arena = self.outputs + outputs
+        self.kept = self.arena + 1
+        self.count = self.kept + 1
+
+    def of(self, address: Address) -> tuple[int, int]:
+        """The base of an address, and how many bytes it is from there."""
+        block = address.block
+        if block is SCRATCH:
+            return self.arena, self._scratch + address.offset
+        match block.kind:
+            case "input":
+                return self._inputs[block.position], address.offset
+            case "output":
+                return self.outputs + block.position, address.offset
+            case "temporary":
+                return self.arena, block.place + address.offset
+            case "kept":
+                return self.kept, block.place + address.offset
+        raise AssertionError(block.kind)
+
+
 class Tables:
     """Tables in memory, which stay where they are.
 
@@ -26,22 +60,20 @@ class Tables:
         where: The addresses of kernels, by name.
         bases: Where the addresses of a run's memory are put.
         errors: Where kernels tell that data are refused.
-        location: Which of the bases a place counts from, and how many bytes.
+        places: Which of the bases a place counts from.
 
     Attributes:
         segments: The plans for the driver, in order.
         varying: Places in tables where a size is an expression, and which: they hold the hints.
     """
 
-    def __init__(
-        self, where: dict[str, int], bases: Any, errors: Any, location: Callable[[Address], tuple[int, int]]
-    ) -> None:
+    def __init__(self, where: dict[str, int], bases: Any, errors: Any, places: Places) -> None:
         self.segments: list[Segment] = []
         self.varying: list[tuple[Any, int, Any]] = []
         self._where = where
         self._bases = bases
         self._errors = errors
-        self._location = location
+        self._places = places
         self._all: list[Any] = []
         self._relocations: list[int] = []
         self._checked = 0
@@ -106,7 +138,7 @@ class Tables:
                     value = place.address
                     if place.stride:
                         advances += [start + 8 * slot, place.stride, place.bits]
-                self._relocations += [start + 8 * slot, *self._location(value)]
+                self._relocations += [start + 8 * slot, *self._places.of(value)]
         self._checked += waves.is_checked(launch)
         return start
 
