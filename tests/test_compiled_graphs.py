@@ -16,12 +16,13 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
+from duograph.codegen.loops.kernel import Loops
 from duograph.gradient import gradient
 from duograph.graph import language as lang
-from duograph.graph.dtype import BY_NUMPY, DType, bfloat16, float16, float32, float64, int64
+from duograph.graph.dtype import BY_NUMPY, DType, bfloat16, bool_, float16, float32, float64, int64
 from duograph.graph.errors import DuographError, ShapeError
 from duograph.graph.node import PRIMITIVES, Graph, Node, make
-from duograph.runtime import pool
+from duograph.runtime import pool, targets
 from duograph.runtime.native import Native
 from tests.compiled_tools import Order, compare, interpreted, natively, overwriting, random_case
 from tests.graph_tools import arrays_for, graphs
@@ -353,6 +354,32 @@ def test_bits_depend_neither_on_threads_nor_on_the_run(
         assert [a.tobytes() for a in found[0]] == [b.tobytes() for b in other]
 
 
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+@pytest.mark.parametrize("shape", [(37, 64), (37, 70), (1001, 5), (3, 6, 128), (5, 1, 1025)], ids=str)
+def test_what_no_cache_holds(shape: tuple[int, ...], dtype: DType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With caches as small as this, results go past them where they are aligned, and rows are asked for ahead."""
+    monkeypatch.setattr(targets, "caches", lambda: targets.Caches(32 << 10, 4 << 10, 4 << 10))
+    x, y = nodes = inputs((shape, dtype), (shape, dtype))
+    last = len(shape) - 1
+    powers = lang.exp(x - lang.max(x, last, keepdims=True))
+    softmax = powers / lang.sum(powers, last, keepdims=True)
+    rest = lang.slice(y, (0,) * last + (1,), shape, (1,) * len(shape))
+    turned = lang.transpose(x * 2, last - 1, last)
+    chain = lang.maximum(x * 0.5 + y, 0)
+    plan = agrees(nodes, [softmax, chain, rest * 3, turned, lang.cast(x > y, bool_), lang.cast(y, int64)])
+    kernels = [launch.kernel for launch in plan.launches if isinstance(launch.kernel, Loops)]
+    assert any(kernel.ahead for kernel in kernels)
+    assert any(kernel.streaming for kernel in kernels) == (targets.architecture() == "x86_64")
+    before, found = pool.get_num_threads(), []
+    try:
+        for threads in (1, 2, 5):
+            pool.set_num_threads(threads)
+            found.append([a.tobytes() for a in natively(plan, normal(nodes))])
+    finally:
+        pool.set_num_threads(before)
+    assert found[0] == found[1] == found[2]
+
+
 # networks
 
 
@@ -476,3 +503,13 @@ def test_long_chains(shape: tuple[int, ...]) -> None:
     for k in range(1500):
         y = (lang.sin(y) if k % 3 else y * 1.001) + x
     agrees(nodes, [y, lang.sum(y * y)])
+
+
+def test_a_turned_gradient_of_a_kernel_is_added_to_what_lies_alike() -> None:
+    shapes = ((2, 3, 9, 9), float32), ((2, 8, 7, 7), float32), ((3, 3, 3, 8), float32)
+    x, dy, w = nodes = inputs(*shapes)
+    geometry = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
+    gradient_ = lang.convolution_weight_gradient(x, dy, kernel=(3, 3), **geometry)
+    turned = lang.permute(gradient_, (2, 3, 1, 0))
+    moment = turned + w
+    agrees(nodes, [moment, moment * moment], orders=[None, None, (3, 2, 0, 1)])

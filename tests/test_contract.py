@@ -37,7 +37,7 @@ from duograph.codegen.contract import (
     plan_weight_gradient,
 )
 from duograph.codegen.contract.tile import MAX_ROWS, choose
-from duograph.codegen.emitter import Arg, Module
+from duograph.codegen.emitter import Arg, Module, Reg
 from duograph.codegen.halves import read, write
 from duograph.graph.primitives import contraction
 from duograph.runtime import jit
@@ -232,6 +232,9 @@ class Linear:
     operands: tuple[str, ...] = ("bias", "scale", "residual", "before")
     weight: int = 8
 
+    def reads(self, tile: Tile) -> list[tuple[Reg, str]]:
+        return [(tile.address(tile.given.residual, "float", i, 0), "float") for i in range(len(tile.rows))]
+
     def emit(self, tile: Tile) -> list[list]:
         f = tile.f
         bias = [tile.per_column("bias", "float", j) for j in range(len(tile.columns))]
@@ -257,7 +260,8 @@ def test_epilogue(shape: tuple[int, int, int], transposed: str, layout: str) -> 
     c, before = np.zeros((1, 1, m, n), np.float32), np.zeros((1, 1, m, n), np.float32)
     if layout == "transposed":
         c, before, residual = swapped(c), swapped(before), swapped(residual)
-    plan = plan_matmul(machine(), matrix(a), matrix(b), matrix(c), m=m, n=n, k=k, epilogue=Linear())
+    on = replace(machine(), l2=16 << 10)  # so small that operands are asked for ahead
+    plan = plan_matmul(on, matrix(a), matrix(b), matrix(c), m=m, n=n, k=k, epilogue=Linear())
     arrays = {"a": a, "b": b, "bias": bias, "scale": scale, "residual": residual, "before": before, "c": c}
     base = {role: x.base if x.base is not None else x for role, x in arrays.items()}
     Runner(plan, {role: x.ctypes.data for role, x in base.items()})()
@@ -268,9 +272,10 @@ def test_epilogue(shape: tuple[int, int, int], transposed: str, layout: str) -> 
     )
 
 
-def test_epilogue_of_a_convolution() -> None:
-    g = geometry((2, 6, 9, 8), (40, 6, 3, 3), padding=1)
-    x, w = numbers(2, 9, 8, 6), numbers(40, 6, 3, 3)
+@pytest.mark.parametrize("channels", [3, 10])
+def test_epilogue_of_a_convolution(channels: int) -> None:
+    g = geometry((2, channels, 9, 8), (40, channels, 3, 3), padding=1)
+    x, w = numbers(2, 9, 8, channels), numbers(40, channels, 3, 3)
     bias, residual = numbers(40), numbers(2, 9, 8, 40)
     pixels = numbers(2 * 9 * 8)
     before, y = np.zeros_like(residual), np.zeros_like(residual)
@@ -368,6 +373,10 @@ SAMPLES = [
     ((16, 10, 7, 5), (33, 10, 3, 3), 2, 1, 1, 1),
     ((2, 3, 20, 20), (40, 3, 7, 7), 2, 3, 1, 1),  # few channels
     ((3, 1, 12, 12), (33, 1, 3, 3), 1, 0, 1, 1),
+    ((3, 8, 11, 19), (9, 8, 3, 5), (1, 3), ((2, 0), (4, 1)), (2, 1), 1),
+    ((2, 1, 9, 40), (35, 1, 2, 26), (1, 2), ((0, 0), (3, 7)), 1, 1),
+    ((17, 2, 13), (20, 2, 3), 4, 0, 1, 1),  # lines that end in what nobody sees
+    ((2, 3, 4, 5, 6), (18, 3, 2, 3, 3), (1, 2, 1), ((1, 1), (0, 1), (2, 2)), 1, 1),
     ((2, 2, 9), (5, 2, 4), 1, 2, 1, 1),
     ((1, 4, 5, 5), (4, 4, 3, 3), 1, 3, 1, 1),  # more padding than window
     ((1, 2, 9, 9), (3, 2, 2, 2), 4, 0, 1, 1),  # pixels that nobody sees
@@ -393,19 +402,19 @@ def test_convolutions(sample: tuple, last: bool) -> None:
 
 
 @pytest.mark.parametrize("name", ["AVX2", "SSE2", "NEON"])
-@pytest.mark.parametrize("sample", [SAMPLES[3], SAMPLES[9], SAMPLES[11], SAMPLES[18]], ids=str)
+@pytest.mark.parametrize("sample", [SAMPLES[3], SAMPLES[9], SAMPLES[11], SAMPLES[13], SAMPLES[22]], ids=str)
 def test_convolutions_with_other_registers(sample: tuple, name: str) -> None:
     check_convolution(geometry(*sample), on=MACHINES[name])
 
 
 @pytest.mark.parametrize("dtype", [np.float64, ml_dtypes.bfloat16, np.float16], ids=lambda t: np.dtype(t).name)
-@pytest.mark.parametrize("sample", [SAMPLES[3], SAMPLES[9], SAMPLES[11], SAMPLES[18]], ids=str)
+@pytest.mark.parametrize("sample", [SAMPLES[3], SAMPLES[9], SAMPLES[11], SAMPLES[13], SAMPLES[22]], ids=str)
 def test_dtypes_of_convolutions(sample: tuple, dtype: type) -> None:
     check_convolution(geometry(*sample), dtype=dtype)
 
 
 @pytest.mark.parametrize("last", [False, True], ids=["OI*", "*IO"])
-@pytest.mark.parametrize("sample", [SAMPLES[k] for k in (4, 5, 8, 10, 13, 14, 15, 16, 17)], ids=str)
+@pytest.mark.parametrize("sample", [SAMPLES[k] for k in (4, 5, 8, 10, 13, 17, 18, 19, 20, 21)], ids=str)
 def test_convolutions_of_bfloat16(sample: tuple, last: bool) -> None:
     """Even numbers of channels are multiplied in pairs where the processor can."""
     check_convolution(geometry(*sample), last=last, dtype=ml_dtypes.bfloat16)
@@ -417,6 +426,19 @@ def test_long_weight_gradients() -> None:
     check_convolution(geometry((9, 20, 12, 12), (40, 20, 3, 3), 1, 1), on=small)
     check_convolution(geometry((9, 3, 24, 24), (33, 3, 3, 3), 1, 1), on=small)
     check_convolution(geometry((9, 50, 24, 12), (50, 1, 3, 3), 1, 1, 1, 50), on=small)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(
+    ("channels", "weight"),
+    [(32, (32, 1, 3, 3)), (37, (37, 1, 3, 3)), (64, (64, 1, 3, 3)), (3, (40, 3, 3, 3)), (17, (70, 17, 1, 1))],
+    ids=str,
+)
+def test_images_that_no_cache_holds(channels: int, weight: tuple[int, ...], stride: int) -> None:
+    """Depthwise results go past the caches where they are aligned, and whatever will be needed is asked for ahead."""
+    small = replace(machine(), l1=1 << 10, l2=4 << 10, l3=4 << 10)
+    padding, groups = weight[-1] // 2, channels // weight[1]
+    check_convolution(geometry((2, channels, 9, 17), weight, stride, padding, 1, groups), on=small)
 
 
 @st.composite
@@ -491,7 +513,7 @@ def test_equal_kernels_are_shared() -> None:
 
 def test_chunks_do_not_depend_on_threads() -> None:
     """There is nothing to depend on: a plan knows the machine's registers and caches, and no more."""
-    known = {"vector_bytes", "vector_registers", "fma", "half", "l1", "l2", "l3", "pairs"}
+    known = {"vector_bytes", "vector_registers", "fma", "half", "l1", "l2", "l3", "pairs", "streaming"}
     assert set(Machine.__dataclass_fields__) == known
 
 

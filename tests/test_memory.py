@@ -10,6 +10,8 @@ import pytest
 
 import duograph.torch as torch
 from duograph.runtime import memory
+from duograph.runtime.buffer import Buffer
+from duograph.runtime.outputs import Outputs
 
 pytestmark = pytest.mark.skipif(memory._handler() is None, reason="this machine's arrays lie where NumPy puts them")
 
@@ -69,3 +71,34 @@ print(sys.kept.shape)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "(1000, 1000)\n"), done.stderr
+
+
+def a_buffer() -> Buffer:
+    return Buffer(np.ones(5000, np.float32))
+
+
+def test_a_result_lies_where_the_last_one_was_if_its_operand_is_held() -> None:
+    outputs = Outputs([((5000,), np.dtype(np.float32))], donations=[(0, 0)])
+    held = a_buffer()
+    (first,) = outputs.place([held], 1, keep=True)
+    place = first.address
+    (second,) = outputs.place([held], 1, keep=True)
+    assert len({place, second.address, held.address}) == 3, "the first result is still wanted"
+    place = second.address
+    del second
+    (third,) = outputs.place([held], 1, keep=True)
+    assert third.address == place
+
+
+def test_memory_that_is_kept_may_be_overwritten_as_a_leaf() -> None:
+    outputs = Outputs([((5000,), np.dtype(np.float32))], donations=[(0, 0)])
+    held = a_buffer()
+    leaves = outputs.place([held], 1, keep=True)
+    place = leaves[0].address
+    for _ in range(3):
+        leaves = outputs.place(leaves, 1, keep=True)
+        assert leaves[0].address == place
+    leaves = [a_buffer()]
+    outputs.place([held], 1, keep=True)
+    place = leaves[0].address
+    assert outputs.place(leaves, 1, keep=True)[0].address == place, "what is kept does not come first"

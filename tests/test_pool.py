@@ -191,6 +191,39 @@ def test_idle_workers_sleep(workers: pool.Pool) -> None:
     job.run()
 
 
+@pytest.mark.skipif(
+    sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2, reason="there is no other processor to go to"
+)
+def test_a_worker_leaves_the_caller_s_processor() -> None:
+    """The system would wake it there whenever others are busy."""
+    own = pool.Pool(2)
+    job = Sums(own.image, chunks=200, length=2_000)
+    everywhere = os.sched_getaffinity(0)
+    here = min(everywhere)
+    os.sched_setaffinity(0, {here})
+    try:
+        job.run(5)
+        (worker,) = (thread.native_id for thread in own._workers)
+        os.sched_setaffinity(worker, {here})
+        time.sleep(0.01)
+        os.sched_setaffinity(worker, everywhere)
+        for _ in range(500):
+            time.sleep(0.001)  # it falls asleep
+            job.run(5)
+            if processor(worker) != here:
+                break
+        assert processor(worker) != here
+        assert os.sched_getaffinity(worker) == everywhere
+    finally:
+        os.sched_setaffinity(0, everywhere)
+        own.stop()
+
+
+def processor(thread: int) -> int:
+    """On which processor a thread ran last."""
+    return int(Path(f"/proc/self/task/{thread}/stat").read_text().rpartition(")")[2].split()[36])
+
+
 def test_one_chunk_s_thread_is_below_the_number_of_threads(workers: pool.Pool) -> None:
     workers.resize(2)
     job = Sums(workers.image, chunks=64, length=2000)

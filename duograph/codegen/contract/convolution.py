@@ -10,7 +10,7 @@ from ...graph.sizes import is_size
 from .. import types
 from ..halves import computed
 from ..plan import Plan, Pointer
-from .cut import reads_much, split
+from .cut import asks_ahead, split
 from .depthwise_plans import MOST_TAPS, plan_depthwise
 from .epilogue import Epilogue
 from .few_channels import plan_few_channels, suits_few_channels
@@ -103,7 +103,7 @@ def _plan(
         WindowRows(g.axes, together > 1, zeros),
         right.packed > 0,
         True,
-        reads_much(machine, epilogue, c, pixels * n * g.groups),
+        asks_ahead(machine, epilogue, c, pixels * n * g.groups, k * g.taps),
         epilogue,
     )
     channels = k * g.groups

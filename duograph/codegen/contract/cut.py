@@ -32,6 +32,9 @@ PART = 8
 """Bytes of operands, which come from the third cache in long runs, that are read in the time in which a byte of a
 part's sums is written and, in many short runs and often from memory, read again."""
 
+SHORT_SUM = 256
+"""Terms of a sum that take about as long as memory takes to answer."""
+
 SHORTEST_BLOCK = 256
 """Terms between which sums are not put down into memory."""
 
@@ -41,9 +44,15 @@ def terms(k: int, epilogue: Epilogue | None) -> int:
     return max(1, k) + (epilogue.weight if epilogue else 0)
 
 
-def reads_much(machine: Machine, epilogue: Epilogue | None, element: str, size: int) -> bool:
-    """Whether an epilogue on so many elements may read operands that the second cache does not hold."""
-    return epilogue is not None and hint(size) * types.size(element) * len(epilogue.operands) >= machine.l2
+def is_far(machine: Machine, element: str, size: int) -> bool:
+    """Whether so many elements are more than the second cache holds."""
+    return hint(size) * types.size(element) >= machine.l2
+
+
+def asks_ahead(machine: Machine, epilogue: Epilogue | None, element: str, size: int, k: int) -> bool:
+    """Whether a result of so many elements, sums of `k` terms, and its epilogue's operands are asked for ahead: where
+    the second cache does not hold them, and a sum is not so long that waiting for them is nothing beside it."""
+    return hint(k) <= SHORT_SUM and is_far(machine, element, size * (1 + len(epilogue.operands) if epilogue else 1))
 
 
 @sized

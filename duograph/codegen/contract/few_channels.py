@@ -11,7 +11,7 @@ written, and neighbouring places see runs that lie evenly spaced: no tap is left
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from types import SimpleNamespace
 from typing import ClassVar
@@ -21,13 +21,13 @@ from .. import types
 from ..emitter import Function, Reg
 from ..halves import computed, read
 from ..plan import Kernel, Plan, Pointer, ceil_div, letter, round_up
-from .cut import MOST_CHUNKS, SMALLEST_CHUNK, terms
+from .cut import MOST_CHUNKS, SMALLEST_CHUNK, asks_ahead, terms
 from .epilogue import Epilogue
 from .geometry import Geometry
 from .machine import Machine
 from .pack import Source, plan_packing
 from .product import AXES
-from .tile import Left, RegisterTile, Right, Target, add_terms, choose, divide, store
+from .tile import Left, RegisterTile, Right, Target, add_terms, ask_ahead, choose, divide, store
 
 MOST_CHANNELS = 8
 """Channels up to which an image's lines are copied."""
@@ -47,6 +47,8 @@ class FewChannels(Kernel):
         a, b, c: Element types of the operands and of the result.
         axes: Spatial axes.
         run: Terms of a line's taps.
+        ahead: Whether the next tile's place in the result and the epilogue's operands there are asked for while one is
+            summed, since they are in no near cache.
     """
 
     a: str
@@ -55,6 +57,7 @@ class FewChannels(Kernel):
     tile: RegisterTile
     axes: int
     run: int
+    ahead: bool = False
     epilogue: Epilogue | None = None
     threaded: ClassVar[bool] = True
 
@@ -139,16 +142,6 @@ class FewChannels(Kernel):
     def _tile(self, f: Function, given: SimpleNamespace, panel: Reg, line: Reg, place: Reg, n: Reg) -> None:
         """A tile of the result. Rows past the last see more zeros, or what nobody asks for."""
         tile = self.tile
-        first = f.gep(given.scratch, place * given.advance, tile.element)
-        zeros = [f.zero(tile.vector)] * (tile.rows * tile.vectors)
-        with f.loop(0, given.taps, 1, zeros, name="tap") as tap:
-            line_of_tap = f.gep(first, tap.index * given.width, tile.element)
-            rows = [f.gep(line_of_tap, given.advance * i, tile.element) for i in range(tile.rows)]
-            b = f.gep(panel, tap.index * (self.run * tile.columns), self.b)
-            left, right = Left(tile.element, rows), Right(self.b, b, tile.columns, self._align)
-            with f.loop(0, self.run, self._unrolled, tap.carried, name="k") as k:
-                k.yield_(*add_terms(f, tile, k.carried, k.index, self._unrolled, left, right))
-            tap.yield_(*k.results)
 
         def row(i: Reg | int) -> Reg:
             return line + f.add(place, i)
@@ -163,6 +156,20 @@ class FewChannels(Kernel):
             rows=f.minimum(given.places - place, tile.rows),
             columns=f.minimum(given.n - n, tile.columns),
         )
+        if self.ahead:
+            following = replace(to, row=lambda i: row(i + tile.rows), offset=lambda i: row(i + tile.rows) * given.n)
+            ask_ahead(f, tile, following, self.epilogue, given)
+        first = f.gep(given.scratch, place * given.advance, tile.element)
+        zeros = [f.zero(tile.vector)] * (tile.rows * tile.vectors)
+        with f.loop(0, given.taps, 1, zeros, name="tap") as tap:
+            line_of_tap = f.gep(first, tap.index * given.width, tile.element)
+            rows = [f.gep(line_of_tap, given.advance * i, tile.element) for i in range(tile.rows)]
+            b = f.gep(panel, tap.index * (self.run * tile.columns), self.b)
+            left, right = Left(tile.element, rows), Right(self.b, b, tile.columns, self._align)
+            with f.loop(0, self.run, self._unrolled, tap.carried, name="k") as k:
+                k.yield_(*add_terms(f, tile, k.carried, k.index, self._unrolled, left, right))
+            tap.yield_(*k.results)
+
         store(f, tile, tap.results, to, self.epilogue, given)
 
 
@@ -216,7 +223,8 @@ def plan_few_channels(
     lines = g.images * prod(g.places[:-1])
     work = lines * g.places[-1] * g.filters * terms(g.channels * g.taps, epilogue)
     block = _block(lines, work)
-    kernel = FewChannels(a, computed(b.element), c, tile, g.axes, g.kernel[-1] * g.channels, epilogue)
+    ahead = asks_ahead(machine, epilogue, c, lines * g.places[-1] * g.filters, g.channels * g.taps)
+    kernel = FewChannels(a, computed(b.element), c, tile, g.axes, g.kernel[-1] * g.channels, ahead, epilogue)
     values: dict[str, Pointer | int] = {
         "a": Pointer("a"),
         "b": Pointer("packed"),
@@ -239,7 +247,7 @@ def plan_few_channels(
 
 
 def _outer_slots(g: Geometry, axes: Sequence[str]) -> dict[str, int]:
-    slots = {}
+    slots: dict[str, int] = {}
     for at, x in enumerate(axes):
         slots |= {
             f"places_{x}": g.places[at],

@@ -8,7 +8,7 @@ from ...graph.sizes import hint
 from .. import types
 from ..halves import computed
 from ..plan import Plan, Pointer, Step, ceil_div
-from .cut import Kernels, Problem, outer_steps, reads_much, split
+from .cut import Kernels, Problem, asks_ahead, is_far, outer_steps, split
 from .epilogue import Epilogue
 from .machine import Machine
 from .outer import MatrixDepth
@@ -65,15 +65,21 @@ def plan_matmul(
     else:
         right = right_operand(tile, source, m=m, n=n, k=k, taps=1, batch=batch)
     unit = a.column == 1 or k <= 1
+    following = (
+        unit
+        and hint(a.row) == hint(k)
+        and tile.rows * hint(k) * types.size(a.element) <= machine.l1 // 2
+        and is_far(machine, a.element, m * k * batch[0] * batch[1])
+    )
     kernel = Product(
         a.element,
         right.element,
         c.element,
         tile,
-        MatrixRows(unit),
+        MatrixRows(unit, following),
         right.packed > 0,
         c.column == 1,
-        reads_much(machine, epilogue, c.element, m * n * batch[0] * batch[1]),
+        c.column == 1 and asks_ahead(machine, epilogue, c.element, m * n * batch[0] * batch[1], k),
         epilogue,
     )
     values: dict[str, Pointer | int] = {"a": Pointer("a"), "c": Pointer("c"), "a_row": a.row, "c_row": c.row}

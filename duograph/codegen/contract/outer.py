@@ -127,9 +127,9 @@ class Outer(Kernel):
 
     def body(self, f: Function, given: SimpleNamespace, chunk: Reg) -> None:
         tile = self.tile
-        rest, block = divide(f, chunk, given.m_blocks * given.n_blocks)
-        m_index = f.binary("urem", f.binary("udiv", block, given.m_every), given.m_blocks)
-        n_index = f.binary("urem", f.binary("udiv", block, given.n_every), given.n_blocks)
+        rest, number = divide(f, chunk, given.m_blocks * given.n_blocks)
+        m_index = f.binary("urem", f.binary("udiv", number, given.m_every), given.m_blocks)
+        n_index = f.binary("urem", f.binary("udiv", number, given.n_every), given.n_blocks)
         rest, tap_index = divide(f, rest, given.tap_blocks)
         part, batch = divide(f, rest, given.batch)
         outer, inner = divide(f, batch, given.inner)

@@ -66,7 +66,8 @@ class Product(Kernel):
         panels: `b` is packed (see `pack.py`): as many columns as a tile has lie together for all taps and `k`, padded
             with zeros. Otherwise its rows are contiguous.
         contiguous: The result's columns are contiguous.
-        ahead: Whether the epilogue's operands are asked for before a tile is summed, since they are in no near cache.
+        ahead: Whether a tile's place in the result and the epilogue's operands are asked for before it is summed, since
+            they are in no near cache. The result's columns are contiguous then.
     """
 
     a: str
@@ -136,7 +137,7 @@ class Product(Kernel):
                     rows=count,
                     columns=columns,
                 )
-                if self.ahead and self.epilogue:
+                if self.ahead:
                     ask_ahead(f, tile, to, self.epilogue, given)
                 zeros = [f.zero(tile.vector)] * (tile.rows * tile.vectors)
                 sums = rows.sums(f, self.a, run, zeros)
@@ -145,9 +146,15 @@ class Product(Kernel):
 
 @dataclass(frozen=True)
 class MatrixRows:
-    """Row `m` starts at `m * a_row`; `unit` where the elements of a row are contiguous, else `a_step` apart."""
+    """Row `m` starts at `m * a_row`.
+
+    Attributes:
+        unit: The elements of a row are contiguous, else `a_step` apart.
+        ahead: The rows follow one another in memory, and a tile asks for those of the next one.
+    """
 
     unit: bool = True
+    ahead: bool = False
 
     @property
     def title(self) -> str:
@@ -170,9 +177,11 @@ class _MatrixTile:
         self.f, self.start = f, start
         self.offsets = [(start + f.minimum(count - 1, i)) * given.a_row for i in range(tile.rows)]
         self.a, self.step, self.length = a, 1 if kind.unit else given.a_step, given.k
+        self.next = (start + tile.rows) * given.a_row if kind.ahead else None
 
     def sums(self, f: Function, element: str, run: Run, zeros: list[Reg]) -> list[Reg]:
-        left = Left(element, [f.gep(self.a, offset, element) for offset in self.offsets], self.step)
+        ahead = f.gep(self.a, self.next, element) if self.next is not None else None
+        left = Left(element, [f.gep(self.a, offset, element) for offset in self.offsets], self.step, ahead=ahead)
         return run(zeros, left, 0, self.length)
 
     def row(self, i: Reg | int) -> Reg:

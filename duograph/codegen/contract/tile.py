@@ -104,12 +104,14 @@ class Left:
         rows: Where each row of the tile starts.
         step: Elements between two steps of the sum.
         edge_rows: Where the rows of a tile start that may overshoot the result: readable places. None if `rows` are.
+        ahead: What will be read next, as much as the rows have, in one piece: asked for while this is summed.
     """
 
     element: str
     rows: Sequence[Reg]
     step: Reg | int = 1
     edge_rows: Sequence[Reg] | None = None
+    ahead: Reg | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,9 @@ def accumulate(
         if isinstance(edge, Reg):
             whole = f.select(edge, 0, whole)
         with f.loop(0, whole, tile.unroll, sums, name="k") as loop:
+            if left.ahead is not None:
+                size = types.size(left.element) * tile.rows
+                ask(f, f.gep(left.ahead, loop.index * size, "i8"), size * tile.unroll)
             loop.yield_(*add_terms(f, tile, loop.carried, loop.index, tile.unroll, left, right))
         sums = loop.results
     with f.loop(whole, length, 1, sums, name="rest") as loop:
@@ -244,14 +249,21 @@ class Target:
     streaming: bool = False
 
 
-def ask_ahead(f: Function, tile: RegisterTile, to: Target, epilogue: Epilogue, given: SimpleNamespace) -> None:
-    """Ask the second cache for what the epilogue will read for a tile."""
+def ask(f: Function, start: Reg, size: int, *, write: bool = False) -> None:
+    """Ask the caches for so many bytes."""
+    for byte in range(0, size, LINE):
+        f.prefetch(f.gep(start, byte, "i8"), write=write)
+
+
+def ask_ahead(f: Function, tile: RegisterTile, to: Target, epilogue: Epilogue | None, given: SimpleNamespace) -> None:
+    """Ask for a tile's place in the result, and for what the epilogue will read for it."""
     rows = [to.row(i) for i in range(tile.rows)]
     offsets = [to.offset(i) for i in range(tile.rows)]
     piece = Tile(f, [], rows, [to.column], offsets, [None], to.column_step, tile.half, given)
-    for start, element in epilogue.reads(piece):
-        for byte in range(0, tile.columns * types.size(element), LINE):
-            f.prefetch(f.gep(start, byte, "i8"), locality=2)
+    for i in range(tile.rows):
+        ask(f, piece.address(to.pointer, to.element, i, 0), tile.columns * types.size(to.element), write=True)
+    for start, element in epilogue.reads(piece) if epilogue else ():
+        ask(f, start, tile.columns * types.size(element))
 
 
 def store(
