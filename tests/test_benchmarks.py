@@ -215,3 +215,21 @@ def test_a_program_for_keras_learns():
     (table,) = tables({"frameworks": ["duograph", "tensorflow"], "keras": {"mlp": results}})
     assert [row[-1] for row in table.rows] == ["yes", "no", "no", "yes"]
     assert table.rows[0][1:] == ["250,000", "1,000,000", "[1]", "4.00×", "4×", "yes"]
+
+
+def test_a_pipeline_gives_all_samples(tmp_path: Path):
+    """From files that the parent writes; and its table has the ratio of what is timed."""
+    import numpy as np
+
+    from benchmarks import data_pipelines
+
+    images, labels = data_pipelines._digits(data_pipelines.RECORDS)
+    data_pipelines.write_records(tmp_path / "raw.tfrecord", [image.tobytes() for image in images], labels)
+    tf = load("keras_duograph").tf
+    for name in ("records", "batched-records"):
+        answer, run = data_pipelines.PIPELINES[name].start(tf, tmp_path)
+        np.testing.assert_allclose(answer["outputs"][:2], [len(images), images.mean() / 255], rtol=1e-6)
+        run(1)
+    results = {"duograph compile": {"median": 1e-5, "quiet": 9}, "tensorflow graph": {"median": 4e-5, "quiet": 9}}
+    (table,) = tables({"frameworks": ["duograph", "tensorflow"], "data": {"png": results}})
+    assert table.rows == [["PNG of 32×32", "100,000", "25,000", "4.00×", "1×", "yes"]]

@@ -11,9 +11,12 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
+import duograph
 import duograph.torch as torch
 from duograph import nn
+from duograph.graph import trace as tracing
 from duograph.graph.errors import ArgumentError, GradientError, ShapeError
+from duograph.nn.turns import LONG_TURN
 
 
 class Net(nn.Module):
@@ -475,3 +478,42 @@ class TestContainers:
         assert list(held.keys()) == ["layer/kernel:0"]
         assert held.get("none") is None
         assert held.setdefault("more", torch.ones(4)).shape == (4,)
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_a_loop_that_observes_nothing_ends_its_plan_where_it_calls_a_model(gradients):
+    model = nn.Sequential(nn.Linear(3, 4), nn.Sequential(nn.Tanh(), nn.Linear(4, 3)))
+    start = torch.ones(2, 3)
+
+    def turns(count, observe):
+        x, longest = start, 0
+        with torch.set_grad_enabled(gradients):
+            for _ in range(count):
+                x = x - 0.01 * model(x)
+                longest = max(longest, tracing.local.trace.step.length)
+                if observe:
+                    x.tolist()
+        return x.detach(), longest
+
+    seen, _ = turns(400, True)
+    result, longest = turns(400, False)
+    assert (longest > 2 * LONG_TURN) == gradients
+    torch.testing.assert_close(result, seen)
+    if not gradients:
+        result.tolist()
+        with duograph.debug.traces(echo=False) as report:
+            turns(800, False)[0].tolist()
+        assert report.count <= 1  # the turns after the last call that ended a plan
+
+
+def test_a_list_says_once_what_looks_the_same():
+    layers = nn.ModuleList([nn.Sequential(nn.ReLU()), nn.Sequential(nn.ReLU()), nn.Linear(1, 1)])
+    assert repr(layers).splitlines() == [
+        "ModuleList(",
+        "  (0-1): 2 x Sequential(",
+        "    (0): ReLU()",
+        "  )",
+        "  (2): Linear(in_features=1, out_features=1, bias=True)",
+        ")",
+    ]
+    assert repr(nn.ModuleList()) == "ModuleList()"

@@ -126,7 +126,7 @@ def test_keras_and_tensorflow_mean_duograph(tmp_path: Path) -> None:
         ("from torch import onnx", r"state_dict"),
         ("from torch.nn import Liner", r"Linear"),
         ("import torch.nn.Linear", r"from torch.nn import Linear"),
-        ("from torch.nn.utils import prune", r"parametrize"),
+        ("from torch.ao.quantization import prepare", r"bfloat16"),
         ("from torchvision import transforms", r"torchvision.*NumPy"),
         ("import tensorflow_datasets", r"tf.data.TFRecordDataset"),
         ("from tensorflow.python.keras import layers", r"public in tf and tf.keras"),

@@ -186,9 +186,13 @@ def test_construction_and_its_errors() -> None:
 def test_repr() -> None:
     assert repr(torch.tensor([1.0, 2.5])) == "tensor([1.0000, 2.5000])"
     assert repr(torch.tensor([1.0, 2.0])) == "tensor([1., 2.])"
-    assert repr(torch.tensor([1, 2], dtype=torch.int32)) == "tensor([1, 2], dtype=duograph.int32)"
+    assert repr(torch.tensor([1, 2], dtype=torch.int32)) == "tensor([1, 2], dtype=torch.int32)"
     assert repr(torch.tensor(1.0, requires_grad=True)) == "tensor(1., requires_grad=True)"
-    assert "..." in repr(torch.zeros(10000))
+    assert repr(torch.arange(2000)) == "tensor([   0,    1,    2,  ..., 1997, 1998, 1999])"
+    assert repr(torch.tensor([1.0, 1e6])) == "tensor([1.0000e+00, 1.0000e+06])"
+    assert repr(torch.tensor([torch.nan, torch.inf, 1])) == "tensor([nan, inf, 1.])"
+    assert repr(torch.tensor([10.0, 1, 0])) == "tensor([10.,  1.,  0.])"
+    assert repr((torch.ones(2, requires_grad=True) * 2).sum()) == "tensor(4., grad_fn=<SumBackward0>)"
     assert f"{torch.tensor(1.25):.1f}" == "1.2"
 
 

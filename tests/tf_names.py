@@ -26,7 +26,11 @@ error that says what to use instead.
 
 A module that holds names of TensorFlow's or Keras's, and none of PyTorch's, speaks TensorFlow: its operators refuse
 tensors of two dtypes and give what is no tensor the dtype of the one that is, integers divide to float64, `x += y`
-makes a new tensor, and tensors, shapes and dtypes print as TensorFlow's do. One with names of both speaks PyTorch.
+makes a new tensor, and tensors, shapes and dtypes print as TensorFlow's do. NumPy's functions see arrays in the place
+of tensors, and `numpy()` of one number gives one of NumPy's scalars. A module with names of both speaks PyTorch.
+
+Where Keras on TensorFlow updates an embedding by Adam and its kin, it adds the squares of what a row gets from several
+places of a batch, and not the square of the sum; here it is the square of the sum, as on Keras's other backends.
 """
 
 

@@ -7,10 +7,10 @@ from typing import Any
 from weakref import ref
 
 from ..graph import trace as tracing
-from ..graph.errors import ArgumentError, GradientError, NotSupported
+from ..graph.errors import ArgumentError, GradientError
 from ..graph.node import PRIMITIVES
 from ..graph.trace import Leaf, Value, alias, local, record
-from ..tensor.core import Tensor, method, wrap
+from ..tensor.core import Tensor, apply, method, wrap
 from ..tensor.views import overwrite
 from . import nodes
 from .modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
@@ -121,17 +121,22 @@ def grad(
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """Gradients of `outputs` (summed, weighted by `grad_outputs`) with respect to `inputs`, as a tuple.
 
-    Raises GradientError for an input that `outputs` do not depend on, unless `allow_unused` (None is returned for it)
-    or `materialize_grads` (zeros are).
+    With `is_grads_batched` the `grad_outputs` have one more axis in front, and so have the results: a gradient for each
+    of the weights along it. Raises GradientError for an input that `outputs` do not depend on, unless `allow_unused`
+    (None is returned for it) or `materialize_grads` (zeros are). Gradients are never accumulated in other tensors, so
+    `only_inputs=False` is refused by ArgumentError.
     """
+    if not only_inputs:
+        raise ArgumentError("grad: only_inputs=False: use backward(), which accumulates gradients in all leaves")
     if is_grads_batched:
-        raise NotSupported("grad(is_grads_batched=True) is not supported: call grad once for each row")
+        return _batched_grad(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads)
     targets = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     sources = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     given = [grad_outputs] if isinstance(grad_outputs, Tensor) or grad_outputs is None else list(grad_outputs)
@@ -155,6 +160,33 @@ def grad(
                 "grad: one of the inputs was not used to compute the outputs. Pass allow_unused=True to get None for it"
             )
     return tuple(result)
+
+
+def _batched_grad(
+    outputs: Any, inputs: Any, grad_outputs: Any, retain_graph: bool | None, create_graph: bool,
+    allow_unused: bool | None, materialize_grads: bool,
+) -> tuple[Tensor | None, ...]:  # fmt: skip
+    """One walk along the tape for each row of the weights."""
+    given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs or [])
+    sizes = {len(g) for g in given if g is not None}
+    if len(sizes) != 1:
+        raise ArgumentError(f"grad(is_grads_batched=True): expected weights of one batch. Received: {sorted(sizes)}")
+    count = sizes.pop()
+    retain = create_graph if retain_graph is None else retain_graph
+    rows = [
+        grad(
+            outputs, inputs, [None if g is None else g[k] for g in given], retain or k < count - 1, create_graph,
+            allow_unused=allow_unused, materialize_grads=materialize_grads,
+        )
+        for k in range(count)
+    ]  # fmt: skip
+
+    def stacked(column: tuple[Tensor | None, ...]) -> Tensor | None:
+        if any(g is None for g in column):
+            return None
+        return apply(PRIMITIVES["concatenate"], tuple(g[None] for g in column if g is not None), (("axis", 0),))
+
+    return tuple(map(stacked, zip(*rows, strict=True)))
 
 
 def zeros_like(tensor: Tensor) -> Tensor:

@@ -7,20 +7,21 @@ from typing import Any
 from ..graph.trace import Leaf
 from ..graph.value import Origin
 from ..tensor.core import Tensor, method
+from ..tensor.tape_names import backward_name
 
 
 class BackwardNode:
     """An operation on the tape. Two of one operation are equal."""
 
-    __slots__ = ("_origin",)
+    __slots__ = ("_ndim", "_origin")
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: Origin, ndim: int) -> None:
         self._origin = origin
+        self._ndim = ndim
 
     def name(self) -> str:
-        """The operation's name in PyTorch's manner, such as "MultiplyBackward0"."""
-        words = self._origin.op.name.strip("_").split("_")
-        return "".join(word[:1].upper() + word[1:] for word in words) + "Backward0"
+        """The operation's name in PyTorch's manner, such as "MulBackward0"."""
+        return backward_name(self._origin.op, self._ndim)
 
     @property
     def next_functions(self) -> tuple[tuple[BackwardNode | AccumulateGrad | None, int], ...]:
@@ -30,7 +31,7 @@ class BackwardNode:
             origin = None if value is None else value.origin
             if isinstance(origin, Origin):
                 assert value is not None
-                found.append((BackwardNode(origin), value.index))
+                found.append((BackwardNode(origin, len(value.shape)), value.index))
             else:
                 owner = origin.owner() if isinstance(origin, Leaf) else None
                 found.append((None if owner is None else AccumulateGrad(owner), 0))
@@ -76,7 +77,7 @@ class AccumulateGrad:
 def grad_fn(tensor: Tensor) -> BackwardNode | None:
     """The operation that the tensor came from, if gradients flow through it; None for leaves."""
     origin = tensor._value.origin
-    return BackwardNode(origin) if isinstance(origin, Origin) else None
+    return BackwardNode(origin, tensor.ndim) if isinstance(origin, Origin) else None
 
 
 method(property(grad_fn), "grad_fn")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, MutableSequence
@@ -150,6 +151,17 @@ class ModuleList(_Modules):
 
     def __iadd__(self, other: Iterable[Module]) -> Self:
         return self.extend(other)
+
+    def __repr__(self) -> str:
+        """Modules that look the same and follow one another are written once, with their number."""
+        lines = []
+        for text, run in itertools.groupby(enumerate(map(repr, self)), key=lambda place: place[1]):
+            places = [k for k, _ in run]
+            which = f"({places[0]})" if len(places) == 1 else f"({places[0]}-{places[-1]})"
+            times = "" if len(places) == 1 else f"{len(places)} x "
+            lines.append(f"{which}: {times}{text}".replace("\n", "\n  "))
+        below = "\n  ".join(["", *lines]) + "\n" if lines else ""
+        return f"{self._get_name()}({below})"
 
 
 class ModuleDict(Module):

@@ -30,6 +30,20 @@ every_module_backward_pre: Registry = {}
 every_module_backward: Registry = {}
 
 
+def has_hooks(module: Hooks) -> bool:
+    """Whether anything runs beside the passes of a module."""
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or every_module
+        or every_module_pre
+        or every_module_backward
+        or every_module_backward_pre
+    )
+
+
 def add(registry: dict[int, Any], hook: Any, prepend: bool = False) -> RemovableHandle:
     """Enter a hook into a registry, last or first."""
     key = next(_keys)

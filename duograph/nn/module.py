@@ -8,6 +8,7 @@ from typing import Any, Self
 from ..autograd import no_grad
 from ..graph import dtype as dtypes
 from ..graph.errors import ArgumentError, DTypeError
+from ..graph.trace import local
 from ..ops.creation import empty_like
 from ..tensor.core import Tensor
 from ..tensor.device import CPU, Device
@@ -17,6 +18,7 @@ from . import hooks
 from .hooks import Hooks
 from .parameter import Buffer, Parameter
 from .state import Stateful
+from .turns import LONG_TURN, end_turn
 
 
 class Changes:
@@ -102,16 +104,9 @@ class Module(Hooks, Stateful):
         raise NotImplementedError(f"{type(self).__name__} has no forward() method: define what it computes")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if (
-            self._forward_hooks
-            or self._forward_pre_hooks
-            or self._backward_hooks
-            or self._backward_pre_hooks
-            or hooks.every_module
-            or hooks.every_module_pre
-            or hooks.every_module_backward
-            or hooks.every_module_backward_pre
-        ):
+        if not local.gradients and local.trace.step.length > LONG_TURN:
+            end_turn(Module.__call__.__code__)
+        if hooks.has_hooks(self):
             return self._call_with_hooks(args, kwargs)
         return self.forward(*args, **kwargs)
 

@@ -22,6 +22,7 @@ from . import (
     manipulation,
     norms,
     products,
+    quantization,
     random,
     reduction,
     solving,

@@ -9,12 +9,13 @@ import numpy as np
 
 from ..graph.errors import ArgumentError, GradientError, ShapeError
 from ..graph.trace import Leaf
-from ..tensor.convert import from_buffer, to_device
-from ..tensor.core import CPU, Tensor, method
+from ..tensor.convert import from_buffer, of_sizes_or_data, to_device
+from ..tensor.core import CPU, NUMBERS, Tensor, method
 from ..tensor.operators import update
-from ..tensor.views import detach
+from ..tensor.views import base_of, detach
 from . import copies, solving  # noqa: F401 - defines narrow_copy
 from .define import FUNCTIONS, function
+from .layout import layout
 
 for _place in ("ipu", "maia", "mkldnn", "mps", "mtia", "nested", "sparse_csr", "vulkan", "xla", "xpu"):
     setattr(Tensor, f"is_{_place}", False)
@@ -74,10 +75,8 @@ def as_subclass(self: Tensor, cls: type[Tensor]) -> Tensor:
 
 @method
 def new(self: Tensor, *data: Any) -> Tensor:
-    """A tensor of the same dtype: of sizes, with undefined content, or of data."""
-    if len(data) == 1 and not isinstance(data[0], int):
-        return self.new_tensor(data[0])
-    return self.new_empty(tuple(data) or (0,))
+    """A tensor of the same dtype: of sizes (integers or a `Size`), with undefined content, or of data."""
+    return of_sizes_or_data(data, self.dtype)
 
 
 @method
@@ -121,3 +120,34 @@ def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:
 def map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
     """Each element replaced by a Python function of it and of that of another tensor."""
     return _elementwise(self, callable, tensor)
+
+
+@method
+def __contains__(self: Tensor, element: Any, /) -> bool:
+    """Whether an element is this number, or equal to that of a tensor that broadcasts. Raises ArgumentError (a
+    RuntimeError) for something else."""
+    if not isinstance(element, (*NUMBERS, Tensor)):
+        raise ArgumentError(f"in: expected a number or a tensor. Received: {type(element).__name__}")
+    return bool((self == element).any())
+
+
+@method
+def __reversed__(self: Tensor, /) -> Tensor:
+    """The tensor with its first axis backwards, as PyTorch's `reversed` gives."""
+    return FUNCTIONS["flip"](self, 0) if self.ndim else self
+
+
+@method
+def dim_order(self: Tensor) -> tuple[int, ...]:
+    """The axes from the one whose neighbours lie farthest apart in memory to the nearest."""
+    hops = self.stride()
+    return tuple(sorted(range(self.ndim), key=lambda axis: -hops[axis]))
+
+
+@method
+def is_set_to(self: Tensor, tensor: Tensor) -> bool:
+    """Whether another tensor is the same elements of the same memory."""
+    return base_of(self) is base_of(tensor) and self.shape == tensor.shape and layout(self) == layout(tensor)
+
+
+method(lambda self: False, "is_inference")

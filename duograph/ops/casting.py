@@ -65,12 +65,13 @@ for _name, _dtype in {
 
 
 def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
-    """The tensor in a dtype; without one, the name of its own."""
+    """The tensor in a dtype, or in that of a type such as `torch.FloatTensor`; without one, the name of its own."""
     if dtype is None:
         return f"torch.{_LEGACY.get(self.dtype.name, self.dtype.name)}"
     if isinstance(dtype, str):
         dtype = {v: k for k, v in _LEGACY.items()}.get(dtype.removeprefix("torch."), dtype.removeprefix("torch."))
-    return cast(self, dtypes.dtype(dtype))
+    of_type = getattr(dtype, "dtype", None)
+    return cast(self, of_type if isinstance(of_type, dtypes.DType) else dtypes.dtype(dtype))
 
 
 _LEGACY = {

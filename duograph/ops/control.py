@@ -17,7 +17,7 @@ from ..graph.errors import GraphError, ShapeError
 from ..graph.node import PRIMITIVES, Graph, Node, Shape
 from ..graph.trace import Value, alias, constant, local, record
 from ..tensor.core import Tensor, cast, wrap
-from ..tensor.views import overwrite
+from ..tensor.views import overwrite, walk
 
 Kind = tuple[Shape, DType]
 
@@ -53,8 +53,8 @@ def restore(written: Sequence[Written]) -> None:
                 made = reference()
                 if made is not None:
                     content = before
-                    for name, attributes in made._path:
-                        content = record(PRIMITIVES[name], (content,), attributes)
+                    for step in made._path:
+                        content = walk(content, step)
                     made._value = content
 
 

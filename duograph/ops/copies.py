@@ -16,7 +16,7 @@ from .creation import empty
 from .define import function, sizes_of
 from .diagonals import diagonal
 from .joining import cat
-from .layout import is_contiguous
+from .layout import is_contiguous, strided
 from .manipulation import (
     chunk,
     expand,
@@ -94,14 +94,17 @@ def _own_memory(name: str, input: Tensor) -> Tensor:
     return input.reshape(-1)
 
 
-@function(is_method=False)
-def as_strided_copy(
-    input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
-) -> Tensor:
-    """The elements at `storage_offset` plus multiples of the strides, of a tensor whose elements lie in order."""
-    flat = _own_memory("as_strided_copy", input)
-    places = _places(size, stride, storage_offset or 0, flat.shape[0])
-    return flat[from_buffer(places.reshape(-1))].reshape(tuple(size))
+@function()
+def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Tensor:
+    """A view of the elements at `storage_offset`, by default the tensor's own, plus multiples of the strides.
+
+    Strides and the offset count elements of the memory that the tensor lies in, as `stride()` and `storage_offset()`
+    do. A view in which elements overlap can be read and not written.
+    """
+    return strided("as_strided", input, size, stride, storage_offset)
+
+
+_copying("as_strided", as_strided)
 
 
 @function()

@@ -23,14 +23,17 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {}
 Function = Callable[..., Any]
 
 
-def function(*names: str, is_method: bool = True, in_place: bool = False) -> Callable[[Function], Function]:
+def function(
+    *names: str, is_method: bool = True, in_place: bool = False, also: Mapping[str, str] | None = None
+) -> Callable[[Function], Function]:
     """Decorator: export a function under its name and `names`, unless told not to as a method of Tensor too.
 
-    With `in_place` Tensor also gets `name_`, which writes the result into the tensor.
+    With `in_place` Tensor also gets `name_`, which writes the result into the tensor. `also` has further names of
+    arguments, such as those that PyTorch's method has and its function has not, and what they are called here.
     """
 
     def define(body: Function) -> Function:
-        body = with_numpy_names(body)
+        body = with_numpy_names(body, also)
         for name in (body.__name__, *names):
             FUNCTIONS[name] = body
             if is_method:
@@ -54,10 +57,11 @@ def name_after(module: str, names: Mapping[str, Any]) -> None:
             found.__module__, found.__qualname__ = module, name
 
 
-def with_numpy_names(body: Function) -> Function:
-    """`body`, if it takes `dim` or its kin, called with NumPy's names for them too."""
+def with_numpy_names(body: Function, also: Mapping[str, str] | None = None) -> Function:
+    """`body`, if it takes `dim` or its kin, called with NumPy's names for them too, and with the names in `also`."""
     own = inspect.signature(body).parameters
     others = {theirs: ours for theirs, ours in NUMPY_NAMES.items() if ours in own and theirs not in own}
+    others.update(also or {})
     if not others.keys() - {"x"}:
         return body
 

@@ -220,7 +220,7 @@ def _split_evenly(name: str, axis_of: Any, least: int) -> None:
 
     body.__name__ = name
     body.__doc__ = "Parts of equal size, or parts that begin at the places given; see `tensor_split`."
-    function()(body)
+    function(also=dict.fromkeys(("indices", "sections"), "indices_or_sections"))(body)
 
 
 _split_evenly("hsplit", lambda x: 0 if x.ndim == 1 else 1, 1)

@@ -268,7 +268,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     return LeastSquares(solution, residuals, nothing if driver == "gels" else rank, values)
 
 
-@function("linalg_matrix_power")
+@function("linalg_matrix_power", also={"input": "A"})
 def matrix_power(A: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
     """A multiplied with itself; of the inverse for negative n."""
     check_square("matrix_power", A)
@@ -285,7 +285,7 @@ def matrix_power(A: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
     return into(out, result)
 
 
-@function()
+@function(also={"input": "A"})
 def matrix_exp(A: Tensor) -> Tensor:
     """The exponential of square matrices."""
     check_square("matrix_exp", A)

@@ -164,9 +164,9 @@ def tiled(x: Node, *, repeats: tuple[int, ...]) -> Node:
 
 
 @method
-def repeat(self: Tensor, *repeats: Any) -> Tensor:
+def repeat(self: Tensor, *counts: Any, repeats: Any = ()) -> Tensor:
     """A copy written so many times along each axis (new axes in front)."""
-    counts = sizes_of(*repeats)
+    counts = sizes_of(*counts or (repeats,))
     if len(counts) < self.ndim:
         raise ShapeError(f"repeat: expected at least {self.ndim} counts. Received: {counts}")
     return apply(tiled, (self,), (("repeats", counts),))

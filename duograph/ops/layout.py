@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ..graph.errors import ArgumentError, NotSupported, ShapeError
 from ..graph.node import PRIMITIVES as P
 from ..graph.primitives.rules import normalize_axis
 from ..runtime.buffer import Buffer
 from ..tensor.core import Tensor, apply, method
-from ..tensor.views import base_of, move
+from ..tensor.views import base_of, move, view, view_of_base
 
 
 def layout(tensor: Tensor) -> tuple[tuple[int, ...], int]:
@@ -28,6 +29,9 @@ def layout(tensor: Tensor) -> tuple[tuple[int, ...], int]:
             offset += sum(hop * start for hop, (start, _, _) in zip(hops, cuts, strict=True))
             hops = tuple(hop * step for hop, (_, _, step) in zip(hops, cuts, strict=True))
             shape = tuple(len(range(*cut)) for cut in cuts)
+        elif name == "row":
+            offset += hops[0] * given["index"]
+            hops, shape = hops[1:], shape[1:]
         elif name == "broadcast_to":
             added = len(given["shape"]) - len(shape)
             repeated = zip(hops, shape, given["shape"][added:], strict=True)
@@ -37,6 +41,8 @@ def layout(tensor: Tensor) -> tuple[tuple[int, ...], int]:
             hops, offset = tuple(2 * hop for hop in hops), 2 * offset + (name == "imag")
             if name == "as_real":
                 hops, shape = (*hops, 1), (*shape, 2)
+        elif name == "as_strided":
+            hops, shape, offset = given["stride"], given["size"], offset + given["offset"]
         elif name == "as_complex":
             hops, shape, offset = tuple(hop // 2 for hop in hops[:-1]), shape[:-1], offset // 2
         else:
@@ -127,6 +133,35 @@ def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
 def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
     """The tensor itself, or a copy with elements in row-major order."""
     return self if is_contiguous(self) else apply(P["copy"], (self,))
+
+
+def strided(name: str, tensor: Tensor, size: Sequence[int], stride: Sequence[int], offset: int | None) -> Tensor:
+    """A view of the elements at `offset`, by default the tensor's own, plus multiples of the strides in its memory.
+
+    Raises ShapeError for another number of strides than sizes, ArgumentError for places outside the memory.
+    """
+    size, stride = tuple(map(int, size)), tuple(map(int, stride))
+    if len(size) != len(stride):
+        raise ShapeError(f"{name}: expected a stride for each size. Received: {size} and {stride}")
+    if min((*size, *stride, offset or 0), default=0) < 0:
+        raise ArgumentError(f"{name}: expected numbers of 0 or more. Received: {size}, {stride} and {offset}")
+    own = storage_offset(tensor)
+    start = own if offset is None else int(offset)
+    end = start + sum((n - 1) * hop for n, hop in zip(size, stride, strict=True)) + 1 if 0 not in size else start
+    whole = is_contiguous(tensor) and own <= start and end <= own + tensor.numel()
+    if not whole and _changes_dtype(tensor):
+        raise NotSupported(f"{name}: the memory is that of numbers of another dtype: take .contiguous() first")
+    if end > base_of(tensor).numel() and not whole:
+        raise ArgumentError(
+            f"{name}: sizes {size}, strides {stride} and offset {start} need {end} elements of memory. "
+            f"Received: memory of {base_of(tensor).numel()}"
+        )
+    step = ("as_strided", (("size", size), ("stride", stride), ("offset", start - own * whole)))
+    return view(tensor, step) if whole else view_of_base(tensor, step)
+
+
+def _changes_dtype(tensor: Tensor) -> bool:
+    return base_of(tensor).dtype is not tensor.dtype
 
 
 @method

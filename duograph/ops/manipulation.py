@@ -152,8 +152,8 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
 
 
 def _reshaped_in_place(name: str, body: Any) -> None:
-    def write(self: Tensor, *arguments: Any) -> Tensor:
-        made = body(self, *arguments)
+    def write(self: Tensor, *arguments: Any, **keywords: Any) -> Tensor:
+        made = body(self, *arguments, **keywords)
         self._value = made._value
         self._path = made._path
         self._base = made._base if made._base is not self else None
@@ -208,9 +208,9 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
 
 
 @method
-def expand(self: Tensor, *sizes: Any) -> Tensor:
+def expand(self: Tensor, *sizes: Any, size: Any = ()) -> Tensor:
     """A view in which axes of size 1 repeat; -1 keeps a size."""
-    wanted = sizes_of(*sizes)
+    wanted = sizes_of(*sizes or (size,))
     shape = self._value.shape
     added = len(wanted) - len(shape)
     if added < 0:
@@ -269,7 +269,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     return input[(builtins.slice(None),) * normalize_axis(dim, input.ndim) + (index,)]
 
 
-@function()
+@function(also={"split_size": "split_size_or_sections"})
 def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of pieces of a size, or of given sizes, along an axis."""
     axis = normalize_axis(dim, tensor.ndim)
@@ -305,7 +305,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(input, builtins.max(1, -(-size // chunks)), dim)
 
 
-@function()
+@function(also=dict.fromkeys(("indices", "sections", "tensor_indices_or_sections"), "indices_or_sections"))
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of pieces between indices, or of a number of nearly equal pieces."""
     size = input._value.shape[normalize_axis(dim, input.ndim)]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..functional import linear
+from ..graph.dialect import spoken
 from ..graph.dtype import bool_
 from ..graph.errors import ShapeError
 from ..graph.trace import local
@@ -20,12 +21,14 @@ from .elementwise import masked_fill
 def __matmul__(self: Tensor, other: Any) -> Any:
     if local.autocast is not None and isinstance(other, Tensor):  # which operators do not know
         return matmul(self, other)
-    return binary(linear.matmul, self, other) if isinstance(other, Tensor | np.ndarray) else NotImplemented
+    is_matrix = isinstance(other, Tensor | np.ndarray) or (isinstance(other, list | tuple) and spoken() is not None)
+    return binary(linear.matmul, self, other) if is_matrix else NotImplemented
 
 
 @method
 def __rmatmul__(self: Tensor, other: Any) -> Any:
-    return binary(linear.matmul, other, self) if isinstance(other, Tensor | np.ndarray) else NotImplemented
+    is_matrix = isinstance(other, Tensor | np.ndarray) or (isinstance(other, list | tuple) and spoken() is not None)
+    return binary(linear.matmul, other, self) if is_matrix else NotImplemented
 
 
 @function()
@@ -79,7 +82,7 @@ def vdot(input: Tensor, other: Tensor) -> Tensor:
     return dot(conj(input), other)
 
 
-@function()
+@function(also={"tensor": "other"})
 def dot(input: Tensor, other: Tensor) -> Tensor:
     """The inner product of two vectors."""
     _dot(input, other)

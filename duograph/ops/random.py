@@ -80,7 +80,7 @@ class Generator:
             self._offset += blocks
         seed, start = tracing.scalar(self._seed, uint64), tracing.scalar(offset, uint64)
         if tracing.local.capture is not None:
-            tracing.local.capture.numbers(_Draw(self, blocks), (seed.buffer, start.buffer))
+            tracing.local.capture.numbers(Draw(self, blocks), (seed.buffer, start.buffer))
         return turned(wrap(seed), wrap(start), wanted)
 
     def advance(self, offset: int) -> None:
@@ -94,23 +94,25 @@ def _restored(device: Any, seed: int, offset: int) -> Generator:
     return made
 
 
-def _loops() -> list[Body]:
-    """The loops whose steps are being recorded, from the innermost."""
-    return [body for body in bodies() if not body.is_branch]
+def _loops(until: Body | None) -> list[Body]:
+    """The loops whose steps are being recorded, from the innermost, those inside of `until` only."""
+    return [body for body in bodies(until) if not body.is_branch]
 
 
-def reserved(blocks: int) -> int:
+def reserved(blocks: int, until: Body | None = None) -> int:
     """The blocks of four numbers that all turns of the loops around draw, if one draws these many. Turns whose number
-    nobody knows draw theirs from a sequence of their own, which takes one."""
-    loops = _loops()
+    nobody knows draw theirs from a sequence of their own, which takes one. `until` is a loop with other seeds in each
+    turn: it and what lies around it do not count."""
+    loops = _loops(until)
     if any(body.turns is None for body in loops):
         return 1
     return blocks * math.prod(body.turns or 1 for body in loops)
 
 
-def turned(seed: Tensor, start: Tensor, blocks: int) -> tuple[Tensor, Tensor]:
-    """Seed and offset for what is drawn in a turn of the loops around, which need these many blocks each."""
-    loops = _loops()
+def turned(seed: Tensor, start: Tensor, blocks: int, until: Body | None = None) -> tuple[Tensor, Tensor]:
+    """Seed and offset for what is drawn in a turn of the loops around, which need these many blocks each. `until` as
+    in `reserved`."""
+    loops = _loops(until)
     ends = [k for k, body in enumerate(loops) if body.turns is None]
     inner = loops[: ends[0]] if ends else loops
     before = None
@@ -140,7 +142,7 @@ def sequence_key(seed: Node, number: Node) -> Node:
     return low + high * 2**32
 
 
-class _Draw:
+class Draw:
     """A draw that was captured, as the source of the numbers of the next ones."""
 
     def __init__(self, generator: Generator, blocks: int) -> None:
@@ -148,7 +150,7 @@ class _Draw:
         self.blocks = blocks
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Draw) and (self.generator, self.blocks) == (other.generator, other.blocks)
+        return isinstance(other, Draw) and (self.generator, self.blocks) == (other.generator, other.blocks)
 
     __hash__ = None  # type: ignore[assignment]
 

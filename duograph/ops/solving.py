@@ -151,28 +151,28 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
     return Solved(solve(A, B, left=left), no_failure(A))
 
 
-@function("inv", is_method=False)
+@function("inv", is_method=False, also={"input": "A"})
 def inverse(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The inverse of matrices. Raises LinearAlgebraError, when computed, where there is none."""
     check_square("inv", A)
     return into(out, solved(A, eye(A.shape[-1], dtype=A.dtype)))
 
 
-@function()
+@function(also={"input": "A"})
 def det(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The determinant of matrices."""
     check_square("det", A)
     return into(out, apply(P["determinant"], (A,)))
 
 
-@function()
+@function(also={"input": "A"})
 def slogdet(A: Tensor, *, out: Any = None) -> SignedLog:
     """The sign of the determinant of matrices and the logarithm of its magnitude."""
     check_square("slogdet", A)
     return SignedLog(apply(P["determinant_sign"], (A,)), apply(P["log_determinant"], (A,)))
 
 
-@function()
+@function(also={"input": "A"})
 def logdet(A: Tensor) -> Tensor:
     """The logarithm of the determinant: NaN where that is negative."""
     sign, size = slogdet(A)
@@ -203,7 +203,7 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
     return solved(mh(lower), solved(lower, B))
 
 
-@function()
+@function(also={"input": "L"})
 def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
     """The inverse of A, given its Cholesky factor."""
     lower = tril(mh(L) if upper else L)

@@ -190,6 +190,8 @@ class Optimizer:
             group["param_names"] = [name for name, _ in given]
             given = [parameter for _, parameter in given]
         for parameter in given:
+            if getattr(parameter, "is_sparse", False):
+                raise ArgumentError(f"{what}: expected dense tensors as parameters. Received: a sparse one")
             if not isinstance(parameter, Tensor):
                 raise TypeError(f"{what}: expected tensors as parameters. Received: {type(parameter).__name__}")
             if not parameter.is_leaf:
@@ -354,6 +356,8 @@ def _add(registry: OrderedDict[int, Any], hook: Callable[..., Any], prepend: boo
 
 def _call_step(step: Callable[..., Any], optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A step with hooks around it and the boundary at its end; steps within it count as part of it."""
+    if "_stepping" not in vars(optimizer):  # of a class that wraps another optimiser and makes nothing of its own
+        optimizer._init_registries()
     if optimizer._stepping:
         return step(optimizer, *args, **kwargs)
     optimizer._stepping = True

@@ -91,6 +91,17 @@ def get_swa_avg_fn() -> Callable[..., Any]:
     return lambda average, new, count: average + (new - average) / (count + 1)
 
 
+def get_swa_multi_avg_fn() -> Callable[..., Any]:
+    """A function that adds models to plain means, in place: of lists of tensors, and how many models there were."""
+
+    def average(averages: list[Any], models: list[Any], count: Any) -> None:
+        with no_grad():
+            for mean, new in zip(averages, models, strict=True):
+                mean.add_((new - mean) / (count + 1))
+
+    return average
+
+
 def _check_decay(decay: float) -> None:
     if not 0 <= decay <= 1:
         raise ArgumentError(f"decay: expected a number in [0, 1]. Received: {decay}")

@@ -128,15 +128,6 @@ class Compiled:
         """How many kinds of calls are replayed."""
         return sum(len(entry.recipes) for entry in self._entries.values())
 
-    @property
-    def is_pure(self) -> bool:
-        """Whether calls are replayed, and do nothing but compute results from arguments and constants."""
-        recipes = [recipe for entry in self._entries.values() for recipe in entry.recipes]
-        return bool(recipes) and all(
-            not r.writes and all(read.argument is not None or read.constant is not None for read in r.reads)
-            for r in recipes
-        )
-
 
 class CompiledModule(Module):
     """A module whose calls are replayed. Its parameters and modes are those of the module itself, `_orig_mod`."""

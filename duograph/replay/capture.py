@@ -132,8 +132,11 @@ def live_tensors(generation: int | None = None) -> Iterator[Tensor]:
     while new:
         new = [k for kind in new for k in kind.__subclasses__() if k not in kinds]
         kinds.update(new)
-    for thing in [o for o in gc.get_objects(generation) if type(o) in kinds]:
-        if "_value" in vars(thing):  # else it is being made
+    # What holds the classes are their instances and little else. Found without a pause for other threads: one may be
+    # making a tuple from a generator, which fails if somebody else holds the tuple then.
+    found = gc.get_referrers(*kinds) if generation is None else gc.get_objects(generation)
+    for thing in [o for o in found if type(o) in kinds]:
+        if vars(thing).keys() & {"_value", "_row"}:  # else it is being made
             yield thing
 
 

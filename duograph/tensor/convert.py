@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
+from .. import tree
+from ..graph import dialect
 from ..graph import dtype as dtypes
 from ..graph import trace as tracing
 from ..graph.dtype import DType
@@ -14,7 +17,7 @@ from ..graph.trace import Number, Value
 from ..runtime import memory
 from ..runtime.buffer import Buffer
 from . import core, views
-from .core import META, Tensor, cast, method, wrap
+from .core import META, Size, Tensor, cast, method, wrap
 from .device import device as find_device
 
 
@@ -56,6 +59,19 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
         made = from_buffer(_array(data, wanted))
     made = to_device(made, device) if device is not None else made
     return made.requires_grad_() if requires_grad else made
+
+
+def of_sizes_or_data(arguments: tuple[Any, ...], dtype: DType) -> Tensor:
+    """What PyTorch's older constructors make (`torch.Tensor`, `torch.FloatTensor`, `Tensor.new`).
+
+    Integers and a `Size` are sizes, of a tensor that is zero here and undefined there; anything else is data.
+    """
+    if len(arguments) == 1 and not isinstance(arguments[0], int | np.integer):
+        (data,) = arguments
+        if not isinstance(data, Size):
+            return tensor(data, dtype)
+        arguments = data
+    return from_buffer(np.zeros(arguments or (0,), dtype.numpy))
 
 
 def copy(source: Tensor) -> Tensor:
@@ -223,8 +239,33 @@ def __dlpack_device__(source: Tensor, /) -> tuple[int, int]:
     return (1, 0)
 
 
-method(numpy, "numpy")
+def array_function(
+    source: Tensor, function: Any, types: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
+) -> Any:
+    """NumPy's `function` of tensors (NEP 18).
+
+    It calls their methods of that name, as it does on any object with such, and as it does on PyTorch's tensors. In a
+    dialect whose tensors have none of NumPy's methods it sees arrays in their place.
+    """
+    if dialect.spoken() is None:
+        return function._implementation(*arguments, **keywords)
+    as_arrays = functools.partial(tree.map, lambda leaf: np.asarray(leaf) if isinstance(leaf, Tensor) else leaf)
+    return function(*as_arrays(arguments), **as_arrays(keywords))
+
+
+def array_or_scalar(source: Tensor, *, force: bool = False) -> Any:
+    """The content as a NumPy array that shares the tensor's memory (`force`: also off a tape).
+
+    Of one number a 0-d array, as PyTorch gives; in another dialect one of NumPy's scalars.
+    Raises GradientError for a tensor that requires grad, as PyTorch does.
+    """
+    array = numpy(source, force=force)
+    return array if array.ndim or dialect.spoken() is None else array[()]
+
+
+method(array_or_scalar, "numpy")
 method(array_protocol, "__array__")
+method(array_function, "__array_function__")
 
 
 def completed(kind: type[Tensor], content: Tensor, requires_grad: bool, extra: dict[str, Any]) -> Tensor:

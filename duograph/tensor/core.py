@@ -81,6 +81,7 @@ class Tensor:
     _hooks: Any = None
     _accumulated_hooks: Any = None
     _retains = False  # keeps its gradient though it is no leaf
+    _row: tuple[Value, int] | None = None  # what `_value` will be a window on: a content in memory, and an index
 
     is_cuda = is_sparse = is_quantized = False
     layout = "torch.strided"
@@ -106,16 +107,32 @@ class Tensor:
         __lt__ = __le__ = __gt__ = __ge__ = _binary
         __eq__ = __ne__ = _binary  # type: ignore[assignment]
 
-    def __init__(self, data: Any = None) -> None:
-        if data is None:
-            data = np.empty(0, np.float32)
-        if isinstance(data, Tensor):
-            self._value = alias(data._value, None)
-            self._device = data._device
-        else:
-            from .convert import tensor
+    if not TYPE_CHECKING:
 
-            self._value = tensor(data, dtype=dtypes.float32)._value
+        def __getattr__(self, name: str) -> Any:
+            if name == "_value" and (row := self._row) is not None:
+                source, index = row
+                window = source.buffer.view(source.buffer.array[index, ...])
+                made = self._value = Value(source.shape[1:], source.dtype, window)
+                self._row = None
+                return made
+            if name == "_value" and name in vars(self):  # another thread was quicker
+                return vars(self)[name]
+            raise self._no_attribute(name)
+
+    @staticmethod
+    def _no_attribute(name: str) -> AttributeError:
+        """The error for an attribute that there is not."""
+        return AttributeError(f"'Tensor' object has no attribute {name!r}")
+
+    def __init__(self, *data: Any) -> None:
+        if len(data) == 1 and isinstance(data[0], Tensor):
+            self._value = alias(data[0]._value, None)
+            self._device = data[0]._device
+        else:
+            from .convert import of_sizes_or_data
+
+            self._value = of_sizes_or_data(data, get_default_dtype())._value
 
     # -- content -----------------------------------------------------------------------------------------------------
     @property

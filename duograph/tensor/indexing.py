@@ -197,6 +197,8 @@ def _item(item: Any) -> Any:
 @method
 def __getitem__(self: Tensor, key: Any) -> Tensor:
     """`x[key]`: a view for basic indices, a copy for index arrays and masks."""
+    if type(key) is int and (taken := views.row_at(self, key)) is not None:
+        return taken
     parsed = Parsed(self._value.shape, key)
     basic = views.view(self, *parsed.steps)
     if not parsed.axes:

@@ -10,6 +10,7 @@ from ..graph import dtype as dtypes
 from ..graph.dialect import text
 from ..graph.trace import Failure, Leaf
 from .core import META, Tensor, get_default_dtype, method
+from .tape_names import backward_name
 
 options: dict[str, Any] = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
 
@@ -39,7 +40,8 @@ def _shown(array: np.ndarray) -> np.ndarray:
 def _formatter(array: np.ndarray) -> dict[str, Any]:
     """One format for all numbers, chosen as PyTorch does: integers with a point, fixed, or scientific."""
     shown = _shown(array).astype(np.float64)
-    finite = np.abs(shown[np.isfinite(shown) & (shown != 0)])
+    counted = shown[np.isfinite(shown) & (shown != 0)]
+    finite = np.abs(counted)
     precision = options["precision"]
     if finite.size == 0:
         form = "{:.0f}."
@@ -48,17 +50,17 @@ def _formatter(array: np.ndarray) -> dict[str, Any]:
         scientific = options["sci_mode"]
         if scientific is None:
             scientific = bool(large / small > 1000.0 or large > 1e8 or small < 1e-4)
-        if np.all(finite == np.floor(finite)) and not (large > 1e8):
-            form = "{:.0f}."
-        elif scientific:
+        if scientific:
             form = "{:." + str(precision) + "e}"
+        elif np.all(finite == np.floor(finite)):
+            form = "{:.0f}."
         else:
             form = "{:." + str(precision) + "f}"
 
     def text(x: float) -> str:
         return form.format(x) if np.isfinite(x) else str(x)
 
-    width = max((len(text(x)) for x in shown.ravel()), default=0)
+    width = max((len(text(x)) for x in counted), default=1)
     return {"float_kind": lambda x: text(x).rjust(width)}
 
 
@@ -78,7 +80,7 @@ def content(array: np.ndarray) -> str:
     elif array.dtype.kind == "f" or array.dtype == dtypes.bfloat16.numpy:
         array = array.astype(np.float64)
         formatter = _formatter(array)
-    return np.array2string(
+    text = np.array2string(
         array,
         separator=", ",
         prefix="tensor(",
@@ -87,6 +89,7 @@ def content(array: np.ndarray) -> str:
         max_line_width=options["linewidth"],
         formatter=formatter,  # type: ignore[arg-type]
     )
+    return text.replace(", ..., ", ",  ..., ")
 
 
 def to_text(tensor: Tensor) -> str:
@@ -107,7 +110,7 @@ def to_text(tensor: Tensor) -> str:
     if isinstance(value.origin, Leaf):
         notes.append("requires_grad=True")
     elif value.origin is not None:
-        notes.append(f"grad_fn=<{value.origin.op.name}>")
+        notes.append(f"grad_fn=<{backward_name(value.origin.op, len(value.shape))}>")
     return f"tensor({', '.join(notes)})"
 
 

@@ -18,12 +18,12 @@ import numpy as np
 from ..graph import language as g
 from ..graph import trace as tracing
 from ..graph.composite import composite
-from ..graph.dtype import dtype
+from ..graph.dtype import dtype, int64
 from ..graph.errors import ArgumentError, GradientError, ShapeError
 from ..graph.node import PRIMITIVES, Attributes, Node
 from ..graph.trace import Leaf, Value, alias, local, record
 from ..runtime.buffer import Buffer
-from .core import Tensor, method, wrap
+from .core import CPU, Tensor, method, wrap
 
 Step = tuple[str, Attributes]  # an operation's name and attributes: one hop of a view's path
 
@@ -47,7 +47,37 @@ def write_part(base: Node, new: Node, *, part: str) -> Node:
     return g.join(new, g.imag(base)) if part == "real" else g.join(g.real(base), new)
 
 
-_OPERATIONS: dict[str, Any] = {**PRIMITIVES, "as_real": as_real, "as_complex": as_complex}
+@composite
+def row(x: Node, *, index: int) -> Node:
+    """`x[index]`."""
+    return g.reshape(g.narrow(x, 0, index, 1), x.shape[1:])
+
+
+def _places(size: tuple[int, ...], stride: tuple[int, ...], offset: int) -> Node:
+    """Where the elements of a strided tensor are in its memory, in a row."""
+    places = g.full(size, offset, int64)
+    for axis, (n, hop) in enumerate(zip(size, stride, strict=True)):
+        along = g.iota(n, int64) * g.constant(hop, int64)
+        places = places + g.reshape(along, tuple(n if k == axis else 1 for k in range(len(size))))
+    return g.reshape(places, (-1,))
+
+
+@composite
+def as_strided(x: Node, *, size: tuple[int, ...], stride: tuple[int, ...], offset: int) -> Node:
+    """The elements at `offset` plus multiples of the strides in the memory of `x`, which lies in order."""
+    return g.reshape(g.take(g.reshape(x, (-1,)), _places(size, stride, offset)), size)
+
+
+@composite
+def write_strided(base: Node, new: Node, *, size: tuple[int, ...], stride: tuple[int, ...], offset: int) -> Node:
+    """`base` with `new` written where `as_strided` reads."""
+    flat = g.put(g.reshape(base, (-1,)), _places(size, stride, offset), g.reshape(new, (-1,)))
+    return g.reshape(flat, base.shape)
+
+
+_OPERATIONS: dict[str, Any] = {
+    **PRIMITIVES, "as_real": as_real, "as_complex": as_complex, "as_strided": as_strided, "row": row,
+}  # fmt: skip
 """What a step of a path may name."""
 
 
@@ -78,7 +108,8 @@ def write_slice(base: Node, new: Node, *, start: tuple[int, ...], stop: tuple[in
     return g.select(written, g.pad(new, low, high, interior), base)
 
 
-def _walk(value: Value, step: Step) -> Value:
+def walk(value: Value, step: Step) -> Value:
+    """What one hop of a path makes of a content."""
     name, attributes = step
     return record(_OPERATIONS[name], (value,), attributes)
 
@@ -94,14 +125,32 @@ def _write(value: Value, step: Step, new: Value) -> Value:
         return record(PRIMITIVES["permute"], (new,), (("axes", inverse),))
     if name == "slice":
         return record(write_slice, (value, new), attributes)
+    if name == "row":
+        (_, index), rest = attributes[0], value.shape[1:]
+        zeros, ones = (0,) * len(rest), (1,) * len(value.shape)
+        cut = ("start", (index, *zeros)), ("stop", (index + 1, *rest)), ("step", ones)
+        new = record(PRIMITIVES["reshape"], (new,), (("shape", (1, *rest)),))
+        return record(write_slice, (value, new), cut)
     if name in ("as_real", "as_complex"):
         return record(as_complex if name == "as_real" else as_real, (new,))
     if name in ("real", "imag"):
         return record(write_part, (value, new), (("part", name),))
+    if name == "as_strided" and not _overlaps(**{k: v for k, v in attributes if k != "offset"}):
+        return record(write_strided, (value, new), attributes)
     raise ArgumentError(
-        "in-place write to an expanded tensor: several of its elements are one place in memory. "
+        "in-place write to an expanded or strided tensor: several of its elements are one place in memory. "
         "Write to a .clone() of it"
     )
+
+
+def _overlaps(size: tuple[int, ...], stride: tuple[int, ...]) -> bool:
+    """Whether several elements may be one place in memory."""
+    reach = 0
+    for hop, n in sorted((hop, n) for hop, n in zip(stride, size, strict=True) if n > 1):
+        if hop <= reach:
+            return True
+        reach += hop * (n - 1)
+    return False
 
 
 def _array_view(array: np.ndarray, step: Step) -> np.ndarray | None:
@@ -110,6 +159,8 @@ def _array_view(array: np.ndarray, step: Step) -> np.ndarray | None:
     given = dict(attributes)
     if name == "permute":
         return array.transpose(given["axes"])
+    if name == "row":
+        return array[given["index"], ...]
     if name == "slice":
         return array[
             tuple(
@@ -127,6 +178,11 @@ def _array_view(array: np.ndarray, step: Step) -> np.ndarray | None:
     if name == "as_complex":
         whole = np.result_type(array.dtype, np.complex64)
         return array.view(whole)[..., 0] if array.strides[-1] == array.itemsize else None
+    if name == "as_strided":
+        if not array.flags.c_contiguous:
+            return None
+        hops = [hop * array.itemsize for hop in given["stride"]]
+        return np.lib.stride_tricks.as_strided(array.reshape(-1)[given["offset"] :], given["size"], hops)
     try:
         view = array.view()
         view.shape = given["shape"]
@@ -153,7 +209,7 @@ def _window(value: Value, steps: tuple[Step, ...]) -> Value | None:
 
 def view(tensor: Tensor, *steps: Step) -> Tensor:
     """A view of `tensor` through view operations: the primitives "reshape", "permute", "slice", "broadcast_to", "real"
-    and "imag", and the composites "as_real" and "as_complex".
+    and "imag", and the composites "as_real", "as_complex", "as_strided" and "row".
 
     On realised content that needs no gradient nothing is recorded: the view is a window on the same memory.
     """
@@ -161,8 +217,37 @@ def view(tensor: Tensor, *steps: Step) -> Tensor:
     if value.origin is None and (window := _window(value, steps)) is not None:
         return _attach(wrap(window, tensor._device), tensor, steps)
     for step in steps:
-        value = _walk(value, step)
+        value = walk(value, step)
     return _attach(wrap(value, tensor._device), tensor, steps)
+
+
+def row_at(tensor: Tensor, index: int) -> Tensor | None:
+    """`tensor[index]` as a window on realised content, quickly; None where `view` must do it, or refuse.
+
+    Data sets are read so, sample by sample. The window is made when it is looked at: a batch is not made of windows.
+    """
+    value = tensor._value
+    shape, buffer = value.shape, value.buffer
+    if value.origin is not None or type(buffer) is not Buffer or not shape or local.capture is not None:
+        return None
+    if index < 0:
+        index += shape[0]
+    if not 0 <= index < shape[0]:
+        return None
+    made = Tensor.__new__(Tensor)
+    made._row = value, index
+    if tensor._device is not CPU:
+        made._device = tensor._device
+    return _attach(made, tensor, (("row", (("index", index),)),))
+
+
+def view_of_base(tensor: Tensor, step: Step) -> Tensor:
+    """A view of the base of `tensor`, whose gradient goes to `tensor` for the elements that it shares with it."""
+    base = base_of(tensor)
+    if tensor._value.origin is None or base is tensor:
+        return view(detach(base) if tensor._detached else base, step)
+    content = _rebuild(alias(base._value, None) if tensor._detached else base._value, tensor._path, tensor._value)
+    return _attach(wrap(walk(content, step), tensor._device), base, (step,), tensor._detached)
 
 
 def base_of(tensor: Tensor) -> Tensor:
@@ -216,9 +301,10 @@ def assign(tensor: Tensor, new: Value, writer: Any = None) -> Tensor:
             f"Received: {tuple(new.shape)}"
         )
     base = base_of(tensor)
-    taped = local.gradients and not tensor._detached
-    if taped and isinstance(base._value.origin, Leaf):
-        kind = "a leaf tensor" if base is tensor else "a view of a leaf tensor"
+    is_leaf = isinstance(value.origin, Leaf)
+    taped = local.gradients and not (tensor._detached and value.origin is None)
+    if taped and (is_leaf or tensor._detached or isinstance(base._value.origin, Leaf)):
+        kind = "a leaf tensor" if is_leaf else "a view of a leaf tensor"
         raise GradientError(f"{kind} that requires grad is written in place: do it under no_grad(), or on a .clone()")
     if not taped and new.origin is not None:
         new = alias(new, None)
@@ -308,7 +394,7 @@ def _rebuild(value: Value, path: tuple[Step, ...], new: Value) -> Value:
     """The base content from which `path` reads `new`."""
     before = [value]
     for step in path[:-1]:
-        before.append(_walk(before[-1], step))
+        before.append(walk(before[-1], step))
     for value, step in zip(reversed(before), reversed(path), strict=True):
         new = _write(value, step, new)
     return new
@@ -340,6 +426,13 @@ def _live_views(base: Tensor) -> list[Tensor]:
 
 
 def _reread(made: Tensor, content: Value) -> None:
+    leaf = made._value.origin if isinstance(made._value.origin, Leaf) else None
+    _read(made, content)
+    if leaf is not None and made._value.origin is None:
+        made._value = alias(made._value, leaf)  # a leaf of its own, which shares the memory only
+
+
+def _read(made: Tensor, content: Value) -> None:
     if made._detached and content.origin is not None:
         content = alias(content, None)
     if made._path and content.origin is None and _is_shared(content.buffer):
@@ -348,7 +441,7 @@ def _reread(made: Tensor, content: Value) -> None:
             made._value = window
             return
     for step in made._path:
-        content = _walk(content, step)
+        content = walk(content, step)
     made._value = content if made._path else alias(content, content.origin, content.index)
 
 
@@ -366,6 +459,23 @@ def move(base: Tensor, buffer: Buffer) -> None:
     base._value = Value(old.shape, old.dtype, buffer, None, -1, old.origin, old.index)
     for made in _live_views(base):
         _reread(made, base._value)
+
+
+def set_memory(tensor: Tensor, source: Tensor) -> None:
+    """Let a tensor without views be a view of another one's memory, in its shape and dtype; the tape does not see it.
+
+    Raises GradientError for a tensor that requires gradients, ArgumentError for one of which there are views.
+    """
+    if tensor._value.origin is not None:
+        raise GradientError("set_: expected a tensor that does not require grad: take x.data")
+    if _live_views(tensor):
+        raise ArgumentError("set_: expected a tensor without views: they would stay behind in the old memory")
+    made = detach(source)
+    local.trace.writes(tensor, False)
+    tensor._value, tensor._base, tensor._path, tensor._detached = made._value, made._base, made._path, True
+    tensor._device = made._device
+    assert made._base is not None and made._base._views is not None
+    made._base._views.append(ref(tensor))
 
 
 def set_data(tensor: Tensor, new: Tensor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..ops import FUNCTIONS
 from .missing import missing
+from .native import NAMES
 
-globals().update(FUNCTIONS)
-__getattr__ = missing(__name__, FUNCTIONS)
+globals().update(FUNCTIONS, **NAMES)
+__getattr__ = missing(__name__, globals())

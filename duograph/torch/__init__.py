@@ -5,12 +5,10 @@ Thin skins over `duograph.ops`, `duograph.functional`, `duograph.nn` and `duogra
 
 from __future__ import annotations
 
-import importlib
 import math
-from importlib.machinery import PathFinder
-from typing import Any
 
 from ..autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from ..autograd.anomaly import is_anomaly_enabled
 from ..graph.dtype import (
     UNSUPPORTED,
     DType,
@@ -42,27 +40,71 @@ from ..tensor.printing import set_printoptions
 from ..transforms import vmap
 from . import functions, multiprocessing
 from .aliases import NAMES as _ALIASES
-from .amp import GradScaler, autocast, get_autocast_dtype, is_autocast_enabled
+from .amp import (
+    GradScaler,
+    autocast,
+    get_autocast_cpu_dtype,
+    get_autocast_dtype,
+    get_autocast_gpu_dtype,
+    is_autocast_cache_enabled,
+    is_autocast_cpu_enabled,
+    is_autocast_enabled,
+)
 from .compiler import compile
 from .foreach import NAMES as _FOREACH
-from .functions import _assert, _int_mm, frombuffer, set_default_tensor_type, vander
+from .functions import (
+    AcceleratorError,
+    OutOfMemoryError,
+    _assert,
+    _int_mm,
+    compiled_with_cxx11_abi,
+    from_file,
+    frombuffer,
+    set_default_tensor_type,
+    vander,
+)
 from .missing import missing
 from .modes import (
     are_deterministic_algorithms_enabled,
+    get_deterministic_debug_mode,
     get_float32_matmul_precision,
     get_num_interop_threads,
     get_num_threads,
     inference_mode,
+    is_anomaly_check_nan_enabled,
+    is_deterministic_algorithms_warn_only_enabled,
     is_inference_mode_enabled,
+    is_warn_always_enabled,
     seed,
+    set_anomaly_enabled,
+    set_deterministic_debug_mode,
     set_float32_matmul_precision,
     set_flush_denormal,
     set_num_interop_threads,
     set_num_threads,
+    set_warn_always,
     use_deterministic_algorithms,
 )
+from .native import NAMES as _NATIVE
 from .serialization import load, save
+from .sparse import coo as _coo
+from .storage import TypedStorage, UntypedStorage, is_storage, resize_as_
 from .substitution import install, uninstall
+from .symbolic import (
+    SymBool,
+    SymFloat,
+    SymInt,
+    cond,
+    sym_float,
+    sym_int,
+    sym_ite,
+    sym_max,
+    sym_min,
+    sym_not,
+    sym_sqrt,
+    sym_sum,
+    while_loop,
+)
 from .windows import bartlett_window, blackman_window, hamming_window, hann_window, kaiser_window
 
 __version__ = "2.13.0"
@@ -79,10 +121,16 @@ int = int32
 short = int16
 bool = bool_
 strided = "torch.strided"
+sparse_coo, sparse_csr, sparse_csc, sparse_bsr, sparse_bsc, jagged = (
+    f"torch.{name}" for name in ("sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc", "jagged")
+)
 contiguous_format = "torch.contiguous_format"
 channels_last = "torch.channels_last"
 channels_last_3d = "torch.channels_last_3d"
 preserve_format = "torch.preserve_format"
+legacy_contiguous_format = contiguous_format
+has_lapack = has_spectral = True
+has_mkl = has_openmp = False
 pi, e, inf, nan, newaxis = math.pi, math.e, math.inf, math.nan, None
 FloatTensor = functions.legacy_type("FloatTensor", float32)
 DoubleTensor = functions.legacy_type("DoubleTensor", float64)
@@ -100,32 +148,15 @@ layout = memory_format = str
 globals().update(FUNCTIONS)
 globals().update(_ALIASES)
 globals().update(_FOREACH)
+globals().update(_NATIVE)
 globals().update(UNSUPPORTED)
+mm, matmul, spmm, sparse_coo_tensor = _coo.mm, _coo.matmul, _coo.spmm, _coo.sparse_coo_tensor
 
 
 name_after(__name__, {name: f for name, f in FUNCTIONS.items() if globals()[name] is f})
 
 
-class SymInt:
-    """What PyTorch's tracer uses for an unknown size; sizes are plain integers here, so none is ever made."""
-
-
-class SymFloat:
-    """What PyTorch's tracer uses for an unknown number; none is ever made here."""
-
-
-class SymBool:
-    """What PyTorch's tracer uses for an unknown truth; none is ever made here."""
-
-
-_missing = missing(__name__, globals())
-
-
-def __getattr__(name: str) -> Any:
-    """Modules of the face load when first used."""
-    if not name.startswith("__") and PathFinder.find_spec(f"{__name__}.{name}", __path__) is not None:
-        return importlib.import_module(f".{name}", __name__)
-    return _missing(name)
+__getattr__ = missing(__name__, globals())
 
 
 def __dir__() -> list[str]:

@@ -39,6 +39,26 @@ def get_autocast_dtype(device_type: str) -> DType:
     return bfloat16 if local.autocast is None else local.autocast.dtype
 
 
+def get_autocast_cpu_dtype() -> DType:
+    """`get_autocast_dtype("cpu")`."""
+    return get_autocast_dtype("cpu")
+
+
+def get_autocast_gpu_dtype() -> DType:
+    """`get_autocast_dtype("cuda")`."""
+    return get_autocast_dtype("cuda")
+
+
+def is_autocast_cpu_enabled() -> bool:
+    """`is_autocast_enabled("cpu")`."""
+    return is_autocast_enabled("cpu")
+
+
+def is_autocast_cache_enabled() -> bool:
+    """True: a tensor that is cast twice is cast once in the graph."""
+    return True
+
+
 class autocast(switched):
     """A block in which each operation is given its operands in the precision that suits it; also a decorator.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import transforms, tree
 from ..graph.errors import ArgumentError
+from ..nn.layers.normalization import _BatchNorm
 from ..nn.module import Module
 from ..nn.stateless import functional_call
 from ..ops import FUNCTIONS
@@ -16,8 +17,8 @@ from ..transforms import grad, hessian, linearize, vmap
 from .missing import missing
 
 __all__ = [
-    "functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize",
-    "stack_module_state", "vjp", "vmap",
+    "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize",
+    "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
 ]  # fmt: skip
 
 
@@ -105,6 +106,20 @@ def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Any], dict[s
         for name, x in stacked("named_parameters").items()
     }
     return parameters, stacked("named_buffers")
+
+
+def functionalize(func: Callable[..., Any], *, remove: str = "mutations") -> Callable[..., Any]:
+    """The function: its graph has no writes in place."""
+    return func
+
+
+def replace_all_batch_norm_modules_(root: Module) -> Module:
+    """Let all batch normalisations of a module use the statistics of the batch, and keep none; in place."""
+    for module in root.modules():
+        if isinstance(module, _BatchNorm):
+            module.running_mean = module.running_var = module.num_batches_tracked = None
+            module.track_running_stats = False
+    return root
 
 
 __getattr__ = missing(__name__, __all__)

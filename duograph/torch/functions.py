@@ -9,10 +9,9 @@ import numpy as np
 from ..graph.dtype import DType, bfloat16, float16, float32, float64, int8, int32
 from ..graph.dtype import dtype as as_dtype
 from ..graph.errors import DTypeError, ShapeError
-from ..ops.creation import filled
 from ..ops.factors import vander as powers
-from ..tensor.convert import from_numpy, tensor
-from ..tensor.core import Tensor, set_default_dtype
+from ..tensor.convert import from_numpy, of_sizes_or_data
+from ..tensor.core import Tensor, get_default_dtype, set_default_dtype
 
 
 def _assert(condition: Any, message: str) -> None:
@@ -63,11 +62,31 @@ class _LegacyType(type):
         return isinstance(instance, Tensor) and instance.dtype is cls.dtype
 
     def __call__(cls, *data: Any) -> Tensor:
-        if len(data) == 1 and not isinstance(data[0], int):
-            return tensor(data[0], dtype=cls.dtype)
-        return filled(tuple(data) or (0,), 0, cls.dtype)
+        return of_sizes_or_data(data, cls.dtype)
 
 
 def legacy_type(name: str, dtype: DType) -> Any:
     """`torch.FloatTensor` and its kin: from data, or of sizes."""
     return _LegacyType(name, (), {"dtype": dtype, "__doc__": f"Makes tensors of {dtype.name}."})
+
+
+class OutOfMemoryError(RuntimeError):
+    """What PyTorch raises where a device has too little memory; here that is Python's MemoryError."""
+
+
+class AcceleratorError(RuntimeError):
+    """What PyTorch raises where a device fails. There is none here."""
+
+
+def from_file(
+    filename: Any, shared: bool | None = None, size: int | None = 0, *, dtype: Any = None, device: Any = None, **_: Any
+) -> Tensor:
+    """A vector of `size` numbers that lies in a file: with `shared` a write goes to the file, else to a copy."""
+    kind = as_dtype(get_default_dtype() if dtype is None else dtype).numpy
+    memory = np.memmap(filename, kind, "r+" if shared else "c", 0, (size or 0,))
+    return from_numpy(memory)
+
+
+def compiled_with_cxx11_abi() -> bool:
+    """True, as of PyTorch's own builds."""
+    return True

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 from ..graph.errors import ArgumentError
 from .compiler import compile
+from .futures import Future
 from .missing import missing
 
 __all__ = [
-    "Final", "ScriptFunction", "ScriptModule", "annotate", "export", "freeze", "ignore", "interface", "is_scripting",
-    "is_tracing", "optimize_for_inference", "script", "script_if_tracing", "trace", "trace_module", "unused",
+    "Final", "ScriptFunction", "ScriptModule", "annotate", "export", "fork", "freeze", "ignore", "interface",
+    "is_scripting", "is_tracing", "isinstance", "optimize_for_inference", "script", "script_if_tracing", "trace",
+    "trace_module", "unused", "wait",
 ]  # fmt: skip
 
 from typing import Final
@@ -28,7 +31,7 @@ def is_tracing() -> bool:
 
 def _as_it_is(name: str, doc: str) -> Any:
     def keep(obj: Any = None, *_: Any, **__: Any) -> Any:
-        return (lambda function: function) if obj is None or isinstance(obj, bool) else obj
+        return (lambda function: function) if obj is None or builtins.isinstance(obj, bool) else obj
 
     keep.__name__ = name
     keep.__doc__ = doc
@@ -64,7 +67,7 @@ def trace(func: Any, example_inputs: Any = None, *_: Any, **__: Any) -> Any:
     """
     compiled = compile(func)
     if example_inputs is not None:
-        compiled(*(example_inputs if isinstance(example_inputs, tuple | list) else (example_inputs,)))
+        compiled(*(example_inputs if builtins.isinstance(example_inputs, tuple | list) else (example_inputs,)))
     return compiled
 
 
@@ -75,6 +78,23 @@ def trace_module(mod: Any, inputs: Any, *_: Any, **__: Any) -> Any:
     return trace(mod, inputs["forward"])
 
 
+def fork(func: Any, *args: Any, **kwargs: Any) -> Future:
+    """The call, as something to `wait` for; it is made at once, and its tensors are computed when they are wanted."""
+    future = Future()
+    future.set_result(func(*args, **kwargs))
+    return future
+
+
+def wait(future: Future) -> Any:
+    """What the call gave."""
+    return future.wait()
+
+
+def _is_instance(obj: Any, target_type: Any) -> bool:
+    return builtins.isinstance(obj, target_type)
+
+
+isinstance = _is_instance
 script_if_tracing = _script_if_tracing = _as_it_is("script_if_tracing", "The function itself: nothing is traced.")
 _overload_method = _as_it_is("_overload_method", "The method itself.")
 __getattr__ = missing(__name__, __all__)

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import difflib
+import importlib
+import sys
 from collections.abc import Callable, Iterable
+from importlib.machinery import PathFinder
 from typing import Any
 
-from ..tensor.core import Tensor, method
+from ..tensor.core import Tensor
 from .alternatives import alternative
 
 
 def missing(module: str, names: Iterable[str]) -> Callable[[str], Any]:
-    """A module's `__getattr__`: an AttributeError that says what to use instead, or gives the nearest names."""
+    """A module's `__getattr__`: an AttributeError that says what to use instead, or gives the nearest names.
+
+    The modules of a package load when first used.
+    """
 
     def get(name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        folders = getattr(sys.modules[module], "__path__", None)
+        if folders is not None and PathFinder.find_spec(f"{module}.{name}", folders) is not None:
+            return importlib.import_module(f"{module}.{name}")
         if instead := alternative(f"{module}.{name}".partition(".torch.")[2]):
             raise AttributeError(f"{module} has no {name!r}: it is not built here. Instead: {instead}")
         near = difflib.get_close_matches(name, [n for n in names if not n.startswith("_")], 3)
@@ -39,8 +48,4 @@ class MissingAttribute(AttributeError):
         return f"{text}. The nearest names that are: {', '.join(near)}." if near else text
 
 
-def _no_attribute(tensor: Tensor, name: str) -> Any:
-    raise MissingAttribute(name)
-
-
-method(_no_attribute, "__getattr__")
+Tensor._no_attribute = staticmethod(MissingAttribute)  # type: ignore[method-assign]

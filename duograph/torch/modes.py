@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd import no_grad
+from ..autograd.anomaly import set_detect_anomaly, watch
 from ..graph.errors import ArgumentError
 from ..graph.trace import local
 from ..ops.random import default_generator
@@ -83,3 +84,40 @@ def set_num_threads(number: int) -> None:
 def get_num_threads() -> int:
     """How many threads compute: by default as many as there are cores, or `DUOGRAPH_NUM_THREADS`."""
     return pool.get_num_threads()
+
+
+def get_deterministic_debug_mode() -> int:
+    """2: every algorithm here is deterministic, and so nothing else is used."""
+    return 2
+
+
+def set_deterministic_debug_mode(debug_mode: int | str) -> None:
+    """Accepted ("default", "warn", "error", or 0 to 2): every algorithm here is deterministic."""
+    if debug_mode not in (0, 1, 2, "default", "warn", "error"):
+        raise ArgumentError(
+            f"set_deterministic_debug_mode: expected 0, 1 or 2, or their names. Received: {debug_mode!r}"
+        )
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """False: there is nothing to warn of."""
+    return False
+
+
+def set_warn_always(b: bool, /) -> None:
+    """Accepted: Python's `warnings` says how often a warning is shown."""
+
+
+def is_warn_always_enabled() -> bool:
+    """False: Python's `warnings` says how often a warning is shown."""
+    return False
+
+
+def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
+    """Look at every gradient from now on: see `torch.autograd.set_detect_anomaly`."""
+    set_detect_anomaly(mode, check_nan)
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    """Whether a NaN among the gradients is an error."""
+    return watch.check_nan

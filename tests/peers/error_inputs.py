@@ -26,7 +26,7 @@ import duograph.torch as ours
 from tests.peers.module_db import Leaves, has_dtype, here, module_here
 from tests.peers.op_db import dtype_here, flat, limit, operator, translate
 
-REASONS: dict[str, str] = {"optim/SparseAdam": "sparse tensors are not there"}
+REASONS: dict[str, str] = {}
 """Why something is not refused, or with another error."""
 
 Case = tuple[str, type[BaseException], Callable[[], Any], Callable[[], Any]]

@@ -129,6 +129,17 @@ def operator(name: str, variant: str = "") -> Any:
 
 def translate(value: Any, leaves: list[tuple[Any, Any]]) -> Any:
     """A sample's argument in our terms; tensors that ask for gradients are added to `leaves` beside ours."""
+    if isinstance(value, torch.Tensor) and value.storage_offset() and value.is_leaf:  # a part of other memory
+        whole = translate(torch.empty(0, dtype=value.dtype).set_(value.untyped_storage()), leaves)
+        mine = whole.as_strided(value.shape, value.stride(), value.storage_offset())
+        if value.requires_grad:
+            leaves.append((value, mine.requires_grad_()))
+        return mine
+    if isinstance(value, torch.Tensor) and value.layout == torch.sparse_coo:
+        parts = translate(value._indices(), leaves), translate(value._values(), leaves)
+        return ours.sparse_coo_tensor(*parts, tuple(value.shape))
+    if isinstance(value, torch.Tensor) and value.layout != torch.strided:
+        raise NotImplementedError("sparse: not compared")
     if isinstance(value, torch.Tensor):
         array = value.detach().resolve_conj().resolve_neg().contiguous().numpy().copy()
         mine = ours.tensor(array, dtype=dtype_here(value.dtype), requires_grad=value.requires_grad)
@@ -142,7 +153,7 @@ def translate(value: Any, leaves: list[tuple[Any, Any]]) -> Any:
     if isinstance(value, torch.memory_format):
         return getattr(ours, str(value).removeprefix("torch."))
     if isinstance(value, torch.layout):
-        return ours.strided
+        return getattr(ours, str(value).removeprefix("torch."))
     if isinstance(value, torch.nn.Module):
         return getattr(ours.nn, type(value).__name__)()
     if isinstance(value, torch.Size):
@@ -161,6 +172,13 @@ def dtype_here(dtype: torch.dtype) -> Any:
     if found is None or not isinstance(found, ours.dtype):
         raise NotImplementedError(f"dtype {dtype}")
     return found
+
+
+def dense(value: Any) -> Any:
+    """A sparse tensor as a dense one; what else there is as it is."""
+    if isinstance(value, torch.Tensor) and value.layout not in (torch.strided, torch.sparse_coo):
+        raise NotImplementedError("sparse: not compared")
+    return value.to_dense() if getattr(value, "is_sparse", False) else value
 
 
 def flat(value: Any) -> list[Any]:
@@ -218,11 +236,12 @@ def run_sample(op: Any, function: Any, sample: Any, gradients: bool) -> None:
     leaves: list[tuple[Any, Any]] = []
     arguments = translate((sample.input, *sample.args), leaves)
     keywords = translate(sample.kwargs, leaves)
-    theirs = op(sample.input, *sample.args, **sample.kwargs)
-    if any(isinstance(t, torch.Tensor) and t.layout != torch.strided for t in flat(theirs)):
-        raise NotImplementedError("sparse: not compared")
+    try:
+        theirs = op(sample.input, *sample.args, **sample.kwargs)
+    except RuntimeError as error:
+        raise NotImplementedError(f"not compared: PyTorch refuses it: {error}") from error
     mine = function(*arguments, **keywords)
-    a, b = flat(mine), flat(theirs)
+    a, b = ([dense(leaf) for leaf in flat(results)] for results in (mine, theirs))
     if len(a) != len(b):
         raise Difference(f"{len(a)} results where PyTorch has {len(b)}")
     values = op.name not in RANDOM and op.name not in NOT_UNIQUE and not sample.kwargs.get("dropout_p")

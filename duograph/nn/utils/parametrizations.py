@@ -1,4 +1,4 @@
-"""Parametrisations: weights of given length, or of spectral norm 1."""
+"""Parametrisations: weights of given length, of spectral norm 1, or with orthonormal columns or rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from typing import Any
 
 from ...autograd import no_grad
 from ...functional import distance
-from ...graph.errors import ArgumentError
+from ...graph.errors import ArgumentError, NotSupported
+from ...ops.casting import finfo
+from ...ops.creation import eye, zeros_like
+from ...ops.elementwise import where
+from ...ops.factors import geqrf, householder_product, matrix_exp
+from ...ops.joining import cat
+from ...ops.random import randn
+from ...ops.solving import solve
 from ...tensor.core import Tensor, apply
 from .. import functional as F
 from ..module import Module
@@ -94,3 +101,119 @@ def spectral_norm(
         dim = 1 if type(module).__name__.startswith("ConvTranspose") else 0
     weight = getattr(module, name)
     return register_parametrization(module, name, _SpectralNorm(weight, n_power_iterations, dim, eps))
+
+
+_ORTHOGONAL_MAPS = ("matrix_exp", "cayley", "householder")
+
+
+def _signs(x: Tensor) -> Tensor:
+    return x.diagonal(dim1=-2, dim2=-1).sgn()
+
+
+def _with_orthonormal_columns(matrix: Tensor) -> Tensor:
+    """The orthogonal factor of the QR decomposition whose triangular one has a positive diagonal."""
+    reflections = geqrf(matrix)
+    return householder_product(*reflections) * _signs(reflections.a).unsqueeze(-2)
+
+
+class _Orthogonal(Module):
+    """Orthonormal columns, or rows of wide matrices, from a matrix of the same shape.
+
+    `base`, if there is one, is what the map's result is applied to, so that the map starts at the identity.
+    """
+
+    base: Tensor | None
+
+    def __init__(self, weight: Tensor, orthogonal_map: str, use_trivialization: bool) -> None:
+        super().__init__()
+        self.shape = weight.shape
+        self.orthogonal_map = orthogonal_map
+        self.use_trivialization = use_trivialization
+        if use_trivialization:
+            self.register_buffer("base", None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = x.shape[-2] < x.shape[-1]
+        x = x.mT if wide else x
+        rows, columns = x.shape[-2:]
+        if self.orthogonal_map == "householder":
+            vectors = x.tril(-1)
+            made = householder_product(vectors, 2 / (1 + (vectors * vectors.conj()).sum(-2)))
+            made = made * x.diagonal(dim1=-2, dim2=-1).int().unsqueeze(-2)
+        else:
+            lower = x.tril()
+            if rows != columns:
+                lower = cat([lower, lower.new_zeros((*x.shape[:-2], rows, rows - columns))], -1)
+            skew = lower - lower.mH
+            if self.orthogonal_map == "matrix_exp":
+                made = matrix_exp(skew)
+            else:
+                one = eye(rows, dtype=x.dtype, device=x.device)
+                made = solve(one - skew / 2, one + skew / 2)
+            made = made[..., :columns]
+        if self.use_trivialization and self.base is not None:
+            made = self.base @ made
+        return made.mT if wide else made
+
+    def right_inverse(self, value: Tensor) -> Tensor:
+        if value.shape != self.shape:
+            raise ArgumentError(
+                f"orthogonal: expected a matrix of shape {tuple(self.shape)}. Received: {tuple(value.shape)}"
+            )
+        wide = value.shape[-2] < value.shape[-1]
+        tall = value.mT if wide else value
+        rows, columns = tall.shape[-2:]
+        if self.use_trivialization:
+            if rows == columns:
+                known = _is_orthogonal(tall)
+                self.base = tall.clone() if known else _with_orthonormal_columns(tall)
+            else:
+                others = randn(*tall.shape[:-2], rows, rows - columns, dtype=tall.dtype, device=tall.device)
+                self.base = _with_orthonormal_columns(cat([tall, others], -1))
+            start = zeros_like(tall)
+            start.diagonal(dim1=-2, dim2=-1).fill_(-1)  # of which every map makes the identity
+        elif self.orthogonal_map == "householder":
+            start, tau = geqrf(tall)
+            start = start.clone()
+            diagonal = start.diagonal(dim1=-2, dim2=-1)
+            diagonal.copy_(where(tau == 0, -diagonal.sgn(), diagonal.sgn()))
+        else:
+            raise NotSupported(
+                "orthogonal: a matrix cannot be given to matrix_exp and cayley with use_trivialization=False: take "
+                "householder, or use_trivialization=True"
+            )
+        return start.mT if wide else start
+
+
+def _is_orthogonal(x: Tensor) -> bool:
+    """Whether the columns are orthonormal up to rounding."""
+    distance = x.mH @ x - eye(x.shape[-1], dtype=x.dtype, device=x.device)
+    return bool((distance.abs() < 10 * x.shape[-1] * finfo(x.dtype).eps).all())
+
+
+def orthogonal(
+    module: Module, name: str = "weight", orthogonal_map: str | None = None, *, use_trivialization: bool = True
+) -> Module:
+    """Keep the columns of a matrix, or the rows of a wide one, orthonormal.
+
+    A skew-symmetric matrix A becomes exp(A) by "matrix_exp", (I + A/2) / (I - A/2) by "cayley", and "householder" is a
+    product of reflections; without a name it is the first for square and complex matrices, and the last for others.
+    With `use_trivialization` the map's result is applied to the matrix that was there or was assigned last (Lezcano
+    Casado 2019). Raises ArgumentError (a ValueError) for what is no matrix, and for another map.
+    """
+    weight = getattr(module, name, None)
+    if not isinstance(weight, Tensor):
+        raise ArgumentError(f"orthogonal: {type(module).__name__} has no parameter or buffer {name!r}")
+    if weight.ndim < 2:
+        raise ArgumentError(f"orthogonal: expected a matrix [..., m, n]. Received: shape {tuple(weight.shape)}")
+    if orthogonal_map is None:
+        square = weight.shape[-2] == weight.shape[-1] or weight.is_complex()
+        orthogonal_map = "matrix_exp" if square else "householder"
+    if orthogonal_map not in _ORTHOGONAL_MAPS:
+        raise ArgumentError(
+            f"orthogonal: orthogonal_map: expected one of {', '.join(_ORTHOGONAL_MAPS)}. Received: {orthogonal_map!r}"
+        )
+    if orthogonal_map == "householder" and weight.is_complex():
+        raise ArgumentError("orthogonal: householder: expected real numbers. Received: " + weight.dtype.name)
+    made = _Orthogonal(weight, orthogonal_map, use_trivialization)
+    return register_parametrization(module, name, made, unsafe=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ...autograd import no_grad
@@ -45,7 +45,8 @@ class ParametrizationList(ModuleList):
         with no_grad():
             for module in reversed(modules):
                 if hasattr(module, "right_inverse"):
-                    value = module.right_inverse(value)
+                    with suppress(NotImplementedError):  # no values make this one: it starts from any
+                        value = module.right_inverse(value)
         self.is_tensor = isinstance(value, Tensor)
         trained = isinstance(original, Parameter)
         if self.is_tensor:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ...autograd import backward, enable_grad, grad, is_grad_enabled, no_grad, set_grad_enabled
 from ...autograd.anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
-from ...tensor.core import Tensor as Variable
 from ..missing import missing
 from ..modes import inference_mode
 from . import functional
 from .function import Function, FunctionCtx, once_differentiable
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck
+from .variable import Variable
 
 __all__ = [
     "Function", "FunctionCtx", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad", "functional",

@@ -6,6 +6,7 @@ from typing import Any
 
 from ...graph.errors import DeviceError
 from ...ops.random import manual_seed
+from ..functions import AcceleratorError, OutOfMemoryError
 from ..missing import missing
 from . import amp
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from ...nn.module import Module
 from .. import distributed
+from ..missing import missing
 
 
 class DataParallel(Module):
@@ -30,4 +31,18 @@ class DistributedDataParallel(DataParallel):
         super().__init__(module)
 
 
-__all__ = ["DataParallel", "DistributedDataParallel"]
+def data_parallel(
+    module: Module,
+    inputs: Any,
+    device_ids: Any = None,
+    output_device: Any = None,
+    dim: int = 0,
+    module_kwargs: Any = None,
+) -> Any:
+    """A module called on devices: with one device, its call."""
+    given = inputs if isinstance(inputs, tuple) else () if inputs is None else (inputs,)
+    return module(*given, **(module_kwargs or {}))
+
+
+__all__ = ["DataParallel", "DistributedDataParallel", "data_parallel"]
+__getattr__ = missing(__name__, __all__)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+
+from ..missing import missing
 
 
 def checkpoint(
@@ -24,4 +27,25 @@ def checkpoint_sequential(
     return input
 
 
-__all__ = ["checkpoint", "checkpoint_sequential"]
+def noop_context_fn() -> tuple[Any, Any]:
+    """Two blocks in which nothing changes: what `checkpoint` uses around a call, and around its repetition."""
+    return contextlib.nullcontext(), contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
+    """A block; nothing is computed anew that is not needed."""
+    yield
+
+
+@contextlib.contextmanager
+def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
+    """A block; errors name the user's line anyway."""
+    yield
+
+
+__all__ = [
+    "checkpoint", "checkpoint_sequential", "noop_context_fn", "set_checkpoint_debug_enabled",
+    "set_checkpoint_early_stop",
+]  # fmt: skip
+__getattr__ = missing(__name__, __all__)
