@@ -3,13 +3,14 @@
 import argparse
 import compileall
 import json
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from . import machine, runner
+from . import data_pipelines, machine, runner
 from .frameworks import MODES, PEERS
 from .keras_programs import PROGRAMS
 from .kernels import KERNELS
@@ -18,7 +19,7 @@ from .report import show, tables
 from .workloads import WORKLOADS
 
 WIDTH = 190  # of a table that goes into a file
-PARTS = ("training", "inference", "kernels", "keras", "installation")
+PARTS = ("training", "inference", "kernels", "keras", "data", "installation")
 
 
 def _names(allowed: tuple[str, ...]) -> Any:
@@ -91,6 +92,13 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
                 results = runner.keras(program, frameworks, arguments.threads, effort, status.update)
                 data.setdefault("keras", {})[program.name] = results
                 keep()
+        if "data" in arguments.parts:
+            with tempfile.TemporaryDirectory() as files:
+                data_pipelines.prepare(Path(files))
+                for pipeline in data_pipelines.PIPELINES.values():
+                    results = runner.data(pipeline, Path(files), frameworks, arguments.threads, effort, status.update)
+                    data.setdefault("data", {})[pipeline.name] = results
+                    keep()
         if "installation" in arguments.parts:
             modules = [module for f in frameworks for module in runner.IMPORTS[f]]
             data["installation"] = {

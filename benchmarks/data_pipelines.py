@@ -1,30 +1,20 @@
-"""`python -m benchmarks.data_pipelines`: samples per second of `tf.data` pipelines, Duograph's and TensorFlow's.
+"""Input pipelines of `tf.data`, written once: Duograph and TensorFlow run the same lines, only the `tf` given differs.
 
-Each measurement is a process of its own, and the two frameworks take turns; the median of the rounds counts. Of a
-process the best of some epochs after the first counts, since the first traces and compiles. A batch is touched when it
-arrives, as a training step would.
+An epoch is timed. A batch is touched when it arrives, as a training step would; the next ones are made meanwhile.
 """
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import io
-import json
-import os
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-FRAMEWORKS = {"duograph": "duograph.tf", "tensorflow": "tensorflow"}
 BATCH = 64
+RECORDS, PICTURES, PHOTOS, ROWS = 6400, 3200, 960, 12800
 
 
 def _digits(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -103,18 +93,18 @@ def jpeg(tf: Any, folder: Path) -> Any:
 
 
 def rows(tf: Any, folder: Path) -> Any:
-    images, labels = _digits(12800)
-    return tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(12800, seed=0)
+    images, labels = _digits(ROWS)
+    return tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(ROWS, seed=0)
 
 
 def mapped_rows(tf: Any, folder: Path) -> Any:
-    images, labels = _digits(12800)
+    images, labels = _digits(ROWS)
     dataset = tf.data.Dataset.from_tensor_slices((images, labels))
     return dataset.map(lambda x, y: (tf.cast(x, tf.float32) / 255.0, tf.one_hot(y, 10))).shuffle(2000, seed=0)
 
 
 def augmented(tf: Any, folder: Path) -> Any:
-    images = _photos(3200, 32)
+    images = _photos(PICTURES, 32)
 
     def change(x: Any) -> Any:
         x = tf.image.random_flip_left_right(tf.image.convert_image_dtype(x, tf.float32))
@@ -123,67 +113,55 @@ def augmented(tf: Any, folder: Path) -> Any:
     return tf.data.Dataset.from_tensor_slices(images).map(change, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-PIPELINES: dict[str, Callable[[Any, Path], Any]] = {
-    "raw records, parsed one by one": records,
-    "raw records, parsed in batches": batched_records,
-    "PNG of 32x32": png,
-    "JPEG of 128x128": jpeg,
-    "rows, shuffled": rows,
-    "rows, mapped and shuffled": mapped_rows,
-    "pictures, augmented": augmented,
+@dataclass(frozen=True)
+class Pipeline:
+    """A data set made of what is in a folder: `count` samples, in batches if `is_batched`.
+
+    `is_random` says that each run gives other numbers.
+    """
+
+    name: str
+    title: str
+    build: Callable[[Any, Path], Any]
+    count: int
+    is_batched: bool = False
+    is_random: bool = False
+
+    def start(self, tf: Any, folder: Path) -> tuple[dict[str, Any], Callable[[int], None]]:
+        """Run an epoch. Returns what it gave, in short, and a function that runs some more."""
+        dataset = self.build(tf, folder)
+        dataset = (dataset if self.is_batched else dataset.batch(BATCH)).prefetch(tf.data.AUTOTUNE)
+
+        def inputs() -> Any:
+            for batch in dataset:
+                yield (batch[0] if isinstance(batch, tuple) else batch).numpy()
+
+        def run(calls: int) -> None:
+            for _ in range(calls):
+                if sum(map(len, inputs())) != self.count:
+                    raise AssertionError(f"{self.name}: an epoch without all samples")
+
+        values = np.concatenate([x.reshape(len(x), -1).mean(1, np.float64) for x in inputs()])
+        return {"outputs": [] if self.is_random else [len(values), values.mean(), values.std()]}, run
+
+
+PIPELINES = {
+    pipeline.name: pipeline
+    for pipeline in (
+        Pipeline("records", "raw records, parsed one by one", records, RECORDS),
+        Pipeline("batched-records", "raw records, parsed in batches", batched_records, RECORDS, is_batched=True),
+        Pipeline("png", "PNG of 32×32", png, PICTURES),
+        Pipeline("jpeg", "JPEG of 128×128", jpeg, PHOTOS),
+        Pipeline("rows", "rows, shuffled", rows, ROWS),
+        Pipeline("mapped-rows", "rows, mapped and shuffled", mapped_rows, ROWS),
+        Pipeline("augmented", "pictures, augmented", augmented, PICTURES, is_random=True),
+    )
 }
 
 
 def prepare(folder: Path) -> None:
     """Write the files that the pipelines read."""
-    images, labels = _digits(6400)
+    images, labels = _digits(RECORDS)
     write_records(folder / "raw.tfrecord", [image.tobytes() for image in images], labels)
-    for kind, count, size in (("png", 3200, 32), ("jpeg", 960, 128)):
+    for kind, count, size in (("png", PICTURES, 32), ("jpeg", PHOTOS, 128)):
         write_records(folder / f"{kind}.tfrecord", _encoded(_photos(count, size), kind), labels[:count])
-
-
-def measure(framework: str, pipeline: str, folder: Path, epochs: int = 3) -> float:
-    """Samples per second of the best epoch after the first."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    tf = importlib.import_module(FRAMEWORKS[framework])
-    dataset = PIPELINES[pipeline](tf, folder)
-    if pipeline != "raw records, parsed in batches":
-        dataset = dataset.batch(BATCH)
-    dataset = dataset.prefetch(tf.data.AUTOTUNE)
-    best = 0.0
-    for epoch in range(epochs + 1):
-        start, samples = time.perf_counter(), 0
-        for batch in dataset:
-            x = batch[0] if isinstance(batch, tuple) else batch
-            samples += len(x.numpy())
-        if epoch:
-            best = max(best, samples / (time.perf_counter() - start))
-    return best
-
-
-def main() -> None:
-    """Measure each pipeline and print a table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.data_pipelines", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="*", choices=list(PIPELINES), default=list(PIPELINES))
-    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.one:
-        framework, pipeline, folder = arguments.one
-        print(json.dumps(measure(framework, pipeline, Path(folder))))
-        return
-    print(f"{'samples per second':34}{'duograph':>12}{'tensorflow':>12}{'ratio':>8}")
-    with tempfile.TemporaryDirectory() as folder:
-        prepare(Path(folder))
-        for pipeline in arguments.only:
-            rates: dict[str, list[float]] = {framework: [] for framework in FRAMEWORKS}
-            for _ in range(arguments.rounds):
-                for framework in FRAMEWORKS:
-                    command = [sys.executable, "-m", "benchmarks.data_pipelines", "--one", framework, pipeline, folder]
-                    rates[framework].append(json.loads(subprocess.check_output(command, stderr=subprocess.DEVNULL)))
-            ours, theirs = (statistics.median(rates[framework]) for framework in FRAMEWORKS)
-            print(f"{pipeline:34}{ours:12.0f}{theirs:12.0f}{ours / theirs:8.2f}", flush=True)
-
-
-if __name__ == "__main__":
-    main()

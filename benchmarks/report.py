@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from .data_pipelines import PIPELINES
 from .keras_programs import PROGRAMS
 from .measure import ENOUGH
-from .runner import IMPORTS, KERAS_ENTRANTS, REFERENCE, Entrant, entrants, key
+from .runner import DATA_ENTRANTS, IMPORTS, KERAS_ENTRANTS, REFERENCE, Entrant, entrants, key
 from .workloads import WORKLOADS
 
 Results = Mapping[str, Any]
@@ -21,6 +22,7 @@ IMPORT_GOAL = 0.15  # seconds
 KERNEL_GOAL = 0.95  # of PyTorch's speed, on each shape
 STREAMING_GOAL = 0.85  # of a plain copy's bandwidth
 KERAS_GOALS = {"predict": 5.0, "call": 5.0, "first_fit": 1.0}  # times TensorFlow's speed; that of `fit` is by program
+DATA_GOAL = 1.0  # times TensorFlow's speed
 OURS = "duograph"
 DISTURBED = "~: other processes disturbed nearly every sample; do not rely on the number"
 MET, MISSED, UNCLEAR = "yes", "no", "?"
@@ -88,6 +90,8 @@ def tables(data: Results) -> list[Table]:
         made += [_contractions(rows), _streaming(rows)]
     if keras := data.get("keras"):
         made.append(_keras(keras))
+    if pipelines := data.get("data"):
+        made.append(_data(pipelines))
     if installation := data.get("installation"):
         made.append(_installation(installation, data["frameworks"]))
     return [table for table in made if table.rows]
@@ -259,6 +263,22 @@ def _keras(keras: Results) -> Table:
             verdict = _verdict(ratio >= goal, ours, results[best[0]]) if ratio and best else "–"
             row = [f"{program.title}: {title}", *cells, _times(ratio) if ratio else "–", f"{goal:g}×", verdict]
             table.rows.append(row)
+    return table
+
+
+def _data(pipelines: Results) -> Table:
+    racers = [key(racer) for racer in DATA_ENTRANTS]
+    table = Table(
+        "Input pipelines beside TensorFlow; samples per second, median of epochs",
+        ["pipeline", *racers, "ratio", "goal", "met"],
+    )
+    for name, results in pipelines.items():
+        cells = [_number(table, results.get(who), "median", lambda seconds: f"{1 / seconds:,.0f}") for who in racers]
+        ours, theirs = (results.get(who, {}) for who in racers)
+        ratio = theirs["median"] / ours["median"] if _raced(ours) and _raced(theirs) else None
+        verdict = _verdict(ratio >= DATA_GOAL, ours, theirs) if ratio else "–"
+        row = [PIPELINES[name].title, *cells, _times(ratio) if ratio else "–", f"{DATA_GOAL:g}×", verdict]
+        table.rows.append(row)
     return table
 
 

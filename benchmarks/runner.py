@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .data_pipelines import Pipeline
 from .frameworks import MODES
 from .keras_programs import RUNS, Program
 from .kernels import KERNELS, Kernel
@@ -22,6 +23,7 @@ CHECKED_STEPS = 20
 TOLERANCE = 1e-3
 REFERENCE = ("torch", "eager")
 KERAS_ENTRANTS = (("duograph", "compile"), ("tensorflow", "graph"), ("tensorflow", "xla"))
+DATA_ENTRANTS = KERAS_ENTRANTS[:2]
 KERAS_REFERENCE = ("tensorflow", "graph")
 TITLES = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
 DIALECT = ("duograph", "torch")
@@ -165,6 +167,35 @@ def keras(program: Program, frameworks: Sequence[str], threads: int, effort: Eff
                 if name == "fit" and "median" in summary:  # of a step, and not of an epoch
                     summary |= {what: summary[what] / program.steps for what in ("median", "best")}
                 results[key(entrant)][name] = summary
+    return results
+
+
+def data(
+    pipeline: Pipeline, files: Path, frameworks: Sequence[str], threads: int, effort: Effort, say: Say
+) -> dict[str, Any]:
+    """Run an input pipeline on us and on TensorFlow, over the same files: check what it gives, then time epochs.
+
+    Returns by framework the times of one sample.
+    """
+    results: dict[str, Any] = {}
+    title = f"data, {pipeline.title}"
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        workers: dict[Entrant, Worker] = {}
+        for entrant in (e for e in DATA_ENTRANTS if e[0] in frameworks):
+            say(f"{title}: {key(entrant)}")
+            try:
+                worker = stack.enter_context(Worker(f"keras_{entrant[0]}", threads, folder / entrant[0]))
+                results[key(entrant)] = worker.ask("data", pipeline=pipeline.name, folder=str(files))
+                workers[entrant] = worker
+            except WorkerError as error:
+                results[key(entrant)] = {"error": str(error)}
+        if not pipeline.is_random:
+            _compare(results, "outputs", workers, KERAS_REFERENCE)
+        _race(workers, results, effort, say, title)
+    for result in results.values():
+        result.pop("outputs", None)
+        result.update({what: result[what] / pipeline.count for what in ("median", "best") if what in result})
     return results
 
 

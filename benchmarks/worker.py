@@ -10,8 +10,10 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from .data_pipelines import PIPELINES
 from .keras_programs import PROGRAMS
 from .kernels import KERNELS
 from .measure import calls_for, peak_memory, take_sample
@@ -89,6 +91,13 @@ class Session:
     def keras(self, program: str, mode: str) -> dict[str, Any]:
         """Train the first steps of a program for Keras, and prepare what is timed of it."""
         answer, self.runs = PROGRAMS[program].start(self.framework.keras, **self.framework.OPTIONS[mode])
+        self.calls.clear()
+        return answer
+
+    def data(self, pipeline: str, folder: str) -> dict[str, Any]:
+        """Run an epoch of an input pipeline, and prepare to time others."""
+        answer, run = PIPELINES[pipeline].start(self.framework.tf, Path(folder))
+        self.runs = {"": run}
         self.calls.clear()
         return answer
 

@@ -1,11 +1,12 @@
-"""Keras on Duograph."""
+"""Keras and `tf.data` on Duograph."""
 
 from typing import Any
 
+import duograph.tf as tf
 from duograph import torch
 from duograph.tf import keras
 
-__all__ = ["OPTIONS", "keras", "set_threads"]
+__all__ = ["OPTIONS", "keras", "set_threads", "tf"]
 
 OPTIONS: dict[str, dict[str, Any]] = {"compile": {}}
 

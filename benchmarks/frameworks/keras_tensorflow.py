@@ -1,4 +1,4 @@
-"""Keras on TensorFlow."""
+"""Keras and `tf.data` on TensorFlow."""
 
 import os
 
@@ -7,7 +7,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 import keras
 import tensorflow as tf
 
-__all__ = ["OPTIONS", "keras", "set_threads"]
+__all__ = ["OPTIONS", "keras", "set_threads", "tf"]
 
 OPTIONS = {"graph": {"jit_compile": False}, "xla": {"jit_compile": True}}
 

@@ -19,14 +19,15 @@ def place(blocks: Iterable[Block]) -> int:
             beside[k].append(other)
             beside[other].append(k)
         alive.append(k)
-    places, total = _placed(tuple([b.nbytes for b in blocks]), tuple(map(tuple, beside)))
+    # sets, since there may be a million neighbours, and `sized` looks for sizes in all tuples
+    places, total = _placed(tuple([b.nbytes for b in blocks]), tuple(map(frozenset, beside)))
     for block, at in zip(blocks, places, strict=True):
         block.place = at
     return total
 
 
 @sized
-def _placed(sizes: tuple[int, ...], beside: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], int]:
+def _placed(sizes: tuple[int, ...], beside: tuple[frozenset[int], ...]) -> tuple[tuple[int, ...], int]:
     """Where blocks of so many bytes lie, and the bytes of all; `beside` are those that are alive with each.
 
     The largest go first, each to the lowest place that is free during its life (Pisarchyk and Lee, "Efficient memory

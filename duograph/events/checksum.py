@@ -24,8 +24,8 @@ def _table() -> np.ndarray:
     return table
 
 
-_LAST = _table()
-_TABLE = _LAST.tolist()
+BYTES = _table()
+_TABLE = BYTES.tolist()
 _FEW = 64
 """So few bytes are looked up one by one sooner than together."""
 
@@ -34,9 +34,9 @@ _FEW = 64
 def _contributions() -> np.ndarray:
     """For each place of a block, from its end, and each value of a byte: flat, row by row of 256."""
     rows = np.empty((_BLOCK, 256), np.uint32)
-    rows[0] = _LAST
+    rows[0] = BYTES
     for place in range(1, _BLOCK):
-        rows[place] = _LAST[rows[place - 1] & 255] ^ rows[place - 1] >> 8
+        rows[place] = BYTES[rows[place - 1] & 255] ^ rows[place - 1] >> 8
     return rows[::-1].ravel()
 
 

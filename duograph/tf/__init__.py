@@ -23,7 +23,7 @@ from .rooms import HOMES, INITIALIZERS, KERAS, ROOMS
 from .substitution import install, uninstall
 from .tape import GradientTape, UnconnectedGradients
 from .tensors import *
-from .variable import Variable
+from .variable import Variable, convert_to_tensor
 
 newaxis = None
 __version__ = "2.21.0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -206,9 +207,10 @@ class Checkpoint:
     def save(self, file_prefix: Any, options: Any = None) -> str:
         """Write a numbered file, and note it as the latest of its folder. Returns its name without the ending."""
         self.save_counter += 1
-        prefix = Path(self.write(f"{file_prefix}-{self.save_counter}"))
+        written = self.write(f"{file_prefix}-{self.save_counter}")
+        prefix = Path(written)
         note(prefix.parent, [n for n in noted(prefix.parent) if n != prefix.name] + [prefix.name])
-        return str(prefix)
+        return written
 
     def read(self, save_path: Any, options: Any = None) -> _Status:
         """Give the variables the content of a file.
@@ -254,7 +256,7 @@ class CheckpointManager:
     @property
     def checkpoints(self) -> list[str]:
         """The names of those kept, the oldest first."""
-        return [str(Path(self.directory) / name) for name in self._names]
+        return [os.path.join(self.directory, name) for name in self._names]
 
     @property
     def latest_checkpoint(self) -> str | None:
@@ -268,7 +270,7 @@ class CheckpointManager:
             self._last_step = int(self._step)
         self.checkpoint.save_counter += 1
         number = self.checkpoint.save_counter if checkpoint_number is None else int(checkpoint_number)
-        prefix = self.checkpoint.write(Path(self.directory) / f"{self._name}-{number}")
+        prefix = self.checkpoint.write(os.path.join(self.directory, f"{self._name}-{number}"))
         self._names = [n for n in self._names if n != Path(prefix).name] + [Path(prefix).name]
         removed = [] if self._keep is None else self._names[: -self._keep]
         self._names = self._names[len(removed) :]
@@ -299,7 +301,7 @@ class CheckpointManager:
 def latest_checkpoint(checkpoint_dir: Any, latest_filename: str | None = None) -> str | None:
     """The name of the checkpoint saved last in a folder, or None."""
     names = noted(Path(checkpoint_dir), latest_filename or "checkpoint")
-    return str(Path(checkpoint_dir) / names[-1]) if names else None
+    return os.path.join(checkpoint_dir, names[-1]) if names else None
 
 
 def _read_latest(ckpt_dir_or_file: Any) -> dict[str, Tensor]:

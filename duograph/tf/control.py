@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import builtins
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import duograph.torch as torch
 from duograph.ops import loops
 
-from . import dtypes, flow
+from . import dtypes
+from .autograph import flow
+from .autograph.symbolic import is_symbolic
 from .errors import InvalidArgumentError
 from .structure import flatten, map_structure, pack_like
-from .symbolic import is_symbolic
 from .tensors import convert_to_tensor
+from .text import is_text
 
 __all__ = [
     "case",
@@ -219,21 +222,44 @@ def _accumulated(
 
 
 def numpy_function(
-    func: Callable[..., Any], inp: Any, Tout: Any, stateful: bool = True, name: str | None = None
-) -> Any:
-    """`func` of the inputs as NumPy arrays; its results as tensors of the dtypes `Tout`. No gradient flows back."""
-    results = func(*(convert_to_tensor(x).detach().numpy() for x in inp))
+    func: Callable[..., Any] | None = None, inp: Any = None, Tout: Any = None, stateful: bool = True,
+    name: str | None = None,
+) -> Any:  # fmt: skip
+    """`func` of the inputs as NumPy arrays; its results as tensors of the dtypes `Tout`. No gradient flows back.
+
+    Without `func` a decorator, which makes a function of tensors.
+    """
+    if func is None:
+        return lambda function: functools.wraps(function)(
+            lambda *inputs: numpy_function(function, inputs, Tout, stateful, name)
+        )
+    results = func(*(_array(x) for x in inp))
     if isinstance(Tout, list | tuple):
-        return [torch.tensor(r, dtype=dtypes.as_dtype(d)) for r, d in zip(results, Tout, strict=True)]
-    return torch.tensor(results, dtype=dtypes.as_dtype(Tout))
+        return [_of_dtype(r, d) for r, d in zip(results, Tout, strict=True)]
+    return _of_dtype(results, Tout)
 
 
-def py_function(func: Callable[..., Any], inp: Any, Tout: Any, name: str | None = None) -> Any:
-    """`func` of the inputs as tensors; gradients flow through what it does with them."""
+def py_function(
+    func: Callable[..., Any] | None = None, inp: Any = None, Tout: Any = None, name: str | None = None
+) -> Any:
+    """`func` of the inputs as tensors; gradients flow through what it does with them. Without `func` a decorator."""
+    if func is None:
+        return lambda function: functools.wraps(function)(lambda *inputs: py_function(function, inputs, Tout, name))
     results = func(*(convert_to_tensor(x) for x in inp))
     if isinstance(Tout, list | tuple):
-        return [convert_to_tensor(r).to(dtypes.as_dtype(d)) for r, d in zip(results, Tout, strict=True)]
-    return convert_to_tensor(results).to(dtypes.as_dtype(Tout))
+        return [_of_dtype(r, d) for r, d in zip(results, Tout, strict=True)]
+    return _of_dtype(results, Tout)
+
+
+def _array(x: Any) -> Any:
+    tensor = convert_to_tensor(x)
+    return tensor.numpy() if is_text(tensor) else tensor.detach().numpy()
+
+
+def _of_dtype(result: Any, dtype: Any) -> Any:
+    """What a function of Python's gave, as a tensor of the dtype that was promised."""
+    made = convert_to_tensor(result)
+    return made if is_text(made) else made.to(dtypes.as_dtype(dtype))
 
 
 # -- gradients ---------------------------------------------------------------------------------------------------------

@@ -77,4 +77,6 @@ def as_dtype(type_value: Any) -> Any:
     """The data type that a DType, a name, a NumPy dtype or a Python type stands for. Raises TypeError for others."""
     if type_value is string or type_value is str or type_value is bytes or type_value == "string":
         return string
+    if type_value is float or (isinstance(type_value, str) and type_value == "float"):
+        return float32  # NumPy means float64 by that
     return _dtype.dtype(type_value)

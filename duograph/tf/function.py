@@ -17,12 +17,12 @@ from duograph.graph.trace import local
 from duograph.replay import compile
 
 from . import dtypes, structure
-from .conversion import convert
+from .autograph.conversion import convert
+from .autograph.data_loops import DataLoopError, DataLoops
+from .autograph.signature import Signature
+from .autograph.tracing import NewVariableError, Traced
 from .errors import InvalidArgumentError
-from .parts import DataLoopError, Parts
-from .signature import Signature
 from .tensors import Tensor, convert_to_tensor
-from .tracing import NewVariableError, Traced
 
 __all__ = ["Function", "TensorSpec", "TypeSpec", "function"]
 
@@ -30,7 +30,7 @@ __all__ = ["Function", "TensorSpec", "TypeSpec", "function"]
 SIGNATURES = 256
 """A function that was called with more signatures than this forgets them all."""
 
-_Traces = dict[Any, tuple[Traced | Parts | None, Any]]
+_Traces = dict[Any, tuple[Traced | DataLoops | None, Any]]
 """By signature, what was recorded (None for what runs as Python), and the objects that the signature names."""
 
 _eagerly = False
@@ -132,7 +132,7 @@ class Function:
             except NewVariableError:
                 return self.python_function(*args, **kwargs)
         traced, _ = self._signatures[key]
-        if isinstance(traced, Parts):
+        if isinstance(traced, DataLoops):
             with traced.running():
                 return self._function()(*args, **kwargs)
         if traced is None or traced.misses_gradients(signature.tensors):
@@ -145,7 +145,7 @@ class Function:
             self._converted = convert(self.python_function) if self._autograph else self.python_function
         return self._converted
 
-    def _trace(self, args: Any, kwargs: Any, signature: Signature) -> Traced | Parts | None:
+    def _trace(self, args: Any, kwargs: Any, signature: Signature) -> Traced | DataLoops | None:
         flat = structure.flatten((args, kwargs))
         places = [k for k, x in enumerate(flat) if any(x is t for t in signature.tensors)]
 
@@ -162,7 +162,7 @@ class Function:
             raise
         except UnreadableError as error:
             self.python_reason = str(error)
-            return Parts() if isinstance(error, DataLoopError) else None
+            return DataLoops() if isinstance(error, DataLoopError) else None
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:

@@ -90,35 +90,38 @@ class Generator:
         self._used += 1
         return self._key, self._used
 
+    def _begun(self) -> Any:
+        return random.begun(self._seed())
+
     def normal(
         self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, name: Any = None
     ) -> Tensor:
         """Numbers from the normal distribution."""
-        return random.stateless_normal(shape, self._seed(), mean, stddev, dtype)
+        return random.normal(shape, mean, stddev, dtype, self._begun())
 
     def truncated_normal(
         self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, name: Any = None
     ) -> Tensor:
         """Numbers from the normal distribution within two standard deviations."""
-        return random.stateless_truncated_normal(shape, self._seed(), mean, stddev, dtype)
+        return random.truncated_normal(shape, mean, stddev, dtype, self._begun())
 
     def uniform(
         self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dtypes.float32, name: Any = None
     ) -> Tensor:
         """Numbers from [minval, maxval)."""
-        return random.stateless_uniform(shape, self._seed(), minval, maxval, dtype)
+        return random.uniform(shape, minval, maxval, dtype, self._begun())
 
     def uniform_full_int(self, shape: Any, dtype: Any = dtypes.uint64, name: Any = None) -> Tensor:
         """Integers from the whole range of the dtype."""
         dtype = dtypes.as_dtype(dtype)
         limits = np.iinfo(dtype.numpy)
-        host = random._on_host(random.keyed(self._seed()))
+        host = random._on_host(self._begun())
         return convert_to_tensor(host.integers(limits.min, limits.max, _sizes(shape), dtype.numpy, endpoint=True))
 
     def binomial(self, shape: Any, counts: Any, probs: Any, dtype: Any = dtypes.int32, name: Any = None) -> Tensor:
         """How many of `counts` trials succeed, each with probability `probs`: of shape `shape`."""
         counts, probs = (convert_to_tensor(x).numpy() for x in (counts, probs))
-        host = random._on_host(random.keyed(self._seed()))
+        host = random._on_host(self._begun())
         drawn = host.binomial(counts.astype(np.int64), probs, _sizes(shape))
         return convert_to_tensor(drawn.astype(dtypes.as_dtype(dtype).numpy))
 

@@ -15,6 +15,7 @@ import duograph.torch as torch
 
 from . import dtypes, gfile
 from .errors import InvalidArgumentError, NotFoundError
+from .hosted import hosted
 from .image.codec import *
 from .missing import missing
 from .parsing import *
@@ -24,6 +25,7 @@ from .text import StringTensor, as_bytes
 from .wire import field, fields, read_varint
 
 
+@hosted(slow=lambda names: True)  # a disk, or a network, may take its time
 def read_file(filename: Any, name: str | None = None) -> StringTensor:
     """The whole content of a file. Raises NotFoundError where there is none."""
     path = gfile.local(filename)
@@ -49,6 +51,7 @@ def matching_files(pattern: Any, name: str | None = None) -> StringTensor:
     return StringTensor(np.array(found, object))
 
 
+@hosted(elementwise=True)
 def decode_raw(
     input_bytes: Any, out_type: Any, little_endian: bool = True, fixed_length: Any = None, name: Any = None
 ) -> Tensor:
@@ -63,6 +66,7 @@ def decode_raw(
     return torch.from_numpy(decoded.reshape(*content.shape, len(items[0]) // dtype.itemsize))
 
 
+@hosted(elementwise=True)
 def decode_base64(input: Any, name: str | None = None) -> StringTensor:
     """The bytes that each string stands for in web-safe base 64."""
 
@@ -72,6 +76,7 @@ def decode_base64(input: Any, name: str | None = None) -> StringTensor:
     return _each(decoded, input)
 
 
+@hosted(elementwise=True)
 def encode_base64(input: Any, pad: bool = False, name: str | None = None) -> StringTensor:
     """Each string in web-safe base 64."""
     return _each(
@@ -87,6 +92,7 @@ def _each(function: Any, input: Any) -> StringTensor:
     return StringTensor(made)
 
 
+@hosted(elementwise=True)
 def decode_compressed(bytes: Any, compression_type: str = "", name: str | None = None) -> StringTensor:
     """Each string unpacked: "", "ZLIB" or "GZIP"."""
     unpack = {"": lambda item: item, "ZLIB": zlib.decompress, "GZIP": gzip.decompress}

@@ -25,11 +25,13 @@ from duograph.tensor import Tensor, wrap
 from duograph.tensor.convert import from_buffer
 from duograph.tensor.device import META
 
+from .autograph.tracing import made_outside, outside
+from .batch_size import common
 from .engine import recording_apart
-from .tracing import made_outside, outside
+from .text import StringTensor
 
 Amendment = Callable[[ModuleType], None]
-AMENDMENTS: dict[str, Amendment] = {}
+AMENDMENTS: dict[str, list[Amendment]] = {}
 """By the module's name."""
 
 
@@ -37,7 +39,7 @@ def amends(name: str) -> Callable[[Amendment], Amendment]:
     """Decorator: call the function with the module `name` of Keras when it has been loaded."""
 
     def register(function: Amendment) -> Amendment:
-        AMENDMENTS[name] = function
+        AMENDMENTS.setdefault(name, []).append(function)
         return function
 
     return register
@@ -113,6 +115,45 @@ def _encoding(module: ModuleType) -> None:
     _replace(module, encode_categorical_inputs)
 
 
+@amends("keras.src.layers.layer")
+def _building(module: ModuleType) -> None:
+    """Layers are built for batches of any size where they come in several."""
+    find = module.get_shapes_dict
+
+    def get_shapes_dict(call_spec: Any) -> Any:
+        return {name: module.tree.map_shape_structure(common, shape) for name, shape in find(call_spec).items()}
+
+    _replace(module, get_shapes_dict)
+
+
+@amends("keras.src.layers.preprocessing.string_lookup")
+def _strings(module: ModuleType) -> None:
+    """Strings that are looked up are a tensor, as on TensorFlow; Keras's PyTorch backend has none and makes a list."""
+    lookup, tf = module.StringLookup, module.tf
+
+    def call(self: Any, inputs: Any) -> Any:
+        known = isinstance(inputs, Tensor | tf.RaggedTensor | tf.SparseTensor)
+        return super(lookup, self).call(inputs if known else tf.convert_to_tensor(inputs))
+
+    lookup.call = functools.update_wrapper(call, lookup.call)
+
+
+@amends("keras.src.backend.torch.numpy")
+def _axes_of_strings(module: ModuleType) -> None:
+    """Preprocessing layers let the backend add and leave out axes of strings, which only TensorFlow's has."""
+
+    def amended(name: str, of_array: Callable[..., np.ndarray]) -> None:
+        theirs = getattr(module, name)
+
+        def function(x: Any, axis: Any = None) -> Any:
+            return StringTensor.of(of_array(x._content, axis)) if isinstance(x, StringTensor) else theirs(x, axis)
+
+        setattr(module, name, functools.update_wrapper(function, theirs))
+
+    amended("expand_dims", np.expand_dims)
+    amended("squeeze", np.squeeze)
+
+
 @amends("keras.src.saving.saving_lib")
 def _saving(module: ModuleType) -> None:
     """A save that fails leaves no file, and the file that was there before as it was."""
@@ -144,7 +185,7 @@ def _random(module: ModuleType) -> None:
 
     def draw_seed(seed: Any) -> Any:
         """Within a loop, a seed moves on once: the numbers of its turns are others already."""
-        with around_loops():
+        with around_loops(keras_random.current.steps):
             return draw(seed)
 
     def generator(seed: Any) -> keras_random.SeededGenerator:
@@ -264,6 +305,7 @@ def _amend_variable(module: ModuleType) -> None:
     def as_array(self: Any, dtype: Any = None, copy: bool | None = None) -> Any:
         return np.array(module.convert_to_numpy(self.value), dtype=dtype)
 
+    module.Variable.numpy = lambda self: as_array(self)[()]
     module.Variable.__init__ = made
     module.Variable._initialize = readable
     module.Variable._direct_assign = assign
@@ -286,7 +328,7 @@ def _amend_conversion(module: ModuleType) -> None:
         elif type(x) in _NUMBERS and not (elsewhere or sparse or ragged):
             found = module.to_torch_dtype(dtype) if dtype is not None else _dtype_of(x, module.floatx())
             return wrap(constant(x, found))
-        elif type(x) is np.ndarray and x.dtype in _ARRAYS and not (elsewhere or sparse or ragged or dtype):
+        elif type(x) is np.ndarray and x.dtype in ARRAYS and not (elsewhere or sparse or ragged or dtype):
             return from_buffer(np.array(x, order="C"))
         return convert(x, dtype, sparse, ragged)
 
@@ -294,7 +336,7 @@ def _amend_conversion(module: ModuleType) -> None:
 
 
 _NUMBERS = frozenset((bool, int, float))
-_ARRAYS = frozenset(map(np.dtype, ("?", "u1", "i1", "i2", "i4", "i8", "f2", "f4", "f8")))
+ARRAYS = frozenset(map(np.dtype, ("?", "u1", "i1", "i2", "i4", "i8", "f2", "f4", "f8")))
 """The dtypes of arrays that tensors take as they are."""
 
 
@@ -316,7 +358,7 @@ def _optimizer(module: ModuleType) -> None:
 
 
 for _name in ("adadelta", "adagrad", "adam", "adamax", "adamw", "lion", "nadam", "rmsprop", "sgd"):
-    AMENDMENTS[f"keras.src.backend.torch.optimizers.torch_{_name}"] = _optimizer
+    amends(f"keras.src.backend.torch.optimizers.torch_{_name}")(_optimizer)
 
 
 def _falls_back(module: ModuleType) -> None:
@@ -332,4 +374,4 @@ def _falls_back(module: ModuleType) -> None:
 
 
 for _name in ("keras", "keras.losses", "keras.metrics"):
-    AMENDMENTS[f"keras._tf_keras.{_name}"] = _falls_back
+    amends(f"keras._tf_keras.{_name}")(_falls_back)

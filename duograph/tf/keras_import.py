@@ -22,7 +22,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from . import keras_recurrent, keras_shortcuts  # noqa: F401
+from . import keras_calls, keras_convolution, keras_recurrent, keras_shortcuts, keras_strings  # noqa: F401
 from .keras_amendments import AMENDMENTS
 
 ENGINE = "duograph.torch"
@@ -226,8 +226,7 @@ class _ScopedLoader:
     def exec_module(self, module: ModuleType) -> None:
         module.__dict__["__builtins__"] = _scope
         self._loader.exec_module(module)
-        amend = AMENDMENTS.get(module.__name__)
-        if amend is not None:
+        for amend in AMENDMENTS.get(module.__name__, ()):
             amend(module)
 
 

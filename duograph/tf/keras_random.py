@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 
 import duograph.torch as torch
+from duograph.graph.body import Body
 from duograph.graph.dtype import float64, uint32, uint64
 from duograph.ops.random import Generator, reserved, turned
 from duograph.ops.variates import log_gamma_numbers, working
 from duograph.tensor import Tensor
+
+
+class _Current(threading.local):
+    steps: Body | None = None
+    """The loop whose turns are steps of training, while one is recorded: seeds move on in each, as they do when steps
+    are made one by one."""
+
+
+current = _Current()
 
 
 class SeededGenerator(Generator):
@@ -26,8 +38,8 @@ class SeededGenerator(Generator):
     def draw(self, count: int) -> tuple[Tensor, Tensor]:
         blocks = -(-count // 4)
         start = self._offset
-        self._offset += reserved(blocks)
-        return turned(self._key, self._counter + start, blocks)
+        self._offset += reserved(blocks, current.steps)
+        return turned(self._key, self._counter + start, blocks, current.steps)
 
 
 def gamma_numbers(alpha: Tensor, generator: Generator) -> Tensor:

@@ -11,8 +11,12 @@ from inspect import Parameter, Signature
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
+from duograph.nn import module as nn_module
 from duograph.tensor import Tensor
 
+from .autograph.conversion import as_recorded
 from .keras_amendments import amends
 
 _ABSENT = object()
@@ -24,7 +28,7 @@ _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 def _dtype_names(module: ModuleType) -> None:
     """A dtype's name is found once. That of None is the current default."""
     find = module.standardize_dtype
-    known: dict[Any, str] = {}
+    known: dict[Any, str] = {np.dtype(object): "string"}  # NumPy keeps strings as objects
 
     @functools.wraps(find)
     def standardize_dtype(dtype: Any) -> str:
@@ -42,14 +46,21 @@ def _dtype_names(module: ModuleType) -> None:
 
 @amends("keras.src.utils.traceback_utils")
 def _error_messages(module: ModuleType) -> None:
-    """The function that adds the arguments to an error's message is made when there is an error."""
+    """The function that adds the arguments to an error's message is made when there is an error. Tracebacks show
+    neither Keras's frames nor those of what stands in its place. It is `call` of a layer that is called here, which may
+    have control flow over tensors."""
     inject = module.inject_argument_info_in_traceback
+    vars(module)["_EXCLUDED_PATHS"] = (
+        *module._EXCLUDED_PATHS,
+        __file__.removesuffix("shortcuts.py"),
+        nn_module.__file__,
+    )
 
     @functools.wraps(inject)
     def inject_argument_info_in_traceback(fn: Callable[..., Any], object_name: str | None = None) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
             try:
-                return fn(*args, **kwargs)
+                return as_recorded(fn)(*args, **kwargs)
             except Exception as error:
                 raised = error
 
@@ -67,13 +78,7 @@ def _error_messages(module: ModuleType) -> None:
 @amends("keras.src.layers.layer")
 def _layers(module: ModuleType) -> None:
     layer, call_spec = module.Layer, module.CallSpec
-    set_attribute, bind = layer.__setattr__, call_spec.__init__
-
-    def setattr_(self: Any, name: str, value: Any) -> None:
-        """Each call sets `built` and `_called` again: a flag that stays as it is needs no tracking."""
-        if (value is True or value is False) and vars(self).get(name, _ABSENT) is value:
-            return
-        set_attribute(self, name, value)
+    bind = call_spec.__init__
 
     def open_name_scope(self: Any) -> Any:
         if self._parent_path is None:
@@ -97,7 +102,6 @@ def _layers(module: ModuleType) -> None:
         self.first_arg = args[0]
         self.eager = True
 
-    layer.__setattr__ = setattr_
     layer._open_name_scope = open_name_scope
     call_spec.__init__ = init
 

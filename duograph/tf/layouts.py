@@ -29,6 +29,8 @@ class Layout:
         bounds = sorted(span for _, of_list in self.lists.values() for span in of_list)
         begins, ends = [0, *(e for _, e in bounds)], [*(b for b, _ in bounds), len(data)]
         self._fixed = [(b, e, data[b:e]) for b, e in zip(begins, ends, strict=True)]
+        self._places = np.concatenate([np.arange(b, e) for b, e, _ in self._fixed])
+        self._bytes = np.frombuffer(data, np.uint8)[self._places]
 
     def _add(self, data: bytes, start: int, stop: int) -> None:
         """Add one entry of the map of features: a name and a list."""
@@ -46,6 +48,10 @@ class Layout:
     def fits(self, data: bytes) -> bool:
         """Whether another example of the same length has this layout."""
         return all(data[b:e] == fixed for b, e, fixed in self._fixed)
+
+    def fits_all(self, together: np.ndarray) -> bool:
+        """Whether all these examples, the rows of an array of bytes, have this layout."""
+        return bool((together[:, self._places] == self._bytes).all())
 
     def values(self, data: bytes, name: str) -> tuple[str | None, list[bytes] | np.ndarray]:
         """The kind of a feature's list (None where there is none), and its values: bytes objects, or an array."""
@@ -81,3 +87,38 @@ class Layouts:
                 self._by_length.clear()
             known = self._by_length[len(data)] = Layout(data)
         return known
+
+    def of_all(self, examples: list[bytes]) -> list[Layout]:
+        """The layout of each example. Raises DataLossError for what is none."""
+        length = len(examples[0]) if examples else 0
+        if len(examples) > 1 and all(len(data) == length for data in examples):
+            first = self.of(examples[0])
+            if first.fits_all(np.frombuffer(b"".join(examples), np.uint8).reshape(-1, length)):
+                return [first] * len(examples)
+        return [self.of(data) for data in examples]
+
+
+def packed(
+    layouts: list[Layout], examples: list[bytes], name: str, kind: str, size: int
+) -> list[bytes] | np.ndarray | None:
+    """The values of a feature of `kind` that each example has `size` of, those of all examples after one another: bytes
+    objects, or an array. None where one has others, or in several pieces."""
+    pieces = size if kind == "bytes_list" else 1
+    raw: list[bytes] = []
+    for layout, data in zip(layouts, examples, strict=True):
+        own, of_list = layout.lists.get(name, (None, ()))
+        if own != kind or len(of_list) != pieces:
+            return None
+        raw += [data[b:e] for b, e in of_list]
+    if kind == "bytes_list":
+        return raw
+    lengths = np.array([len(piece) for piece in raw])
+    joined = np.frombuffer(b"".join(raw), np.uint8)
+    if kind == "float_list":
+        return joined.view("<f4").astype(np.float32) if (lengths == 4 * size).all() else None
+    if not lengths.all():
+        return None
+    last, ends = joined < 128, np.cumsum(lengths)
+    if not last[ends - 1].all() or (np.add.reduceat(last, ends - lengths, dtype=np.int64) != size).any():
+        return None
+    return varints(joined.tobytes())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
 
 from . import dtypes
 from .errors import FailedPreconditionError, InvalidArgumentError
+from .farmhash import fingerprint64
+from .hosted import hosted
 from .missing import missing
 from .tensors import Tensor, convert_to_tensor
 from .text import StringTensor
@@ -158,6 +159,7 @@ class StaticHashTable(_Table):
         initializer.initialize(self)
         self.default_value = np.asarray(convert_to_tensor(default_value, self.value_dtype).numpy(), object)[()]
 
+    @hosted(elementwise=True)
     def lookup(self, keys: Any, name: str | None = None) -> Any:
         """The value of each key."""
         keys = self._asked(keys)
@@ -167,7 +169,7 @@ class StaticHashTable(_Table):
 
 
 class StaticVocabularyTable(_Table):
-    """Numbers by key; other keys share `num_oov_buckets` numbers behind those, by a hash (BLAKE2) of the key."""
+    """Numbers by key; other keys share `num_oov_buckets` numbers behind those, by the fingerprint of the key."""
 
     def __init__(
         self,
@@ -185,6 +187,7 @@ class StaticVocabularyTable(_Table):
         if initializer is not None:
             initializer.initialize(self)
 
+    @hosted(elementwise=True)
     def lookup(self, keys: Any, name: str | None = None) -> Any:
         """The number of each key."""
         keys = self._asked(keys)
@@ -194,8 +197,7 @@ class StaticVocabularyTable(_Table):
 
     def _bucket(self, key: Any) -> int:
         raw = key if isinstance(key, bytes) else str(key).encode()
-        hashed = int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "little")
-        return len(self._content) + hashed % self._buckets
+        return len(self._content) + fingerprint64(raw) % self._buckets
 
     def size(self, name: str | None = None) -> Tensor:
         """The number of entries and buckets."""

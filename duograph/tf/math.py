@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import duograph.torch as torch
 from duograph.array_api.elementwise import sign
@@ -331,10 +331,17 @@ def cumprod(x: Any, axis: int = 0, exclusive: bool = False, reverse: bool = Fals
     return torch.flip(products, (axis,)) if reverse else products
 
 
-def top_k(input: Any, k: int = 1, sorted: bool = True, name: str | None = None) -> tuple[Tensor, Tensor]:
+class TopK(NamedTuple):
+    """What `top_k` finds."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def top_k(input: Any, k: int = 1, sorted: bool = True, name: str | None = None) -> TopK:
     """The k largest values along the last axis and their int32 indices, largest first."""
     values, indices = torch.topk(convert_to_tensor(input), int(k), dim=-1)
-    return values, indices.to(dtypes.int32)
+    return TopK(values, indices.to(dtypes.int32))
 
 
 def in_top_k(targets: Any, predictions: Any, k: int, name: str | None = None) -> Tensor:

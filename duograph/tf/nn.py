@@ -329,6 +329,7 @@ def space_to_depth(input: Any, block_size: int, data_format: str = "NHWC", name:
 
 _PUBLIC = [name for name, found in globals().items() if getattr(found, "__module__", "") == __name__ and name[0] != "_"]
 report(globals(), _PUBLIC)
-from .networks import *  # noqa: E402 after what it builds on
+from .candidates import nce_loss, sampled_softmax_loss  # noqa: E402, F401 after what they build on
+from .networks import *  # noqa: E402
 
 __getattr__ = missing(__name__, globals(), {"ctc_beam_search_decoder": "use tf.nn.ctc_greedy_decoder"})

@@ -12,7 +12,8 @@ import duograph.torch as torch
 from . import dtypes
 from .errors import DataLossError, InvalidArgumentError
 from .example import Feature, SequenceExample
-from .layouts import Layouts
+from .hosted import hosted
+from .layouts import Layout, Layouts, packed
 from .sparse import SparseTensor
 from .tensors import _sizes, convert_to_tensor
 from .text import StringTensor, as_bytes
@@ -129,17 +130,24 @@ def _single(wanted: _Wanted, kind: str | None, values: Any) -> Any:
     return _tensor(array)
 
 
-def _rows(serialized: Any, features: dict[str, Any]) -> list[tuple[_Wanted, list[tuple[str | None, Any]]]]:
-    """What is wanted, and for each example the kind and values of that feature.
-
-    Raises InvalidArgumentError for what is no serialised example.
-    """
-    wanted = _wanted(features)
+def _rows(wanted: _Wanted, layouts: list[Layout], examples: list[bytes]) -> list[tuple[str | None, Any]]:
+    """For each example the kind and the values of a feature. Raises InvalidArgumentError for damaged examples."""
     try:
-        found = [(_layouts.of(data), data) for data in serialized]
-        return [(one, [layout.values(data, one.name) for layout, data in found]) for one in wanted]
+        return [layout.values(data, wanted.name) for layout, data in zip(layouts, examples, strict=True)]
+    except DataLossError as error:
+        raise _invalid(error) from error
+
+
+def _layouts_of(examples: list[bytes]) -> list[Layout]:
+    """The layouts of examples. Raises InvalidArgumentError for what is none."""
+    try:
+        return _layouts.of_all(examples)
     except (DataLossError, UnicodeDecodeError) as error:
-        raise InvalidArgumentError(f"parse_example expected serialised Examples: {error}") from error
+        raise _invalid(error) from error
+
+
+def _invalid(error: Exception) -> InvalidArgumentError:
+    return InvalidArgumentError(f"parse_example expected serialised Examples: {error}")
 
 
 _layouts = Layouts()
@@ -156,6 +164,35 @@ def _wanted(features: dict[str, Any]) -> list[_Wanted]:
     return known[2]
 
 
+def _fixed(wanted: _Wanted, layouts: list[Layout], examples: list[bytes]) -> np.ndarray | None:
+    """The column of a feature of a fixed shape, if all examples have it in one piece."""
+    if not isinstance(wanted.spec, FixedLenFeature) or not wanted.size:
+        return None
+    values = packed(layouts, examples, wanted.name, _LISTS[wanted.dtype], wanted.size)
+    return None if values is None else _array(values, wanted.dtype).reshape(-1, *wanted.shape)
+
+
+def _single_of_many(
+    serialized: np.ndarray, features: dict[str, Any], example_names: Any = None, name: str | None = None
+) -> list[Any] | None:
+    """`parse_single_example` of many: see `hosted`."""
+    if serialized.ndim != 1:
+        return None
+    examples = serialized.tolist()
+    try:
+        layouts = _layouts.of_all(examples)
+    except (DataLossError, UnicodeDecodeError):
+        return None
+    columns = []
+    for wanted in sorted(_wanted(features), key=lambda w: w.key):
+        made = _fixed(wanted, layouts, examples)
+        if made is None:
+            return None
+        columns.append(made)
+    return columns
+
+
+@hosted(many=_single_of_many)
 def parse_single_example(
     serialized: Any, features: dict[str, Any], example_names: Any = None, name: str | None = None
 ) -> dict[str, Any]:
@@ -163,9 +200,12 @@ def parse_single_example(
 
     Raises InvalidArgumentError for a missing feature without a default value and for other dtypes or sizes.
     """
-    return {w.key: _single(w, *row) for w, (row,) in _rows([as_bytes(serialized)[()]], features)}
+    examples = [as_bytes(serialized)[()]]
+    layouts = _layouts_of(examples)
+    return {wanted.key: _single(wanted, *_rows(wanted, layouts, examples)[0]) for wanted in _wanted(features)}
 
 
+@hosted
 def parse_example(
     serialized: Any, features: dict[str, Any], example_names: Any = None, name: str | None = None
 ) -> dict[str, Any]:
@@ -176,8 +216,14 @@ def parse_example(
     if not batch.ndim:
         return parse_single_example(serialized, features)
     made: dict[str, Any] = {}
-    for wanted, rows in _rows(batch.tolist(), features):
-        spec, parts = wanted.spec, [wanted.of(*row) for row in rows]
+    examples = batch.tolist()
+    layouts = _layouts_of(examples)
+    for wanted in _wanted(features):
+        column = _fixed(wanted, layouts, examples)
+        if column is not None:
+            made[wanted.key] = StringTensor.of(column) if column.dtype == object else torch.from_numpy(column)
+            continue
+        spec, parts = wanted.spec, [wanted.of(*row) for row in _rows(wanted, layouts, examples)]
         if isinstance(spec, FixedLenFeature):
             empty = np.empty((0, *wanted.shape), wanted.dtype.numpy)
             made[wanted.key] = _tensor(np.stack(parts) if parts else empty)

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 import duograph.torch as torch
+from duograph.ops.random import scalar
 
 from . import dtypes
+from .autograph.symbolic import is_symbolic, plain
 from .errors import InvalidArgumentError, report
 from .missing import missing
 from .tensors import Tensor, _sizes, convert_to_tensor
@@ -122,10 +124,40 @@ def _on_host(seed: Any) -> np.random.Generator:
 
 
 # -- functions of their seed -------------------------------------------------------------------------------------------
+class _Keyed(torch.Generator):
+    """The numbers that belong to a key: the same whenever, and in whichever turn of a loop, they are drawn."""
+
+    def __init__(self, key: Tensor) -> None:
+        super().__init__()
+        self._key = key
+
+    def draw(self, count: int) -> tuple[Tensor, Tensor]:
+        start = self._offset
+        self._offset += -(-count // 4)
+        return self._key, scalar(start, dtypes.uint64)
+
+
+_FACTORS = 0x9E3779B97F4A7C15, 0xD1B54A32D192ED03
+
+
 def keyed(seed: Any) -> Any:
     """The generator that a pair of integers stands for: another one for each pair."""
-    first, second = _sizes(seed)
-    return torch.Generator().manual_seed((first * 0x9E3779B97F4A7C15 + second * 0xD1B54A32D192ED03 + 1) % 2**63)
+    if is_symbolic(seed):
+        if seed.shape != (2,) or seed.dtype.is_floating_point:
+            raise InvalidArgumentError(f"expected a seed of two integers. Received: {seed.dtype.name}, {seed.shape}")
+        first, second = (torch.tensor(np.array(factor, np.uint64)) for factor in _FACTORS)
+        pair = plain(seed).to(dtypes.int64).to(dtypes.uint64)
+        return _Keyed((pair[0] * first + pair[1] * second + 1) & (2**63 - 1))
+    return _Keyed(scalar(_number(seed), dtypes.uint64))
+
+
+def begun(seed: Any) -> Any:
+    """A generator that begins at a pair of integers, and goes on from call to call of a function that is recorded."""
+    return torch.Generator().manual_seed(_number(seed))
+
+
+def _number(seed: Any) -> int:
+    return (sum(part * factor for part, factor in zip(_sizes(seed), _FACTORS, strict=True)) + 1) % 2**63
 
 
 def stateless_uniform(
@@ -198,7 +230,7 @@ report(globals(), __all__)
 
 
 def __getattr__(name: str) -> Any:
-    """Generators with a state load when they are asked for."""
+    """Generators with a state, and samplers of candidates, load when they are asked for."""
     if name in (
         "Algorithm",
         "Generator",
@@ -209,6 +241,8 @@ def __getattr__(name: str) -> Any:
         "split",
     ):
         return getattr(importlib.import_module("duograph.tf.generator"), name)
+    if name in ("log_uniform_candidate_sampler", "uniform_candidate_sampler"):
+        return getattr(importlib.import_module("duograph.tf.candidates"), name)
     if name == "experimental":
         return sys.modules[__name__]
     return _missing(name)

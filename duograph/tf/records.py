@@ -5,12 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import struct
 import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from duograph.events.records import framed, masked
+from duograph.events.records import framed
+from duograph.runtime import records
 
 from .errors import DataLossError, NotFoundError
 from .text import as_bytes
@@ -69,16 +69,9 @@ def read_records(path: str | os.PathLike[str], compression_type: str | None = No
                 stream: Any = io.BytesIO(zlib.decompress(raw.read()))
             else:
                 stream = gzip.GzipFile(fileobj=raw) if compression_type == "GZIP" else raw
-            place = 0
-            while head := stream.read(12):
-                if len(head) < 12 or head[8:] != masked(head[:8]):
-                    raise DataLossError(f"{path}: corrupted record at {place}")
-                (length,) = struct.unpack("<Q", head[:8])
-                data, check = stream.read(length), stream.read(4)
-                if len(data) < length or check != masked(data):
-                    raise DataLossError(f"{path}: corrupted record at {place}")
-                place += length + 16
-                yield data
+            yield from records.read(stream)
+    except records.DamagedError as error:
+        raise DataLossError(f"{path}: corrupted record at {error.place}") from None
     except FileNotFoundError as error:
         if isinstance(error, NotFoundError):
             raise

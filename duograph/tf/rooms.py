@@ -25,7 +25,7 @@ HOMES = {
     **dict.fromkeys(["RaggedTensor"], "ragged"),
     **dict.fromkeys(["IndexedSlices", "SparseTensor", "edit_distance"], "sparse"),
     **dict.fromkeys(["TensorShape"], "shapes"),
-    **dict.fromkeys(["as_string"], "strings"),
+    **dict.fromkeys(["as_string", "fingerprint"], "strings"),
     **dict.fromkeys(["device"], "config"),
     **dict.fromkeys(["executing_eagerly", "init_scope"], "eager"),
     **dict.fromkeys(["eig", "eigvals"], "factors"),

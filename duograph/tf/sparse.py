@@ -10,16 +10,17 @@ import duograph.torch as torch
 
 from . import dtypes
 from .array import scatter_nd
+from .crossing import cross, cross_hashed
 from .errors import InvalidArgumentError
 from .linalg import matmul
 from .missing import missing
 from .tensors import Tensor, convert_to_tensor
-from .text import StringTensor
+from .text import StringTensor, described
 
 __all__ = [
-    "IndexedSlices", "SparseTensor", "add", "concat", "edit_distance", "expand_dims", "eye", "from_dense", "mask",
-    "reduce_max", "reduce_sum", "reorder", "reshape", "retain", "slice", "softmax", "sparse_dense_matmul", "to_dense",
-    "transpose",
+    "IndexedSlices", "SparseTensor", "add", "concat", "cross", "cross_hashed", "edit_distance", "expand_dims", "eye",
+    "from_dense", "mask", "reduce_max", "reduce_sum", "reorder", "reshape", "retain", "slice", "softmax",
+    "sparse_dense_matmul", "to_dense", "transpose",
 ]  # fmt: skip
 
 
@@ -76,8 +77,8 @@ class SparseTensor:
 
     def __repr__(self) -> str:
         return (
-            f"SparseTensor(indices={self.indices.numpy()!r}, values={self.values.numpy()!r}, "
-            f"dense_shape={self.dense_shape.numpy()!r})"
+            f"SparseTensor(indices={_described(self.indices)}, values={_described(self.values)}, "
+            f"dense_shape={_described(self.dense_shape)})"
         )
 
 
@@ -293,3 +294,9 @@ def _levenshtein(a: list[Any], b: list[Any]) -> int:
 
 
 __getattr__ = missing(__name__, globals(), {"map_values": "use x.with_values(f(x.values))"})
+
+
+def _described(tensor: Any) -> str:
+    if isinstance(tensor, StringTensor):
+        return str(tensor)
+    return f"tf.Tensor({described(tensor.numpy(), plain=True)}, shape={tuple(tensor.shape)}, dtype={tensor.dtype.name})"

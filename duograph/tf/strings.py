@@ -13,14 +13,17 @@ import duograph.torch as torch
 
 from . import dtypes
 from .errors import InvalidArgumentError
+from .farmhash import fingerprint64
+from .hosted import hosted
 from .missing import missing
 from .tensors import Tensor, _sizes, convert_to_tensor
 from .text import StringTensor, as_bytes
 
 __all__ = [
-    "as_string", "bytes_split", "format", "join", "length", "lower", "ngrams", "reduce_join", "regex_full_match",
-    "regex_replace", "split", "strip", "substr", "to_hash_bucket", "to_hash_bucket_strong", "to_number",
-    "unicode_decode", "unicode_encode", "unicode_split", "unicode_transcode", "unsorted_segment_join", "upper",
+    "as_string", "bytes_split", "fingerprint", "format", "join", "length", "lower", "ngrams", "reduce_join",
+    "regex_full_match", "regex_replace", "split", "strip", "substr", "to_hash_bucket", "to_hash_bucket_fast",
+    "to_hash_bucket_strong", "to_number", "unicode_decode", "unicode_encode", "unicode_split", "unicode_transcode",
+    "unsorted_segment_join", "upper",
 ]  # fmt: skip
 
 
@@ -51,58 +54,74 @@ def _in(encoding: str, function: Callable[[str], str]) -> Callable[[bytes], byte
     return lambda item: bytes(b if b > 127 else ord(function(chr(b))) for b in item)
 
 
+@hosted(elementwise=True)
 def lower(input: Any, encoding: str = "", name: str | None = None) -> StringTensor:
     """Lower case: of ASCII letters, or of all with encoding "utf-8"."""
     return _each(_in(encoding, str.lower), input)
 
 
+@hosted(elementwise=True)
 def upper(input: Any, encoding: str = "", name: str | None = None) -> StringTensor:
     """Upper case: of ASCII letters, or of all with encoding "utf-8"."""
     return _each(_in(encoding, str.upper), input)
 
 
+@hosted(elementwise=True)
 def strip(input: Any, name: str | None = None) -> StringTensor:
     """Without the white space at both ends."""
     return _each(bytes.strip, input)
 
 
+@hosted(elementwise=True)
 def length(input: Any, unit: str = "BYTE", name: str | None = None) -> Tensor:
     """The int32 lengths, in bytes or, with unit "UTF8_CHAR", in characters."""
     return _numbers(lambda item: len(item if unit == "BYTE" else item.decode(errors="replace")), input, dtypes.int32)
 
 
-def _pattern(pattern: Any) -> re.Pattern[bytes]:
-    source = as_bytes(pattern)[()]
-    source = source.replace(rb"\pL", rb"[A-Za-z]").replace(rb"\z", rb"\Z")
+def _pattern(pattern: Any) -> re.Pattern[str]:
+    """Of characters, as RE2's are; its classes such as \\w have ASCII's alone."""
+    source = _characters(as_bytes(pattern)[()])
+    source = source.replace(r"\pL", "[A-Za-z]").replace(r"\z", r"\Z")
     for name, ranges in _CLASSES.items():
         source = source.replace(name, ranges)
     try:
-        return re.compile(source)
+        return re.compile(source, re.ASCII)
     except re.error as error:
         raise InvalidArgumentError(f"the pattern {source!r} is not one: {error}") from error
 
 
+def _characters(item: bytes) -> str:
+    """UTF-8 decoded; bytes that are none are kept as they are by `_encoded`."""
+    return item.decode(errors="surrogateescape")
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
+
+
 _CLASSES = {
-    b"[:punct:]": rb"!-/:-@\[-`{-~", b"[:alpha:]": b"A-Za-z", b"[:digit:]": b"0-9", b"[:alnum:]": b"0-9A-Za-z",
-    b"[:space:]": rb"\t\n\v\f\r ", b"[:upper:]": b"A-Z", b"[:lower:]": b"a-z", b"[:word:]": rb"\w",
-    b"[:xdigit:]": b"0-9A-Fa-f", b"[:blank:]": rb"\t ",
+    "[:punct:]": r"!-/:-@\[-`{-~", "[:alpha:]": "A-Za-z", "[:digit:]": "0-9", "[:alnum:]": "0-9A-Za-z",
+    "[:space:]": r"\t\n\v\f\r ", "[:upper:]": "A-Z", "[:lower:]": "a-z", "[:word:]": r"\w",
+    "[:xdigit:]": "0-9A-Fa-f", "[:blank:]": r"\t ",
 }  # fmt: skip
 """POSIX's classes, which stand inside brackets."""
 
 
+@hosted(elementwise=True)
 def regex_replace(
     input: Any, pattern: Any, rewrite: Any, replace_global: bool = True, name: str | None = None
 ) -> StringTensor:
     r"""Each match of `pattern` (or the first) replaced; \1 ... \9 in `rewrite` are groups, \0 the whole match."""
     compiled = _pattern(pattern)
-    new = re.sub(rb"\\0", rb"\\g<0>", as_bytes(rewrite)[()])
-    return _each(lambda item: compiled.sub(new, item, count=0 if replace_global else 1), input)
+    new, count = _characters(as_bytes(rewrite)[()]).replace(r"\0", r"\g<0>"), 0 if replace_global else 1
+    return _each(lambda item: _encoded(compiled.sub(new, _characters(item), count=count)), input)
 
 
+@hosted(elementwise=True)
 def regex_full_match(input: Any, pattern: Any, name: str | None = None) -> Tensor:
     """Whether the whole string matches."""
     compiled = _pattern(pattern)
-    return _numbers(lambda item: compiled.fullmatch(item) is not None, input, dtypes.bool)
+    return _numbers(lambda item: compiled.fullmatch(_characters(item)) is not None, input, dtypes.bool)
 
 
 def join(inputs: Any, separator: str = "", name: str | None = None) -> StringTensor:
@@ -165,6 +184,7 @@ def substr(input: Any, pos: Any, len: Any, unit: str = "BYTE", name: str | None 
     return StringTensor(made)
 
 
+@hosted(elementwise=True)
 def to_number(input: Any, out_type: Any = dtypes.float32, name: str | None = None) -> Tensor:
     """Decimal numbers as float32, float64, int32 or int64. Raises InvalidArgumentError for what is no number."""
     dtype = dtypes.as_dtype(out_type)
@@ -255,6 +275,32 @@ def to_hash_bucket(input: Any, num_buckets: int, name: str | None = None) -> Ten
     return _hashed(input, num_buckets, b"")
 
 
+@hosted(elementwise=True)
+def to_hash_bucket_fast(input: Any, num_buckets: int, name: str | None = None) -> Tensor:
+    """The bucket of each string by FarmHash's fingerprint: TensorFlow's buckets, on every machine."""
+    return _numbers(lambda item: fingerprint64(item) % int(num_buckets), input, dtypes.int64)
+
+
+def fingerprint(data: Any, method: str = "farmhash64", name: str | None = None) -> Tensor:
+    """The fingerprint of each row of `data` (of each string of a vector) as its eight bytes, the lowest first."""
+    if method != "farmhash64":
+        raise NotImplementedError(f"tf.fingerprint knows the method 'farmhash64'. Received: {method!r}")
+    tensor = convert_to_tensor(data)
+    if not tensor.ndim:
+        raise InvalidArgumentError("tf.fingerprint expected at least one axis. Received: a scalar")
+    if isinstance(tensor, StringTensor):
+        contents = tensor._content
+        if tensor.ndim > 1:  # rows of strings: the fingerprint of their strings' fingerprints
+            each = fingerprint(StringTensor.of(contents.ravel())).numpy()
+            return fingerprint(torch.from_numpy(each.reshape(len(contents), -1)))
+        rows = contents.tolist()
+    else:
+        rows = [row.tobytes() for row in tensor.numpy()]
+    made = np.array([fingerprint64(row) for row in rows], "<u8")
+    return torch.from_numpy(made.view(np.uint8).reshape(len(rows), 8))
+
+
+@hosted(elementwise=True)
 def to_hash_bucket_strong(input: Any, num_buckets: int, key: Any, name: str | None = None) -> Tensor:
     """The bucket of each string by SipHash-2-4 with the key, two integers of 64 bits: TensorFlow's buckets."""
     first, second = (k % 2**64 for k in _sizes(key))
@@ -411,7 +457,6 @@ __getattr__ = missing(
     __name__,
     globals(),
     {
-        "to_hash_bucket_fast": "TensorFlow's own hash is not built: tf.strings.to_hash_bucket uses another one",
         "unicode_script": "use Python's unicodedata",
     },
 )

@@ -219,7 +219,7 @@ def eye(
 def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str = "range") -> Any:
     """start, start + delta, ... up to but without limit. Whole numbers give int32, others float32."""
     if is_recording():
-        from .ranges import SymbolicRange
+        from .autograph.ranges import SymbolicRange
 
         symbolic = SymbolicRange.of(start, limit, delta, dtype)
         if symbolic is not None:

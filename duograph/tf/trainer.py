@@ -20,16 +20,19 @@ from keras.src.backend import config
 from keras.src.callbacks.progbar_logger import ProgbarLogger
 from keras.src.trainers import trainer as base_trainer
 from keras.src.trainers.data_adapters import array_slicing, data_adapter_utils
+from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 from keras.src.trainers.epoch_iterator import EpochIterator
 from keras.src.utils import is_default, traceback_utils
 from keras.src.utils.python_utils import pythonify_logs
 
 import duograph.torch as torch
-from duograph.replay import compile
 
-from .dataset_adapter import adapted
-from .engine import eagerly, step_boundary
+from .batch_size import building, forget
+from .dataset_adapter import DatasetAdapter, adapted
+from .engine import step_boundary
 from .fitting_loss import fitting_loss
+from .keras_strings import holds_text
+from .steps import Steps, to_tensors
 
 log = logging.getLogger("duograph")
 Batch = Any
@@ -103,7 +106,7 @@ class TorchTrainer(base_trainer.Trainer):
         self.zero_grad()  # nobody looks at them later: a compiled step need not hand them out
 
     def _train_on_pair(self, x: Any, y: Any) -> Any:
-        x, y = _to_tensors(x), _to_tensors(y)
+        x, y = to_tensors(x), to_tensors(y)
         if not self.compiled:
             loss, described = fitting_loss(self, x, y)
             log.warning("%s was never compiled: training with Adam() and %s", self.name, described)
@@ -141,18 +144,8 @@ class TorchTrainer(base_trainer.Trainer):
             self.predict_function = predict_batches
         return self.predict_function
 
-    def _over_batches(self, step: Callable[[Batch], Any], gradients: bool) -> Callable[[list[Batch]], Any]:
-        step = step if self.run_eagerly else compile(step)
-
-        def run(batches: list[Batch]) -> Any:
-            result = None
-            for batch in batches:
-                with eagerly(self.run_eagerly), torch.set_grad_enabled(gradients):
-                    result = step(_to_tensors(batch))
-                step_boundary()
-            return result
-
-        return run
+    def _over_batches(self, step: Callable[[Batch], Any], gradients: bool) -> Steps:
+        return Steps(step, gradients, self.run_eagerly)
 
     # -- loops ---------------------------------------------------------------------------------------------------------
     @traceback_utils.filter_traceback
@@ -343,7 +336,33 @@ class TorchTrainer(base_trainer.Trainer):
         from keras import Model
 
         if type(self).call is not Model.call:
-            self._symbolic_build(iterator=batches)
+            with building():
+                self._symbolic_build(iterator=batches.specs())
+
+    def _symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Build what is not built yet: the model, metrics, the loss and the optimizer.
+
+        They are called with shapes and dtypes only. Strings exist outside graphs, and have to be looked at.
+        """
+        try:
+            if data_batch is not None:
+                _refuse_text(data_batch)
+            super()._symbolic_build(iterator, data_batch)
+        except _TextError as found:
+            self._build_by_call(found.batch)
+
+    def _build_by_call(self, batch: Batch) -> None:
+        x, y, sample_weight = data_adapter_utils.unpack_x_y_sample_weight(to_tensors(batch))
+        with torch.no_grad():
+            y_pred = self(x)
+            if self._compile_metrics is not None and not self._compile_metrics.built:
+                self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+            if self._compile_loss is not None and not self._compile_loss.built:
+                self._compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
+        self.reset_metrics()
+        if self.optimizer is not None and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        self._post_build()
 
     @staticmethod
     def _capped(epochs: int) -> int:
@@ -399,6 +418,26 @@ class TorchEpochIterator(EpochIterator):
 
     def _get_iterator(self) -> Iterator[Batch]:
         return self.data_adapter.get_numpy_iterator()
+
+    def specs(self) -> Iterator[tuple[int, int, list[Batch]]]:
+        """As iteration, with shapes and dtypes for arrays. Layers that are built by them forget the size of the batch
+        where another may have another."""
+        for first, last, batches in self:
+            _refuse_text(batches[0])
+            specs = [tree.map_structure(_spec, batch) for batch in batches]
+            if not self._are_alike():
+                x, _, _ = data_adapter_utils.unpack_x_y_sample_weight(specs[0])
+                forget(next((leaf.shape[0] for leaf in tree.flatten(x) if leaf is not None), None))
+            yield first, last, specs
+
+    def _are_alike(self) -> bool:
+        """Whether all batches are known to have one size."""
+        match self.data_adapter:
+            case ArrayDataAdapter() as adapter:
+                return not adapter.has_partial_batch
+            case DatasetAdapter() as adapter:
+                return adapter.batch_size is not None
+        return False
 
     def __next__(self) -> tuple[int, int, list[Batch]]:
         """The next `steps_per_execution` batches, fewer at the end of the epoch, and the numbers of the first and last.
@@ -460,15 +499,21 @@ def _any_listens(callbacks: list[Any], mode: str, moment: str) -> bool:
     return any(not is_default(getattr(callback, name)) for callback in callbacks for name in names)
 
 
-def _to_tensors(data: Any) -> Any:
-    """Arrays in (nested) tuples, lists and dictionaries become tensors; None stays."""
-    if isinstance(data, tuple | list):
-        return (
-            type(data)(map(_to_tensors, data)) if not hasattr(data, "_fields") else type(data)(*map(_to_tensors, data))
-        )
-    if isinstance(data, dict):
-        return {key: _to_tensors(value) for key, value in data.items()}
-    return None if data is None else backend.convert_to_tensor(data)
+class _TextError(Exception):
+    """A batch has strings."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+
+
+def _refuse_text(batch: Batch) -> None:
+    if any(holds_text(leaf) for leaf in tree.flatten(batch)):
+        raise _TextError(batch)
+
+
+def _spec(array: Any) -> Any:
+    """An array's shape and dtype, as Keras keeps them."""
+    return None if array is None else backend.KerasTensor(array.shape, backend.standardize_dtype(array.dtype))
 
 
 def _batch_size(x: Any) -> int:

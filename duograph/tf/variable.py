@@ -12,14 +12,15 @@ from duograph.graph.body import is_recording
 from duograph.graph.trace import ReadableLeaf, alias, local
 
 from . import dtypes
+from .autograph.tracing import NewVariableError
 from .errors import InvalidArgumentError
 from .scattering import Scattering
 from .shapes import TensorShape
-from .tensors import Tensor, convert_to_tensor
+from .tensors import Tensor
+from .tensors import convert_to_tensor as as_tensor
 from .text import described
-from .tracing import NewVariableError
 
-__all__ = ["Variable"]
+__all__ = ["Variable", "convert_to_tensor"]
 
 in_graph: Callable[[Any, Any], Any] | None = None
 """What makes a variable of a graph from the arguments, or None where none is being built. Set by `tf.graph`."""
@@ -64,10 +65,10 @@ class Variable(Scattering, Tensor):
             raise ValueError("tf.Variable expected an initial value. Received: None")
         given = initial_value() if callable(initial_value) and not isinstance(initial_value, Tensor) else initial_value
         if isinstance(given, Tensor) or hasattr(given, "__torch_function__"):
-            content = convert_to_tensor(given).detach().clone()
+            content = as_tensor(given).detach().clone()
             content = content if dtype is None else content.to(dtypes.as_dtype(dtype))
         else:
-            content = convert_to_tensor(given, dtype)
+            content = as_tensor(given, dtype)
         self._fits = TensorShape(tuple(content.shape) if shape is None else shape)
         if not self._fits.is_compatible_with(content.shape):
             raise InvalidArgumentError(
@@ -92,9 +93,9 @@ class Variable(Scattering, Tensor):
         """The content as a tensor that later assignments do not change."""
         return self.clone()
 
-    def numpy(self) -> np.ndarray:
-        """The content as an array of its own."""
-        return np.array(self.detach()._array())
+    def numpy(self) -> Any:
+        """The content as an array of its own, of a scalar as one of NumPy's."""
+        return np.array(self.detach()._array())[()]
 
     def assign(
         self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
@@ -106,7 +107,7 @@ class Variable(Scattering, Tensor):
         new = (
             value
             if isinstance(value, Tensor)
-            else convert_to_tensor(value, None if hasattr(value, "__torch_function__") else self.dtype)
+            else as_tensor(value, None if hasattr(value, "__torch_function__") else self.dtype)
         )
         if new.dtype is not self.dtype or not (new.shape == self.shape or self._fits.is_compatible_with(new.shape)):
             raise InvalidArgumentError(
@@ -133,7 +134,7 @@ class Variable(Scattering, Tensor):
 
     def _like(self, delta: Any) -> Tensor:
         """What is to be added, of this shape and dtype."""
-        new = convert_to_tensor(delta, self.dtype)
+        new = as_tensor(delta, self.dtype)
         if new.shape != self.shape:
             raise InvalidArgumentError(
                 f"{self.name}: expected a change of shape {tuple(self.shape)}. Received: {tuple(new.shape)}"
@@ -154,6 +155,16 @@ class Variable(Scattering, Tensor):
 
     def __repr__(self) -> str:
         kind = f"shape={tuple(self.shape)} dtype={self.dtype.name}"
-        return f"<tf.Variable {self.name!r} {kind}, numpy={described(self.numpy(), plain=False)}>"
+        return f"<tf.Variable {self.name!r} {kind}, numpy={described(np.asarray(self.numpy()), plain=False)}>"
 
     __str__ = __repr__
+
+
+def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, name: str | None = None) -> Any:
+    """`value` (a tensor, variable, array, number or nested sequence) as a tensor: see `duograph.tf.tensors`.
+
+    Of a variable it is the present content, which later assignments do not change.
+    """
+    made = as_tensor(value, dtype, dtype_hint, name)
+    of_keras = not isinstance(value, Tensor) and hasattr(value, "__torch_function__")
+    return made.clone() if of_keras or isinstance(value, Variable) else made

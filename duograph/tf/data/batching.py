@@ -11,16 +11,17 @@ import duograph.torch as torch
 
 from ..errors import InvalidArgumentError
 from . import stages
+from .columns import Columns
 from .elements import leaves_of, map_leaves, padded, spec_of, stacked, with_axis, without_axis
 from .mapping import Mapped
-from .rows import Rows, batch_count, chunks, positive
+from .rows import batch_count, chunks, positive
 from .settings import UNKNOWN_CARDINALITY
 
 
 class Batching:
     """Part of `Dataset`. `_new` makes one."""
 
-    _rows: Rows | None
+    _batches: Callable[[int, bool], Iterator[Columns] | None]
     _new: Callable[..., Any]
     _count: Callable[[], int]
     iterate: Callable[[], Iterator[Any]]
@@ -39,11 +40,13 @@ class Batching:
         Raises InvalidArgumentError, when iterated, for elements of different shapes.
         """
         size = positive("batch", batch_size)
-        if self._rows is not None:
-            rows = self._rows
-            iterate: Callable[[], Iterator[Any]] = lambda: rows.batches(size, drop_remainder)  # noqa: E731
-        else:
-            iterate = lambda: map(stacked, chunks(self.iterate(), size, drop_remainder))  # noqa: E731
+
+        def iterate() -> Iterator[Any]:
+            together = self._batches(size, drop_remainder)
+            if together is None:
+                return map(stacked, chunks(self.iterate(), size, drop_remainder))
+            return (columns.batch() for columns in together)
+
         return self._new(
             iterate,
             lambda: batch_count(self._count(), size, drop_remainder),

@@ -14,18 +14,18 @@ from ..errors import InvalidArgumentError, OutOfRangeError
 from ..tensors import Tensor
 from . import stages
 from .batching import Batching
+from .columns import Columns
 from .elements import (
     leaves_of,
     map_leaves,
     owned,
     spec_of,
     to_element,
-    to_numpy,
     to_tensors,
     without_axis,
 )
-from .mapping import Mapped, map_ordered
-from .rows import Rows, Seeds, TensorIterator
+from .mapping import Mapped, Mapping
+from .rows import NONE, NumpyIterator, Rows, Seeds, TensorIterator
 from .settings import AUTOTUNE, INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Options
 
 _UNBOUNDED = -1
@@ -35,9 +35,10 @@ class Dataset(Batching):
     """A stream of elements: tensors, or nested tuples and dictionaries of tensors.
 
     Each method returns a new data set and computes nothing; iterating makes the elements, by the thread that iterates,
-    or by one of its own before a `prefetch`. A function given to `map`, `filter` and the like is called with tensors,
-    its first calls as Python, and replayed after that as by `tf.function`, if all that it does is compute. An error in
-    it is raised where the data set is iterated, and its traceback shows the line of the function.
+    or by one of its own before a `prefetch`. A function given to `map` is called once, as by TensorFlow, with tensors
+    that stand for any element of these shapes; if it does more than compute, parse and decode, it is called with each
+    element, as those given to `filter` and the like are, and replayed where it can be. An error in it is raised where
+    the data set is iterated, and its traceback shows the line of the function.
     """
 
     @staticmethod
@@ -50,11 +51,15 @@ class Dataset(Batching):
         cardinality: int | Callable[[], int] = UNKNOWN_CARDINALITY,
         spec: Any = None,
         rows: Rows | None = None,
+        mapping: Mapping | None = None,
+        peek: Callable[[], Any] | None = None,
     ) -> None:
         self._iterate = iterate
         self._cardinality = cardinality
         self._spec = spec  # specs, a function that finds them, or None: those of the first element
         self._rows = rows
+        self._mapping = mapping
+        self._example = peek
         self._options = Options()
 
     # -- iterating -----------------------------------------------------------------------------------------------------
@@ -67,7 +72,7 @@ class Dataset(Batching):
 
     def as_numpy_iterator(self) -> Iterator[Any]:
         """The elements as NumPy arrays."""
-        return (map_leaves(to_numpy, owned(element)) for element in self.iterate())
+        return NumpyIterator(self)
 
     def get_single_element(self, name: str | None = None) -> Any:
         """The only element. Raises InvalidArgumentError where there is none or another."""
@@ -98,8 +103,8 @@ class Dataset(Batching):
         if callable(self._spec):
             self._spec = self._spec()
         if self._spec is None:
-            first = next(self.iterate(), _NONE)
-            if first is _NONE:
+            first = next(self.iterate(), NONE)
+            if first is NONE:
                 raise OutOfRangeError("element_spec: the data set has no element to find it from")
             self._spec = spec_of(first)
         return self._spec
@@ -110,32 +115,60 @@ class Dataset(Batching):
 
     def with_options(self, options: Options, name: str | None = None) -> Dataset:
         """The same elements, with other settings."""
-        made = Dataset(self._iterate, self._cardinality, lambda: self.element_spec, self._rows)
+        made = Dataset(
+            self._iterate, self._cardinality, lambda: self.element_spec, self._rows, self._mapping, self._peek
+        )
         made._options = self._options.merge(options)
         return made
 
     def __repr__(self) -> str:
         return f"<tf.data.Dataset of {self._count() if self._count() >= 0 else '?'} elements>"
 
-    def _is_ahead_free(self) -> bool:
-        """Whether nobody can tell when an element is made: it comes from memory, by what computes and does no more."""
-        return self._rows is not None
+    def _peek(self) -> Any:
+        """An element like these, where nobody can tell when it is made: it comes from memory or a file, by what
+        computes and does no more. Elsewhere, and where there is none, `NONE`."""
+        if self._mapping is not None:
+            return self._mapping.peek()
+        if self._rows is not None:
+            return self._rows.peek()
+        return NONE if self._example is None else self._example()
 
-    def _same(self, stage: Callable[[Iterator[Any]], Iterable[Any]], count: Any, over_rows: bool = False) -> Dataset:
+    def _same(self, stage: Callable[[Iterator[Any]], Iterable[Any]], count: Any) -> Dataset:
         """A data set of elements like these: which of them, or in which order, `stage` says."""
-        if over_rows and self._rows is not None:
-            numbers = self._rows.numbers
-            chosen = Dataset(lambda: stage(numbers.iterate()))
-            rows = Rows(self._rows.columns, chosen)
-            return Dataset(rows.__iter__, count, lambda: self.element_spec, rows)
         return Dataset(lambda: stage(self.iterate()), count, lambda: self.element_spec)
+
+    def _selected(self, stage: Callable[[Callable[[], Iterator[Any]]], Iterable[Any]], count: Any) -> Dataset:
+        """As `_same`, by the places of the elements alone; `stage` is given what iterates over them.
+
+        Of rows in memory their numbers are selected, and of what is computed what it is computed from: so batches are
+        gathered and computed as a whole.
+        """
+        if self._rows is not None:
+            numbers = self._rows.numbers
+            rows = Rows(self._rows.columns, Dataset(lambda: stage(numbers.iterate)))
+            return Dataset(rows.__iter__, count, lambda: self.element_spec, rows)
+        if self._mapping is None:
+            return Dataset(lambda: stage(self.iterate), count, lambda: self.element_spec, peek=self._peek)
+        later = self._mapping.after(stage)
+        return Dataset(
+            lambda: later.iterate() if later.is_exact() else stage(self.iterate),
+            count,
+            lambda: self.element_spec,
+            mapping=later,
+        )
+
+    def _batches(self, size: int, drop_remainder: bool) -> Iterator[Columns] | None:
+        """Groups of elements put together, or None where elements have to be made one by one."""
+        if self._rows is not None:
+            return map(Columns.of_batch, self._rows.batches(size, drop_remainder))
+        return None if self._mapping is None else self._mapping.batches(size, drop_remainder)
 
     # -- sources -------------------------------------------------------------------------------------------------------
     @staticmethod
     def from_tensors(tensors: Any, name: str | None = None) -> Dataset:
         """One element."""
         element = to_element(tensors)
-        return Dataset(lambda: iter([owned(element)]), 1, spec_of(element))
+        return Dataset(lambda: iter([owned(element)]), 1, spec_of(element), peek=lambda: element)
 
     @staticmethod
     def from_tensor_slices(tensors: Any, name: str | None = None) -> Dataset:
@@ -153,7 +186,9 @@ class Dataset(Batching):
         """range(stop), range(start, stop) or range(start, stop, step)."""
         numbers = range(*(int(a) for a in args))
         kind = np.dtype(getattr(output_type, "name", output_type)).type
-        return Dataset(lambda: map(kind, numbers), len(numbers), spec_of(kind(0)))
+        return Dataset(
+            lambda: map(kind, numbers), len(numbers), spec_of(kind(0)), peek=lambda: kind(0) if numbers else NONE
+        )
 
     @staticmethod
     def from_generator(
@@ -188,14 +223,22 @@ class Dataset(Batching):
         given = datasets if datasets is not None else args[0] if len(args) == 1 else tuple(args)
         flat = leaves_of(given)
 
+        def together(parts: Iterable[Any]) -> Any:
+            rest = dict(zip(map(id, flat), parts, strict=True))
+            return map_leaves(lambda d: rest[id(d)], given)
+
         def iterate() -> Iterator[Any]:
-            for parts in zip(*(d.iterate() for d in flat), strict=False):
-                rest = dict(zip(map(id, flat), parts, strict=True))
-                yield map_leaves(lambda d, rest=rest: rest[id(d)], given)
+            return map(together, zip(*(d.iterate() for d in flat), strict=False))
+
+        def peek() -> Any:
+            parts = [d._peek() for d in flat]
+            return NONE if any(part is NONE for part in parts) else together(parts)
 
         if len({id(d) for d in flat}) < len(flat):  # one data set twice: two iterators of it
             return Dataset.zip(map_leaves(lambda d: d._same(iter, d._cardinality), given))
-        return Dataset(iterate, lambda: _smallest([d._count() for d in flat]), lambda: map_leaves(_spec_of, given))
+        return Dataset(
+            iterate, lambda: _smallest([d._count() for d in flat]), lambda: map_leaves(_spec_of, given), peek=peek
+        )
 
     @staticmethod
     def random(seed: int | None = None, rerandomize_each_iteration: bool = False, name: str | None = None) -> Dataset:
@@ -221,15 +264,12 @@ class Dataset(Batching):
     ) -> Dataset:
         """`map_func` of each element; of a tuple its parts are the arguments.
 
-        Elements keep their order. With `num_parallel_calls`, functions that run as Python each time (they read files,
-        or call NumPy) are called by that many threads. Those that are replayed, and do nothing but compute, are
-        computed for many elements at once, with `num_parallel_calls` or where the elements come from memory.
+        Elements keep their order. A function that is recorded is computed for many elements at once, with
+        `num_parallel_calls` or where the elements come from memory or files; others that run as Python each time, since
+        they read values or call NumPy, are called by `num_parallel_calls` threads.
         """
-        mapped = Mapped(map_func)
-        calls = None if num_parallel_calls is None else int(num_parallel_calls)
-        made = Dataset(lambda: map_ordered(self.iterate(), mapped, calls, self._is_ahead_free), self._cardinality)
-        made._is_ahead_free = lambda: self._is_ahead_free() and mapped.is_pure()  # type: ignore[method-assign]
-        return made
+        mapping = Mapping(self, Mapped(map_func), None if num_parallel_calls is None else int(num_parallel_calls))
+        return Dataset(mapping.iterate, self._cardinality, mapping.spec, mapping=mapping)
 
     def filter(self, predicate: Callable[..., Any], name: str | None = None) -> Dataset:
         """The elements for which `predicate` is true."""
@@ -242,6 +282,7 @@ class Dataset(Batching):
             lambda: ((np.int64(i), e) for i, e in enumerate(self.iterate(), int(start))),
             self._cardinality,
             lambda: (spec_of(np.int64(0)), self.element_spec),
+            peek=lambda: NONE if (element := self._peek()) is NONE else (np.int64(0), element),
         )
 
     def take(self, count: Any, name: str | None = None) -> Dataset:
@@ -250,7 +291,7 @@ class Dataset(Batching):
         if n < 0:
             return self
         size = lambda: n if self._count() == -1 else min(n, self._count())  # noqa: E731
-        return self._same(lambda elements: itertools.islice(elements, n), size, over_rows=True)
+        return self._selected(lambda elements: itertools.islice(elements(), n), size)
 
     def skip(self, count: Any, name: str | None = None) -> Dataset:
         """All but the first `count` elements; none with -1."""
@@ -258,7 +299,7 @@ class Dataset(Batching):
         if n < 0:
             return self.take(0)
         size = lambda: self._count() if self._count() < 0 else max(0, self._count() - n)  # noqa: E731
-        return self._same(lambda elements: itertools.islice(elements, n, None), size, over_rows=True)
+        return self._selected(lambda elements: itertools.islice(elements(), n, None), size)
 
     def shard(self, num_shards: Any, index: Any, name: str | None = None) -> Dataset:
         """Every `num_shards`-th element, from `index` on."""
@@ -266,7 +307,7 @@ class Dataset(Batching):
         if not 0 <= k < n:
             raise InvalidArgumentError(f"shard expected an index from 0 to {n - 1}. Received: {k}")
         size = lambda: self._count() if self._count() < 0 else len(range(k, self._count(), n))  # noqa: E731
-        return self._same(lambda elements: itertools.islice(elements, k, None, n), size, over_rows=True)
+        return self._selected(lambda elements: itertools.islice(elements(), k, None, n), size)
 
     def repeat(self, count: Any = None, name: str | None = None) -> Dataset:
         """The elements `count` times; for ever with None or -1."""
@@ -287,11 +328,7 @@ class Dataset(Batching):
                 if empty:
                     return
 
-        if self._rows is not None:
-            numbers = self._rows.numbers
-            rows = Rows(self._rows.columns, Dataset(lambda: again(numbers.iterate)))
-            return Dataset(rows.__iter__, size, lambda: self.element_spec, rows)
-        return Dataset(lambda: again(self.iterate), size, lambda: self.element_spec)
+        return self._selected(again, size)
 
     def concatenate(self, dataset: Dataset, name: str | None = None) -> Dataset:
         """These elements, then those of `dataset`."""
@@ -318,7 +355,7 @@ class Dataset(Batching):
         if size < 1:
             raise InvalidArgumentError(f"shuffle expected a buffer of at least one element. Received: {size}")
         seeds = Seeds(seed, reshuffle_each_iteration is not False)
-        return self._same(lambda e: stages.shuffled(e, size, seeds.next()), self._cardinality, over_rows=True)
+        return self._selected(lambda elements: stages.shuffled(elements(), size, seeds.next()), self._cardinality)
 
     # -- data sets of data sets ----------------------------------------------------------------------------------------
     def flat_map(self, map_func: Callable[..., Any], name: str | None = None) -> Dataset:
@@ -446,9 +483,6 @@ class Dataset(Batching):
         from .sources import chosen
 
         return chosen(list(datasets), lambda: map(int, choice_dataset.iterate()), stop_on_empty_dataset)
-
-
-_NONE = object()
 
 
 def _as_column(leaf: Any) -> Any:

@@ -93,10 +93,10 @@ def to_numpy(leaf: Any) -> Any:
 
 def stacked(elements: Sequence[Element]) -> Element:
     """A batch: the leaves along a new first axis. Raises InvalidArgumentError where shapes or dtypes differ."""
-    return map_leaves(lambda *column: _stack(column), *elements)
+    return map_leaves(lambda *column: stack(column), *elements)
 
 
-def _stack(column: Sequence[Any]) -> Any:
+def stack(column: Sequence[Any]) -> Any:
     first = column[0]
     if not isinstance(first, np.ndarray | np.generic):
         if all(leaf is None for leaf in column):
@@ -193,6 +193,17 @@ def spec_of(element: Element) -> Any:
         return getattr(leaf, "element_spec", leaf)
 
     return map_leaves(of, element)
+
+
+def without_sizes(spec: Any, sizes: set[int]) -> Any:
+    """Specs whose first size is None where it is one of these."""
+
+    def of(leaf: Any) -> Any:
+        if not isinstance(leaf, TensorSpec) or not leaf.shape or leaf.shape[0] not in sizes:
+            return leaf
+        return TensorSpec((None, *leaf.shape[1:]), leaf.dtype)
+
+    return map_leaves(of, spec)
 
 
 def with_axis(spec: Any, size: int | None) -> Any:

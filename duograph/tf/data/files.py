@@ -19,6 +19,7 @@ from ..records import read_records
 from ..tensors import Tensor
 from .dataset import UNKNOWN_CARDINALITY, Dataset
 from .elements import to_leaf
+from .rows import NONE
 from .sources import names_of, opened
 
 _STRING = TensorSpec((), dtypes.string)
@@ -59,7 +60,7 @@ class TextLineDataset(Dataset):
                     for line in file:
                         yield _string(line.removesuffix(b"\n").removesuffix(b"\r"))
 
-        super().__init__(iterate, UNKNOWN_CARDINALITY, _STRING)
+        super().__init__(iterate, UNKNOWN_CARDINALITY, _STRING, peek=lambda: next(iterate(), NONE))
 
 
 class FixedLengthRecordDataset(Dataset):
@@ -88,7 +89,7 @@ class FixedLengthRecordDataset(Dataset):
                 for begin in range(0, len(body), size):
                     yield _string(body[begin : begin + size])
 
-        super().__init__(iterate, UNKNOWN_CARDINALITY, _STRING)
+        super().__init__(iterate, UNKNOWN_CARDINALITY, _STRING, peek=lambda: next(iterate(), NONE))
 
 
 class TFRecordDataset(Dataset):
@@ -109,7 +110,7 @@ class TFRecordDataset(Dataset):
             for file_name in names_of(filenames):
                 yield from map(_string, read_records(file_name, compression_type))
 
-        super().__init__(iterate, UNKNOWN_CARDINALITY, _STRING)
+        super().__init__(iterate, UNKNOWN_CARDINALITY, _STRING, peek=lambda: next(iterate(), NONE))
 
 
 class CsvDataset(Dataset):
@@ -146,7 +147,8 @@ class CsvDataset(Dataset):
                             raise InvalidArgumentError(f"{file_name}: expected {len(columns)} fields. Received: {row}")
                         yield tuple(_field(t, c, na_value) for t, c in zip(chosen, columns, strict=True))
 
-        super().__init__(iterate, UNKNOWN_CARDINALITY, tuple(TensorSpec((), dtype) for dtype, _ in columns))
+        spec = tuple(TensorSpec((), dtype) for dtype, _ in columns)
+        super().__init__(iterate, UNKNOWN_CARDINALITY, spec, peek=lambda: next(iterate(), NONE))
 
 
 def _column(given: Any) -> tuple[Any, Any]:

@@ -12,10 +12,14 @@ import numpy as np
 import duograph.torch as torch
 
 from ..errors import InvalidArgumentError, OutOfRangeError
-from .elements import map_leaves, to_tensors
+from .elements import leaves_of, map_leaves, owned, to_numpy, to_tensors
 
 if TYPE_CHECKING:
     from .dataset import Dataset
+
+
+NONE = object()
+"""What stands for an element where there is none."""
 
 
 class Rows:
@@ -33,6 +37,11 @@ class Rows:
             columns = self.columns
             return (tuple([c[i, ...].copy() for c in columns]) for i in self.numbers.iterate())
         return (map_leaves(lambda c, i=i: c[i, ...].copy(), self.columns) for i in self.numbers.iterate())
+
+    def peek(self) -> Any:
+        """Any row, or `NONE`."""
+        columns = leaves_of(self.columns)
+        return map_leaves(lambda c: c[0, ...].copy(), self.columns) if len(columns[0]) else NONE
 
     def batches(self, size: int, drop_remainder: bool) -> Iterator[Any]:
         """Batches gathered at once, instead of element by element."""
@@ -79,6 +88,23 @@ class TensorIterator:
     @property
     def element_spec(self) -> Any:
         return self._dataset.element_spec
+
+
+class NumpyIterator:
+    """Iterates over arrays, also by a method `next`."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._elements = dataset.iterate()
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        return map_leaves(to_numpy, owned(next(self._elements)))
+
+    def next(self) -> Any:
+        """The next element."""
+        return next(self)
 
 
 def chunks(elements: Iterator[Any], size: int, drop_remainder: bool) -> Iterator[list[Any]]:

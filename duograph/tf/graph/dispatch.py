@@ -8,10 +8,11 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from .. import control, flow
+from .. import control
+from ..autograph import flow
+from ..autograph.symbolic import is_symbolic
 from ..dtypes import as_dtype
 from ..structure import flatten, pack_like
-from ..symbolic import is_symbolic
 from ..text import is_text
 from .symbolic import GraphTensor, get_default_graph, is_building, replaced
 from .variables import GraphVariable
@@ -94,6 +95,7 @@ def install() -> None:
     face: Any = importlib.import_module("duograph.tf")
     for form in (cond, while_loop, numpy_function, py_function):
         setattr(face, form.__name__, _either(getattr(control, form.__name__), form))
+    face.group = _either(face.group, group)
     known_before = face.is_tensor
     face.is_tensor = lambda x: isinstance(x, GraphTensor) or known_before(x)
     variable.in_graph = lambda args, kwargs: GraphVariable(*args, **kwargs) if is_building() else None
@@ -270,6 +272,13 @@ def while_loop(
     loop = While(list(loop_vars), cond, body, maximum_iterations, name)
     parts = [GraphTensor(_part, (loop, k), name="exit", spec=v._spec) for k, v in enumerate(loop.variables)]
     return pack_like(loop.form, parts)
+
+
+def group(*inputs: Any, name: str | None = None) -> Any:
+    """`tf.group` in a graph: an operation that runs others."""
+    from ..compat.v1 import operations
+
+    return operations.group(*inputs, name=name)
 
 
 def numpy_function(func: Any, inp: Any, Tout: Any, stateful: bool = True, name: str | None = None) -> Any:

@@ -1,8 +1,10 @@
-"""Image files, with Pillow: the extra `image` of the package."""
+"""Image files, with Pillow and simplejpeg: the extra `image` of the package."""
 
 from __future__ import annotations
 
+import functools
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from duograph.extras import needed
 
 from .. import dtypes
 from ..errors import InvalidArgumentError
+from ..hosted import hosted
 from ..tensors import Tensor, convert_to_tensor
 from ..text import StringTensor, as_bytes
 from .colour import convert_image_dtype
@@ -28,20 +31,49 @@ _CHANNELS = {"1": 1, "L": 1, "I;16": 1, "I": 1, "LA": 2, "RGB": 3, "RGBA": 4, "P
 _PNG_LUMA = np.array([9797, 19234, 3737])
 """libpng's weights of red, green and blue, in parts of 2¹⁵."""
 
+LARGE = 16_000
+"""Bytes of a file."""
 
-def _opened(contents: Any) -> Any:
+_BEGINNINGS = {b"\x89PNG": ("PNG",), b"\xff\xd8\xff": ("JPEG",)}
+"""What files of the usual formats begin with: no others are tried for them."""
+
+
+def _decoder(pixels: Callable[..., np.ndarray]) -> Any:
+    """The function of tensors that a function of the bytes of one file stands for. It gives an array, and may be given
+    arrays of any memory; see `hosted`."""
+
+    def many(files: np.ndarray, *args: Any, **keywords: Any) -> list[Any] | None:
+        return [[pixels(content, *args, **keywords) for content in files]] if files.ndim == 1 else None
+
+    @functools.wraps(pixels)
+    def decode(contents: Any, *args: Any, **keywords: Any) -> Tensor:
+        return torch.tensor(pixels(as_bytes(contents)[()], *args, **keywords))
+
+    return hosted(decode, many=many, slow=_are_large)
+
+
+def _are_large(files: np.ndarray) -> bool:
+    """Whether files take longer to decode than threads take to hand Python to one another."""
+    return sum(map(len, files.flat)) > LARGE * files.size
+
+
+def _opened(content: bytes) -> Any:
     """The bytes of a file as an image of Pillow's. Raises InvalidArgumentError for what is no image."""
     pillow = needed("PIL.Image", "image", "reading and writing image files")
     try:
-        return pillow.open(io.BytesIO(as_bytes(contents)[()]))
+        return pillow.open(io.BytesIO(content), formats=_BEGINNINGS.get(content[:4]) or _BEGINNINGS.get(content[:3]))
     except pillow.UnidentifiedImageError as error:
         raise InvalidArgumentError("expected the bytes of an image file. Received: something else") from error
 
 
-def _pixels(picture: Any, channels: int, dtype: Any) -> np.ndarray:
-    """One frame as an array (height, width, channels); 0 channels: as many as the file has."""
+def _check_channels(channels: int) -> None:
     if channels not in (0, *_MODES):
         raise InvalidArgumentError(f"decoding an image expected 0, 1, 2, 3 or 4 channels. Received: {channels}")
+
+
+def _pixels(picture: Any, channels: int, dtype: Any = dtypes.uint8) -> np.ndarray:
+    """One frame as an array (height, width, channels); 0 channels: as many as the file has."""
+    _check_channels(channels)
     deep = picture.mode.startswith("I")  # 16 bits a channel
     if deep and channels in (0, 1):
         wide = np.asarray(picture).astype(np.uint16)[..., None]
@@ -55,17 +87,15 @@ def _pixels(picture: Any, channels: int, dtype: Any) -> np.ndarray:
             luma = np.asarray(picture.convert("RGB")) @ _PNG_LUMA
             array = (luma >> 15).astype(np.uint8)
         else:
-            array = np.asarray(picture.convert(_MODES[channels or _CHANNELS[picture.mode]]))
+            mode = _MODES[channels or _CHANNELS[picture.mode]]
+            array = np.asarray(picture if picture.mode == mode else picture.convert(mode))
     except OSError as error:
         raise InvalidArgumentError(f"the image file is damaged: {error}") from error
     array = array if array.ndim == 3 else array[..., None]
     return array.astype(np.uint16) * 257 if dtype is dtypes.uint16 else array
 
 
-def _decoded(contents: Any, channels: int, dtype: Any = dtypes.uint8) -> Tensor:
-    return torch.tensor(_pixels(_opened(contents), channels, dtypes.as_dtype(dtype)))
-
-
+@_decoder
 def decode_jpeg(
     contents: Any,
     channels: int = 0,
@@ -75,19 +105,59 @@ def decode_jpeg(
     acceptable_fraction: float = 1,
     dct_method: str = "",
     name: str | None = None,
-) -> Tensor:
+) -> np.ndarray:
     """A JPEG file (or PNG, BMP, ...) as uint8 of shape (height, width, channels); 0 channels: those of the file.
 
-    `ratio` (1, 2, 4 or 8) makes it that much smaller. Raises InvalidArgumentError for bytes that are no image.
+    `ratio` (1, 2, 4 or 8) makes it that much smaller. `dct_method` is "INTEGER_FAST", "INTEGER_ACCURATE" or "", which
+    leaves the choice: as in TensorFlow it is the fast transform, to the bit, where simplejpeg is installed, which the
+    extra `image` brings. Pillow alone has the accurate one, and no other upscaling than the fancy one.
+    Raises InvalidArgumentError for bytes that are no image.
     """
-    picture = _opened(contents)
     if ratio not in (1, 2, 4, 8):
         raise InvalidArgumentError(f"decode_jpeg expected ratio 1, 2, 4 or 8. Received: {ratio}")
-    if ratio > 1:
-        picture = picture.reduce(ratio)
-    return torch.tensor(_pixels(picture, channels, dtypes.uint8))
+    if dct_method not in ("", "INTEGER_FAST", "INTEGER_ACCURATE"):
+        raise InvalidArgumentError(
+            f'decode_jpeg expected dct_method "", "INTEGER_FAST" or "INTEGER_ACCURATE". Received: {dct_method!r}'
+        )
+    _check_channels(channels)
+    if contents[:3] == b"\xff\xd8\xff" and channels in (0, 1, 3):
+        decoder = _jpeg_decoder(required=dct_method == "INTEGER_FAST" or not fancy_upscaling)
+        if decoder is not None:
+            fast = {"fastdct": dct_method != "INTEGER_ACCURATE", "fastupsample": not fancy_upscaling}
+            decoded = _jpeg(decoder, contents, channels, ratio, strict=not try_recover_truncated, **fast)
+            if decoded is not None:
+                return decoded
+    picture = _opened(contents)
+    return _pixels(picture.reduce(ratio) if ratio > 1 else picture, channels)
 
 
+@functools.cache
+def _jpeg_decoder(required: bool) -> Any:
+    try:
+        return needed("simplejpeg", "image", "decoding JPEG files by the fast transform or without fancy upscaling")
+    except ImportError:
+        if required:
+            raise
+        return None
+
+
+def _jpeg(decoder: Any, content: bytes, channels: int, ratio: int, **options: Any) -> np.ndarray | None:
+    """A JPEG file decoded by simplejpeg; None where it is for printing inks, or damaged in its head."""
+    try:
+        height, width, colours, _ = decoder.decode_jpeg_header(content)
+    except ValueError:
+        return None
+    if colours not in ("YCbCr", "RGB", "Gray"):
+        return None
+    wanted = channels or (1 if colours == "Gray" else 3)
+    sizes = {"min_height": -(-height // ratio), "min_width": -(-width // ratio)} if ratio > 1 else {}
+    try:
+        return decoder.decode_jpeg(content, "GRAY" if wanted == 1 else "RGB", **sizes, **options)
+    except ValueError as error:
+        raise InvalidArgumentError(f"the image file is damaged: {error}") from error
+
+
+@hosted
 def decode_and_crop_jpeg(contents: Any, crop_window: Any, channels: int = 0, **options: Any) -> Tensor:
     """The box (y, x, height, width) of a JPEG file."""
     from .geometry import crop_to_bounding_box
@@ -95,34 +165,39 @@ def decode_and_crop_jpeg(contents: Any, crop_window: Any, channels: int = 0, **o
     return crop_to_bounding_box(decode_jpeg(contents, channels, **options), *convert_to_tensor(crop_window).tolist())
 
 
-def decode_png(contents: Any, channels: int = 0, dtype: Any = dtypes.uint8, name: str | None = None) -> Tensor:
+@_decoder
+def decode_png(contents: Any, channels: int = 0, dtype: Any = dtypes.uint8, name: str | None = None) -> np.ndarray:
     """A PNG file as uint8 or uint16 of shape (height, width, channels); 0 channels: those of the file."""
-    return _decoded(contents, channels, dtype)
+    return _pixels(_opened(contents), channels, dtypes.as_dtype(dtype))
 
 
-def decode_bmp(contents: Any, channels: int = 0, name: str | None = None) -> Tensor:
+@_decoder
+def decode_bmp(contents: Any, channels: int = 0, name: str | None = None) -> np.ndarray:
     """A BMP file as uint8 of shape (height, width, channels)."""
-    return _decoded(contents, channels)
+    return _pixels(_opened(contents), channels)
 
 
-def decode_webp(contents: Any, channels: int = 0, dtype: Any = dtypes.uint8, name: str | None = None) -> Tensor:
+@_decoder
+def decode_webp(contents: Any, channels: int = 0, dtype: Any = dtypes.uint8, name: str | None = None) -> np.ndarray:
     """A WebP file as uint8 of shape (frames, height, width, channels)."""
     return _frames(_opened(contents), channels)
 
 
-def decode_gif(contents: Any, name: str | None = None) -> Tensor:
+@_decoder
+def decode_gif(contents: Any, name: str | None = None) -> np.ndarray:
     """All frames of a GIF file: uint8 of shape (frames, height, width, 3)."""
     return _frames(_opened(contents), 3)
 
 
-def _frames(picture: Any, channels: int) -> Tensor:
+def _frames(picture: Any, channels: int) -> np.ndarray:
     frames = []
     for frame in range(getattr(picture, "n_frames", 1)):
         picture.seek(frame)
-        frames.append(_pixels(picture, channels, dtypes.uint8))
-    return torch.tensor(np.stack(frames))
+        frames.append(_pixels(picture, channels))
+    return np.stack(frames)
 
 
+@hosted
 def decode_image(
     contents: Any,
     channels: int | None = None,
@@ -133,23 +208,27 @@ def decode_image(
     """A JPEG, PNG, BMP or GIF file of shape (height, width, channels), a GIF (frames, height, width, 3) unless
     `expand_animations` is false; floats are in [0, 1]."""
     dtype = dtypes.as_dtype(dtype)
-    picture = _opened(contents)
-    if picture.format == "GIF":
-        frames = _frames(picture, 3)
+    content = as_bytes(contents)[()]
+    if content[:3] == b"\xff\xd8\xff":
+        image = decode_jpeg(contents, channels or 0)
+    elif content[:3] == b"GIF":
+        frames = decode_gif(contents)
         image = frames if expand_animations else frames[0]
     else:
-        image = torch.tensor(_pixels(picture, channels or 0, dtype))
+        image = decode_png(contents, channels or 0, dtype)
     return convert_image_dtype(image, dtype)
 
 
+@hosted
 def is_jpeg(contents: Any, name: str | None = None) -> Tensor:
     """Whether the bytes begin as a JPEG file does."""
     return torch.tensor(as_bytes(contents)[()][:3] == b"\xff\xd8\xff")
 
 
+@hosted
 def extract_jpeg_shape(contents: Any, output_type: Any = dtypes.int32, name: str | None = None) -> Tensor:
     """Height, width and channels of a JPEG file, read from its head."""
-    picture = _opened(contents)
+    picture = _opened(as_bytes(contents)[()])
     return torch.tensor([*picture.size[::-1], _CHANNELS[picture.mode]], dtype=dtypes.as_dtype(output_type))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import duograph.torch as torch
 
 from ..array import slice as cut
+from ..autograph.symbolic import is_symbolic
 from ..errors import InvalidArgumentError
 from ..random import stateless_uniform, uniform
 from ..tensors import Tensor, _sizes, convert_to_tensor
@@ -63,9 +64,15 @@ def _cropped(value: Any, size: Any, draw: Draw) -> Tensor:
     sizes = tuple(n if s == -1 else s for s, n in zip(_sizes(size), x.shape, strict=True))
     if any(s > n for s, n in zip(sizes, x.shape, strict=True)):
         raise InvalidArgumentError(f"random_crop expected at least the size {sizes}. Received: shape {tuple(x.shape)}")
-    parts = draw((x.ndim,), 0.0, 1.0).tolist()
-    begin = [min(int(p * (n - s + 1)), n - s) for p, n, s in zip(parts, x.shape, sizes, strict=True)]
-    return cut(x, begin, sizes)
+    parts = draw((x.ndim,), 0.0, 1.0)
+    rooms = [n - s for n, s in zip(x.shape, sizes, strict=True)]
+    if not is_symbolic(parts):
+        return cut(x, [min(int(p * (room + 1)), room) for p, room in zip(parts.tolist(), rooms, strict=True)], sizes)
+    for axis, (size, room) in enumerate(zip(sizes, rooms, strict=True)):
+        if room:
+            first = torch.clamp((parts[axis].to(torch.float64) * (room + 1)).to(torch.int64), max=room)
+            x = torch.index_select(x, axis, first + torch.arange(size))
+    return x
 
 
 def random_crop(value: Any, size: Any, seed: int | None = None, name: str | None = None) -> Tensor:

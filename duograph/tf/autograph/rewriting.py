@@ -10,8 +10,8 @@ import ast
 import copy
 from collections.abc import Sequence
 
+from .exits import NotConvertible, exits_as_flags, located, walked
 from .liveness import Liveness, Names, assigned
-from .lowering import NotConvertible, located, lowered, walked
 
 LEFT = frozenset(("super", "locals", "globals", "vars", "dir", "eval", "exec", "print"))
 """Builtins that are called as they are: they look at the function that calls them, or are meant to run at once."""
@@ -49,7 +49,7 @@ def _rewrite_body(function: ast.FunctionDef) -> None:
     for node in nodes:
         if isinstance(node, ast.Global | ast.Nonlocal):
             outer.update(dict.fromkeys(node.names, type(node)))
-    lowered(function)
+    exits_as_flags(function)
     parameters = _parameters(function)
     first = parameters[0] if parameters else None
     rewriter = _Rewriter(Liveness(function), frozenset(n for n, kind in outer.items() if kind is ast.Global), _NO_NAMES)

@@ -52,9 +52,9 @@ class Signature:
 
 def _is_host_data(thing: Any) -> bool:
     """Whether something holds data in other ways than tensors do."""
-    from .graph.symbolic import GraphTensor
-    from .ragged import RaggedTensor
-    from .sparse import SparseTensor
-    from .text import StringTensor
+    from ..graph.symbolic import GraphTensor
+    from ..ragged import RaggedTensor
+    from ..sparse import SparseTensor
+    from ..text import StringTensor
 
     return isinstance(thing, GraphTensor | RaggedTensor | SparseTensor | StringTensor)

@@ -12,15 +12,15 @@ from weakref import ref
 
 from duograph.graph.errors import UnreadableError
 
+from ..structure import flatten, is_nested, pack_like
+from ..tensor_array import TensorArray
+from ..tensors import Tensor
 from . import flow
 from .flow import Undefined
 from .signature import Signature
-from .structure import flatten, is_nested, pack_like
-from .tensor_array import TensorArray
-from .tensors import Tensor
 from .tracing import NewVariableError, Traced
 
-__all__ = ["DataLoopError", "Parts", "active_parts"]
+__all__ = ["DataLoopError", "DataLoops", "active_data_loops"]
 
 
 class DataLoopError(UnreadableError):
@@ -28,18 +28,18 @@ class DataLoopError(UnreadableError):
 
 
 class _Active(threading.local):
-    parts: Parts | None = None
+    loops: DataLoops | None = None
 
 
 _active = _Active()
 
 
-def active_parts() -> Parts | None:
+def active_data_loops() -> DataLoops | None:
     """Those of the function that is running on this thread."""
-    return _active.parts
+    return _active.loops
 
 
-class Parts:
+class DataLoops:
     """The bodies of a function's loops over data sets, recorded."""
 
     def __init__(self) -> None:
@@ -48,11 +48,11 @@ class Parts:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Loops over data sets inside use these."""
-        before, _active.parts = _active.parts, self
+        before, _active.loops = _active.loops, self
         try:
             yield
         finally:
-            _active.parts = before
+            _active.loops = before
 
     def turn(
         self, body: FunctionType, element: Any, before: Sequence[Any], names: Sequence[str], own: Sequence[str],

@@ -7,9 +7,9 @@ from typing import Any, NoReturn
 import duograph.torch as torch
 from duograph.graph.body import unreadable
 
-from . import dtypes
+from .. import dtypes
+from ..tensors import Tensor, cast, convert_to_tensor
 from .symbolic import is_symbolic
-from .tensors import Tensor, cast, convert_to_tensor
 
 
 class SymbolicRange:

@@ -18,9 +18,9 @@ from duograph.ops.control import restore, write
 from duograph.replay.capture import live_tensors
 from duograph.tensor.core import Tensor, wrap
 
-from . import structure
-from .tape import is_taping
-from .tensors import convert_to_tensor
+from .. import structure
+from ..tape import is_taping
+from ..tensors import convert_to_tensor
 
 __all__ = ["Traced", "outside"]
 
@@ -141,7 +141,7 @@ class Traced:
         self.sources = watch.sources
         self.is_customised = whole.is_customised
         self.operation = _Call(name, graph)
-        self._captured = self._sources_of(whole.captured, watch)
+        self.captured = self._sources_of(whole.captured, watch)
         self._first: list[Value] | None = list(whole.captured)
 
     def _sources_of(self, captured: Sequence[Value], watch: _Watch) -> list[Tensor | tuple[int, int] | Value]:
@@ -192,8 +192,8 @@ class Traced:
             thing.advance(state)
         found = []
         graph = self.operation.graph
-        inputs = graph.inputs[len(graph.inputs) - len(self._captured) :]
-        for source, node, taped in zip(self._captured, inputs, self._taped, strict=True):
+        inputs = graph.inputs[len(graph.inputs) - len(self.captured) :]
+        for source, node, taped in zip(self.captured, inputs, self._taped, strict=True):
             if isinstance(source, Tensor):
                 value = source._value
                 found.append(value if taped or value.origin is None else alias(value, None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 
-from .lowering import walked
+from .exits import walked
 
 Names = frozenset[str]
 _NONE: Names = frozenset()

@@ -48,12 +48,12 @@ def located(node: _T, like: ast.AST) -> _T:
     return node
 
 
-def lowered(function: ast.FunctionDef) -> None:
+def exits_as_flags(function: ast.FunctionDef) -> None:
     """Rewrite the body of a function in place."""
-    lowering = _Lowering(any(_returns_within(s) for s in function.body))
-    found = lowering.block(function.body, None)
+    rewriting = _Exits(any(_returns_within(s) for s in function.body))
+    found = rewriting.block(function.body, None)
     body = found.body
-    if lowering.returns:
+    if rewriting.returns:
         first = function.body[0]
         body = [_assign(RETURNED, ast.Constant(False), first), _assign(RESULT, _call("nothing"), first), *body]
         last = ast.Return(ast.Name(RESULT, ast.Load()) if found.exits else _call("returned", RETURNED, RESULT))
@@ -88,7 +88,7 @@ def walked(node: ast.AST) -> list[ast.AST]:
     return found
 
 
-class _Lowering:
+class _Exits:
     def __init__(self, returns: bool) -> None:
         self.returns = returns
         self.loops = 0

@@ -13,12 +13,12 @@ from duograph.graph.errors import UnreadableError
 from duograph.ops import control
 from duograph.replay.recipe import PLAIN
 
-from . import dtypes
-from .lowering import RESULT
-from .structure import is_nested
+from .. import dtypes
+from ..structure import is_nested
+from ..tensor_array import TensorArray
+from ..tensors import Tensor, cast, convert_to_tensor
+from .exits import RESULT
 from .symbolic import plain
-from .tensor_array import TensorArray
-from .tensors import Tensor, cast, convert_to_tensor
 
 NUMBERS = bool | int | float | complex | np.generic | np.ndarray
 

@@ -1,6 +1,8 @@
 """`tf.autograph`: `if`, `while` and `for` over tensors in functions that are recorded once become those of the graph.
 
-What is converted is said in docs/autograph.md. `conversion` makes the functions, `operators` are what they call.
+What is converted is said in docs/autograph.md. `conversion` makes a function from another's source, by way of `exits`,
+`liveness` and `rewriting`; `operators` are what it calls when it runs, and `flow` makes their branches and loops.
+`tracing` records the function as a whole, `data_loops` those that loop over data sets.
 """
 
 from __future__ import annotations
@@ -8,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..missing import missing
 from . import conversion
+from .exits import NotConvertible
 from .flow import loop_options
-from .lowering import NotConvertible
-from .missing import missing
 
 __all__ = ["experimental", "set_verbosity", "to_code", "to_graph", "trace"]
 

@@ -16,16 +16,18 @@ from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from .lowering import NotConvertible
+from duograph.graph.body import is_recording
+
+from .exits import NotConvertible
 from .rewriting import rewritten
 
-__all__ = ["code_of", "convert", "leave", "stays"]
+__all__ = ["as_recorded", "code_of", "convert", "leave", "stays"]
 
 _LIBRARIES = tuple(
     os.path.abspath(path) + os.sep
     for path in {
         *site.getsitepackages(), sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"),
-        os.path.dirname(os.path.dirname(__file__)),
+        os.path.dirname(os.path.dirname(os.path.dirname(__file__))),
     }
 )  # fmt: skip
 """Folders whose functions are called as they are: Python's own, installed packages, and ours."""
@@ -85,6 +87,11 @@ def convert(function: Any) -> Any:
             return function
         _converted[function] = known
     return known
+
+
+def as_recorded(function: Any) -> Any:
+    """What is called in a function's place: while a function is recorded, the one that `convert` makes of it."""
+    return convert(function) if is_recording() else function
 
 
 def code_of(function: Any) -> str:

@@ -14,15 +14,16 @@ from typing import Any
 from duograph.graph.body import is_recording
 from duograph.graph.errors import UnreadableError
 
-from . import dtypes, flow
+from .. import dtypes
+from ..tensors import Tensor, cast
+from ..tensors import range as tf_range
+from . import flow
 from .conversion import convert
+from .data_loops import DataLoopError, DataLoops, active_data_loops
+from .exits import RESULT
 from .flow import Undefined
-from .lowering import RESULT
-from .parts import DataLoopError, Parts, active_parts
 from .ranges import SymbolicRange
 from .symbolic import is_symbolic
-from .tensors import Tensor, cast
-from .tensors import range as tf_range
 
 Get = Callable[[], tuple[Any, ...]]
 Set = Callable[[Sequence[Any]], None]
@@ -183,8 +184,8 @@ def for_stmt(
     if hasattr(iterated, "element_spec"):
         if is_recording():
             raise DataLoopError("a loop over a data set, whose elements come from outside of the graph")
-        if parts := active_parts():
-            _over_data(parts, iterated, test, body, get, put, names, wanted)
+        if loops := active_data_loops():
+            _over_data(loops, iterated, test, body, get, put, names, wanted)
             return
     now: Any = True
     for element in iterated:
@@ -198,7 +199,7 @@ def for_stmt(
 
 
 def _over_data(
-    parts: Parts, data: Any, test: Callable[[], Any], body: Any, get: Get, put: Set, names: Names, wanted: Names
+    loops: DataLoops, data: Any, test: Callable[[], Any], body: Any, get: Get, put: Set, names: Names, wanted: Names
 ) -> None:
     """A loop over a data set, in a function that runs as Python around it."""
     before = get()
@@ -214,7 +215,7 @@ def _over_data(
     values = now()
     try:
         for element in data:
-            values = parts.turn(body, element, values, wanted, names, change, now)
+            values = loops.turn(body, element, values, wanted, names, change, now)
             change(values)
             if not test():
                 break
