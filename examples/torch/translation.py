@@ -92,10 +92,13 @@ def batch(size: int, length: int):
 
 model = Seq2SeqTransformer(num_layers=2, emb_size=32, nhead=4, dim_feedforward=64).to(DEVICE)
 with torch.no_grad():
-    for p in model.parameters():
+    for name, p in model.named_parameters():
         if p.dim() > 1:
             p.copy_(torch.from_numpy(rng.uniform(-1, 1, p.shape) * math.sqrt(6 / sum(p.shape))))
-        p[0] = 0 if p.shape == (VOCAB_SIZE, 32) else p[0]
+        elif name.endswith("bias"):
+            p.zero_()
+    for embedding in (model.src_embedding, model.tgt_embedding):
+        embedding.weight[PAD_IDX].fill_(0)
 criterion = LabelSmoothing(VOCAB_SIZE, PAD_IDX, 0.1)
 optimizer = torch.optim.Adam(model.parameters(), lr=1.0, betas=(0.9, 0.98), eps=1e-9)
 scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, 32, 0.3, 15))
