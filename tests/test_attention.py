@@ -106,7 +106,7 @@ class Case:
         with patch.object(program, "Machine") as described:
             described.of.return_value = MACHINES[on]
             plan = Native(self.graph, orders)
-        assert not any(isinstance(step, Host) for step in plan.launches)
+        assert not any(isinstance(step, Host) for step in plan.drawn().launches)
         before, found = pool.get_num_threads(), []
         for threads, guards in ((1, "end"), (2, "start"), (5, "none")):
             pool.set_num_threads(threads)
@@ -211,7 +211,7 @@ def test_parts_of_one_product_and_their_gradient(parts_first: bool) -> None:
     rng = np.random.default_rng(0)
     arrays = [rng.standard_normal(node.shape).astype(np.float32) for node in graph.inputs]
     plan = Native(graph, [None] * 3)
-    assert not any(step.title == "copy" for step in plan.launches)
+    assert not any(step.title == "copy" for step in plan.drawn().launches)
     for a, b in zip(interpreted(graph, arrays), natively(plan, arrays, guards="end"), strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-4)
 

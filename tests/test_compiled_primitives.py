@@ -95,12 +95,12 @@ def test_primitive(op: Primitive) -> None:
     cases = cases_of(op)
     graph, arrays = together(op, [sample for _, _, sample in cases])
     plan = Native(graph, [None] * len(graph.inputs))
-    hosts = [step for step in plan.launches if isinstance(step, Host)]
+    hosts = [step for step in plan.drawn().launches if isinstance(step, Host)]
     if any(node.dtype.is_complex for node in graph.nodes()):  # parts are taken and put together around what is hosted
         assert op.kind == "linalg" or op.name in ON_HOST or not hosts
         assert all(step.node["operation"] == op.name for step in hosts if step.node.op.name == "on_pairs")
     else:
-        assert len(hosts) == (len(plan.launches) if op.kind in ("linalg", "control") else 0)
+        assert len(hosts) == (len(plan.drawn().launches) if op.kind in ("linalg", "control") else 0)
     expected = interpreted(graph, arrays)
     for received in (natively(plan, arrays), natively(plan, arrays, guards="end")):
         for (name, _, _), a, b in zip(cases, expected, received, strict=True):

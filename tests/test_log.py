@@ -272,9 +272,9 @@ def test_launches_know_what_they_move_and_compute(monkeypatch: pytest.MonkeyPatc
     (a @ b).tolist()
     image, weight = torch.tensor(np.ones((2, 3, 9, 9), np.float32)), torch.tensor(np.ones((8, 3, 3, 3), np.float32))
     nn.functional.conv2d(image, weight).tolist()
-    steps = [step for plan in plans for step in plan.launches if isinstance(step, Launch)]
+    steps = [step for plan in plans for step in plan.drawn().launches if isinstance(step, Launch)]
     assert all(step.bytes > 0 for step in steps)
-    matmul, convolution = (max(p.launches, key=lambda s: s.operations) for p in (plans[0], plans[1]))
+    matmul, convolution = (max(p.drawn().launches, key=lambda s: s.operations) for p in (plans[0], plans[1]))
     assert isinstance(matmul, Launch)
     assert matmul.operations == 2 * 32 * 48 * 64
     assert matmul.bytes >= 4 * (32 * 48 + 48 * 64 + 32 * 64)

@@ -247,7 +247,7 @@ class TestWhatIsTakenOut:
     def test_the_gradient_of_a_weight_is_one_product(self) -> None:
         inputs, _, mine, _ = both("gated", False)
         plan = Native(Graph(inputs, (slopes(inputs, [mine.states[0]])[4],)), [None] * len(inputs))
-        (product,) = [n for n in plan.simple.nodes() if n.op.name == "matmul" and n.shape in ((4, 8), (8, 4))]
+        (product,) = [n for n in plan.drawn().simple.nodes() if n.op.name == "matmul" and n.shape in ((4, 8), (8, 4))]
         assert product.inputs[0].shape[1] == 5 * 2, "over all steps and rows"
 
     def test_planning_does_not_depend_on_the_length(self) -> None:
@@ -256,7 +256,7 @@ class TestWhatIsTakenOut:
             x, h = inputs_like(normal(length, 2, 4), normal(2, 4))
             states = scan(lambda h, x: ((lang.tanh(h * x),), ()), [h], [x]).states
             plan = Native(Graph((x, h), tuple(slopes((x, h), states))), [None, None])
-            sizes.append((len(plan.simple.nodes()), len(plan.launches), len(plan.waves)))
+            sizes.append((len(plan.drawn().simple.nodes()), len(plan.drawn().launches), len(plan.drawn().waves)))
         assert sizes[0] == sizes[1]
 
 
@@ -302,9 +302,9 @@ class TestCompiled:
 
     def test_it_is_one_loop(self) -> None:
         plan = Native(self.network(9, 8, 16)[0], [None] * 3)
-        assert sum(isinstance(step, Loop) for step in plan.launches) == 1
-        assert not any(isinstance(step, Host) for step in plan.launches)
-        assert plan.launches[-1].turns == 9
+        assert sum(isinstance(step, Loop) for step in plan.drawn().launches) == 1
+        assert not any(isinstance(step, Host) for step in plan.drawn().launches)
+        assert plan.drawn().launches[-1].turns == 9
 
     @pytest.mark.parametrize("length", [1, 2, 5])
     @pytest.mark.parametrize("reverse", [False, True])
@@ -318,7 +318,7 @@ class TestCompiled:
         scanned = scan(step, [h, c], [x], reverse=reverse)
         graph = Graph((x, h, c), (scanned.ends(reverse)[0], *scanned.emitted))
         plan = Native(graph, [None] * 3)
-        assert plan.arena <= 4 * (h.nbytes + 64)
+        assert plan.drawn().draft.arena <= 4 * (h.nbytes + 64)
         for _ in range(2):
             assert_close(natively(plan, arrays), Interpretation(graph)(arrays))
 
@@ -328,9 +328,9 @@ class TestCompiled:
         scanned = scan(lambda h, x, w: ((lang.tanh(lang.matmul(h, lang.transpose(w)) + x),), ()), [h], [x], [w])
         graph = Graph((x, h, w), (scanned.states[0],))
         plan = Native(graph, [None] * 3)
-        (loop,) = [step for step in plan.launches if isinstance(step, Loop)]
+        (loop,) = [step for step in plan.drawn().launches if isinstance(step, Loop)]
         assert not any(launch.packs for launch in loop.steps)
-        assert plan.preparations, "and are kept from run to run"
+        assert plan.drawn().preparations, "and are kept from run to run"
         expected = Interpretation(graph)(arrays)
         for _ in range(2):
             assert_close(natively(plan, arrays), expected, 1e-4)
@@ -377,7 +377,7 @@ class TestCompiled:
         expected = run((x, h, w), [*flat(theirs), *slopes((x, h, w), flat(theirs))], arrays)
         assert_close(run((x, h, w), results, arrays), expected, 1e-11)
         plan = Native(Graph((x, h, w), tuple(results)), [None] * 3)
-        assert not any(isinstance(step, Host) for step in plan.launches)
+        assert not any(isinstance(step, Host) for step in plan.drawn().launches)
         for _ in range(2):
             assert_close(natively(plan, arrays), expected, 1e-11)
 
@@ -388,7 +388,7 @@ class TestCompiled:
         for results in (flat(scanned), scanned.ends(), scanned.emitted):
             graph = Graph((x, h), tuple(results))
             plan = Native(graph, [None] * 2)
-            assert any(isinstance(step, Host) for step in plan.launches)
+            assert any(isinstance(step, Host) for step in plan.drawn().launches)
             assert_close(natively(plan, arrays), Interpretation(graph)(arrays))
 
     def test_an_error_is_not_lost_where_the_result_is_not_needed(self) -> None:

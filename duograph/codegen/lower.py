@@ -14,6 +14,7 @@ from ..compiler.group import Group, Operation
 from ..compiler.kernels import CONTRACTIONS
 from ..compiler.nest import Builder, Nest
 from ..compiler.schedule import Schedule
+from ..graph.check import enabled as checks
 from ..graph.node import Node
 from ..graph.sizes import always_equal, hint
 from . import storage
@@ -47,7 +48,7 @@ def lower(machine: Machine, schedule: Schedule) -> list[Step]:
         if isinstance(step, Group):
             if step.root is None and step.stores:
                 nest = Builder(schedule, step).nest()
-                if check.enabled():
+                if checks():
                     check.check_nest(nest)
                 found += plan_nest(machine, nest)
         elif isinstance(step, Operation):

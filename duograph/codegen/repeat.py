@@ -12,6 +12,7 @@ from ..compiler.arrays import Array, Block
 from ..compiler.group import Operation
 from ..compiler.schedule import Schedule
 from ..compiler.simplify import simplify
+from ..graph.check import enabled as checks
 from ..graph.node import Graph, Node
 from . import scalar
 from .contract import Machine
@@ -149,12 +150,12 @@ def lower_loop(
     lines = dict.fromkeys(body.nodes(), line) if line is not None else {}
     before = Graph(body.inputs, tuple(body.outputs[k] for k in outputs), lines)
     graph = simplify(before)
-    if check.enabled():
+    if checks():
         check.check_graph(before, graph)
 
     inputs, places = _given(step, graph.inputs, results)
     schedule = Schedule(graph, inputs, scalar.SUPPORTED)
-    if check.enabled():
+    if checks():
         check.check_schedule(schedule)
     for k, block in zip(outputs, schedule.blocks_of_outputs, strict=True):
         places[block] = _row(node, results[k], k < count, after=True)

@@ -5,8 +5,6 @@ It runs where `DUOGRAPH_CHECK` is set, as it is under test. A complaint is a bug
 
 from __future__ import annotations
 
-import os
-
 from ..graph.check import check
 from ..graph.node import Graph
 from .arrays import Array, Block
@@ -17,11 +15,6 @@ from .schedule import Schedule
 
 class CompilerError(AssertionError):
     """A pass of the compiler broke what the next one relies on."""
-
-
-def enabled() -> bool:
-    """Whether passes are checked: `DUOGRAPH_CHECK`."""
-    return os.environ.get("DUOGRAPH_CHECK", "") not in ("", "0")
 
 
 def check_graph(before: Graph, after: Graph) -> None:

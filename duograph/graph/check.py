@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from .errors import DuographError, GraphError
 from .node import PRIMITIVES, Graph, Node
+
+
+def enabled() -> bool:
+    """Whether the compiler's passes are checked: `DUOGRAPH_CHECK`."""
+    return os.environ.get("DUOGRAPH_CHECK", "") not in ("", "0")
 
 
 def check(graph: Graph) -> None:

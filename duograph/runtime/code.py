@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from .. import codegen
@@ -56,6 +56,20 @@ def addresses(kernels: Iterable[Kernel]) -> dict[str, int]:
             _images.append(image)
             _addresses.update({name: image[name] for name in missing})
         return {name: _addresses[name] for name in wanted}
+
+
+def stored(names: Sequence[str]) -> dict[str, int] | None:
+    """Where the code of these kernels is, if it is in memory or on disk."""
+    with _lock:
+        missing = [name for name in names if name not in _addresses]
+        found = [objects.cache().get(_key(name)) for name in missing]
+        if None in found:
+            return None
+        if missing:
+            image = link([Object.unpacked(content) for content in found if content is not None])
+            _images.append(image)
+            _addresses.update({name: image[name] for name in missing})
+        return {name: _addresses[name] for name in names}
 
 
 def _module(kernel: Kernel) -> Module:

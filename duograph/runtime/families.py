@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..compiler import check
+from ..graph.check import enabled as checks
 from ..graph.skeleton import numbers_of, symbolic
 from ..graph.trace import Step
 
@@ -61,8 +61,8 @@ class Family:
     def _compiled(
         self, walk: Sequence[Step], seen: Sequence[tuple[int, ...]], live: tuple[int, ...], orders: Sequence[Any]
     ) -> Native | None:
+        from .drawing import NotSized
         from .native import Native
-        from .program import NotSized
 
         try:
             symbols = symbolic(walk, seen, live)
@@ -71,7 +71,7 @@ class Family:
             self.vain = MOST_VAIN
             return None
         except Exception:  # a rule that does not take expressions for sizes: nothing is lost but time
-            if check.enabled():
+            if checks():
                 raise
             self.vain = MOST_VAIN
             return None

@@ -10,27 +10,28 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..codegen.launch import Address, Launch
-from ..codegen.lower import Host, Loop
 from ..codegen.plan import Scratch
-from ..codegen.repeat import launches_of, steps_of
-from ..compiler import check
-from ..compiler.arrays import ALIGNMENT, Array
+from ..graph.dtype import BY_NAME
 from ..graph.node import Graph, Node
-from ..graph.sizes import Size, Space, hint, sized
+from ..graph.sizes import Size, Space
 from ..graph.skeleton import Symbolic
 from ..graph.trace import Number
-from . import code, driver, log, pool, waves
+from . import code, driver, log, pool
+from . import draft as drafts
 from .buffer import SHARED, Buffer
 from .control import Driven, driven
+from .draft import Draft, Orders, Tables
 from .interpreter import Interpretation, evaluate
 from .outputs import Outputs, Results, picker
-from .program import NotSized, Orders, compiled
-from .tables import Places, Tables
+
+if TYPE_CHECKING:
+    from ..codegen.lower import Host
+    from ..compiler.arrays import Array
+    from .drawing import Drawing
 
 _PACKED = {
     "bool": "?", "uint8": "B", "int8": "b", "uint16": "H", "int16": "h", "uint32": "I", "int32": "i", "uint64": "Q",
@@ -87,93 +88,81 @@ class Native:
 
     def __init__(self, graph: Graph, orders: Orders, symbols: Symbolic | None = None) -> None:
         self.graph = graph
-        journal = log.Journal()
-        program = compiled(graph, orders, journal, symbols)
-        self.simple = program.simple
-        self.schedule = program.schedule
-        self.launches = program.steps
+        self.orders = orders
         self.symbols = symbols
-        if symbols is not None and any(isinstance(step, Host) for step in steps_of(self.launches)):
-            raise NotSized("the host computes a part of it")
-        waves.plan_turns(self.launches)
-        self.preparations = waves.preparations(self.launches)
-        self.kept = _keep(self.preparations)
-        self.waves = waves.waves([step for step in self.launches if step not in self.preparations])
-        self._donations = [
-            (k, j)
-            for k, j in waves.donations(self.waves)
-            if j < len(graph.inputs)
-            and graph.inputs[j].shape  # single numbers have no memory that is worth it
-            and (graph.outputs[k].shape, graph.outputs[k].dtype) == (graph.inputs[j].shape, graph.inputs[j].dtype)
-        ]
-        self.arena = waves.plan_memory(self.waves)
-        if check.enabled() and symbols is None:
-            waves.check_memory(self.waves)
-        self.scratch = _most([launch.scratch for launch in launches_of(self.launches)])
-        journal.mark("lower")
+        journal = log.Journal()
+        found = drafts.find(graph, orders) if symbols is None and not journal.sinks else None
+        if found is not None:
+            self.drawing: Drawing | None = None
+            draft, where = found
+        else:
+            draft, where = self._drawn(orders, journal)
         self._lock = threading.Lock()
         self._driven: dict[Node, Driven] = {}  # what computes control flow
-        self._bind()
+        self._bind(draft, where)
         self._setting: Any = None
         if symbols is None:
             results = [(o.shape, o.dtype.numpy) for o in graph.outputs]
-            self._setting = Setting((), self.arena, self.scratch, results, (), lambda: graph)
-            self._outputs = Outputs(results, self._donations)
+            self._setting = Setting((), draft.arena, draft.scratch, results, (), lambda: graph)
+            self._outputs = Outputs(results, draft.donations)
         else:
-            self._settle(symbols.space)
-            self._outputs = Outputs([], self._donations)
+            self._settle(draft, symbols.space)
+            self._outputs = Outputs([], draft.donations)
         journal.finish(self)
 
-    def _bind(self) -> None:
-        """Fill the tables that the driver reads."""
-        where = code.addresses(launch.kernel for launch in launches_of(self.launches))
-        simple = self.simple
-        number_places = [k for k, node in enumerate(simple.inputs) if node.shape == ()]
-        self._complex_numbers = [
-            k for k, node in enumerate(self.graph.inputs) if not node.shape and simple.inputs[k].shape
-        ]
-        array_places = [k for k, node in enumerate(simple.inputs) if node.shape != ()]
-        self._arrays, self._scalars = picker(array_places), picker(number_places)
-        self._number_places = number_places
-        self._places = Places([*array_places, *number_places], len(simple.outputs), _aligned(self.arena))
-        self._bases = (ctypes.c_int64 * self._places.count)()
-        self._put_bases = struct.Struct(f"={self._places.count}q").pack_into
-        self._kept_memory = Arena(self.kept)
+    def _drawn(self, orders: Orders, journal: log.Journal) -> tuple[Draft, dict[str, int]]:
+        """The compiler's work, which the next process need not do again."""
+        from .drawing import Drawing
+
+        drawing = self.drawing = Drawing(self.graph, orders, journal, self.symbols)
+        where = code.addresses(drawing.kernels)
+        if self.symbols is None and not any(drawing.hosts):
+            drafts.keep(drawing.draft, self.graph, orders)
+        return drawing.draft, where
+
+    def drawn(self) -> Drawing:
+        """What the compiler made of the graph, for people: where the disk had a draft, it is compiled now."""
+        if self.drawing is None:
+            from .drawing import Drawing
+
+            self.drawing = Drawing(self.graph, self.orders, log.Journal())
+        return self.drawing
+
+    def _bind(self, draft: Draft, where: dict[str, int]) -> None:
+        """Give what runs its places in memory."""
+        self._arrays, self._scalars = picker(draft.arrays), picker(draft.numbers)
+        self._pairs = draft.pairs
+        # where inputs, outputs, the arena and what is kept are: see `drawing.Places`
+        count = len(draft.arrays) + len(draft.numbers) + len(self.graph.outputs) + 2
+        self.bases = (ctypes.c_int64 * count)()
+        self._put_bases = struct.Struct(f"={count}q").pack_into
+        self._kept_memory = Arena(draft.kept)
         # the inputs that are packed, and which content of theirs
         self._prepared: list[tuple[weakref.ref[Buffer], int]] = []
-        self._to_prepare = sorted({b.position for s in self.preparations for b in s.reads if b.kind == "input"})
-        packing = struct.Struct("=" + "".join(_PACKED[simple.inputs[k].dtype.name] for k in number_places))
+        self._to_prepare = draft.prepared
+        packing = struct.Struct("=" + "".join(_PACKED[dtype] for dtype in draft.dtypes))
         self._numbers = (ctypes.c_char * max(1, packing.size))()
         self._pack = packing.pack_into
-        self._packable = all(simple.inputs[k].dtype.name != "bfloat16" for k in number_places)
-        start, offsets = ctypes.addressof(self._numbers), []
-        for k in number_places:
-            offsets.append(start)
-            start += simple.inputs[k].dtype.itemsize
-        self._number_addresses = offsets
-        errors = sum(map(waves.is_checked, launches_of(self.launches)))
-        self._errors = (ctypes.c_int64 * max(2, 2 * errors))()
-        self.tables = Tables(where, self._bases, self._errors, self._places)
-        self.tables.build(self.preparations, self.waves)
-        self._segments = self.tables.segments
+        self._number_dtypes = [BY_NAME[dtype].numpy for dtype in draft.dtypes]
+        self._packable = "bfloat16" not in draft.dtypes
+        start = ctypes.addressof(self._numbers)
+        sizes = [dtype.itemsize for dtype in self._number_dtypes]
+        self._number_addresses = [start + sum(sizes[:k]) for k in range(len(sizes))]
+        self.tables = Tables(draft, where, self.bases)
+        hosts = self.drawing.hosts if self.drawing is not None else [[]] * len(draft.segments)
+        self.segments = [(*segment, after) for segment, after in zip(self.tables.segments, hosts, strict=True)]
         self._has_run = False  # a plan that runs once, such as that of first weights, keeps nothing
-        self._run = driver.entry()[1]
+        self.run = driver.entry()[1]
 
-    def _settle(self, space: Space) -> None:
+    def _settle(self, draft: Draft, space: Space) -> None:
         """Assume nothing more of the sizes, and find out what of the run depends on them."""
         shapes = [size for output in self.graph.outputs for size in output.shape]
-        wanted: list[int | Size] = [*(size for _, _, size in self.tables.varying), self.arena, self.scratch, *shapes]
+        wanted: list[int | Size] = [*(size for _, _, size in self.tables.varying), draft.arena, draft.scratch, *shapes]
         self._evaluate = space.evaluator([*wanted, *(number for number, _ in space.inputs)])
         self._holds, self._is_near = space.checker(), space.nearness()
         space.close()
-        self.arena, self.scratch = hint(self.arena), hint(self.scratch)
-        for step in steps_of([*self.launches]):  # logs show the numbers of these sizes
-            if isinstance(step, Launch):
-                step.bytes, step.operations, step.chunks = map(hint, (step.bytes, step.operations, step.chunks))
-            elif isinstance(step, Loop):
-                step.turns = hint(step.turns)
-            for block in (*step.reads, *step.writes):
-                block.nbytes, block.place = hint(block.nbytes), hint(block.place)
+        assert self.drawing is not None
+        self.drawing.settle()
 
     def values(self, numbers: Sequence[int]) -> list[int] | None:
         """The values of the symbols in a trace of these numbers; None if this is not right for them."""
@@ -220,21 +209,21 @@ class Native:
         setting = self._setting
         if setting.numbers:
             leaves = [*leaves, *setting.numbers]
-        if self._complex_numbers:
+        if self._pairs:
             leaves = self._with_pairs(leaves)
-        numbers = self._put_numbers(self._scalars(leaves)) if self._number_places else ()
+        numbers = self._put_numbers(self._scalars(leaves)) if self._number_dtypes else ()
         outputs = self._outputs.place(leaves, holders, self._has_run)
         nbytes = self._arena_size() if setting.scratch else setting.arena
         arena = _arenas.take(nbytes) if nbytes else _NONE
         try:
             self._put_bases(
-                self._bases, 0, *map(_address, self._arrays(leaves)), *numbers, *map(_address, outputs),
+                self.bases, 0, *map(_address, self._arrays(leaves)), *numbers, *map(_address, outputs),
                 arena.address, self._kept_memory.address,
             )  # fmt: skip
             if setting.scratch:
                 at = arena.address + _aligned(setting.arena)
                 ctypes.c_int64.from_address(at).value = setting.scratch
-            segments = self._segments
+            segments = self.segments
             if self._to_prepare:
                 contents = self._contents(leaves)
                 if contents and contents == self._prepared:
@@ -265,7 +254,7 @@ class Native:
         """Run the segments that have not run."""
         for plan, address, hosts in segments:
             if plan[7] == driver.WAITING:
-                self._run(address)
+                self.run(address)
             if plan[7]:
                 self._refused(leaves)
             for host in hosts:
@@ -287,7 +276,7 @@ class Native:
     def _with_pairs(self, leaves: Sequence[Any]) -> list[Any]:
         """Complex numbers of Python in memory, as two parts."""
         found = list(leaves)
-        for k in self._complex_numbers:
+        for k in self._pairs:
             if type(found[k]) is Number:
                 found[k] = Buffer(np.asarray(found[k].number, self.graph.inputs[k].dtype.numpy))
         return found
@@ -298,12 +287,10 @@ class Native:
             self._pack(self._numbers, 0, *map(_number, numbers))
             return self._number_addresses
         addresses = []
-        for place, number, k in zip(self._number_addresses, numbers, self._number_places, strict=True):
+        for place, number, dtype in zip(self._number_addresses, numbers, self._number_dtypes, strict=True):
             if type(number) is Number:
                 offset = place - ctypes.addressof(self._numbers)
-                np.frombuffer(memoryview(self._numbers), self.simple.inputs[k].dtype.numpy, 1, offset)[0] = (
-                    number.number
-                )
+                np.frombuffer(memoryview(self._numbers), dtype, 1, offset)[0] = number.number
                 addresses.append(place)
             else:
                 addresses.append(number.address)
@@ -311,8 +298,8 @@ class Native:
 
     def _refused(self, leaves: Sequence[Any]) -> None:
         """Kernels refused the data: the interpreter says which and why, with the user's line."""
-        for k in range(len(self._errors)):
-            self._errors[k] = 0
+        for k in range(len(self.tables.errors)):
+            self.tables.errors[k] = 0
         graph = self._setting.graph()
         pairs = zip(leaves, graph.inputs, strict=False)
         arrays = [
@@ -323,11 +310,15 @@ class Native:
 
     def _on_host(self, host: Host) -> None:
         """Let the interpreter compute a node, or decide what plans compute it."""
+        from ..codegen.launch import Address
+
+        drawing = self.drawing
+        assert drawing is not None, "a draft with hosts is on no disk"
 
         def view(array: Array) -> np.ndarray:
-            base, offset = self._places.of(Address(array.block))
+            base, offset = drawing.places.of(Address(array.block))
             dtype = array.dtype.numpy
-            block = (ctypes.c_char * max(1, array.block.nbytes)).from_address(self._bases[base] + offset)
+            block = (ctypes.c_char * max(1, array.block.nbytes)).from_address(self.bases[base] + offset)
             strides = tuple(s * dtype.itemsize for s in array.strides)
             return np.ndarray(array.shape, dtype, memoryview(block), array.offset * dtype.itemsize, strides)
 
@@ -347,29 +338,12 @@ class Native:
 
 def _aligned(nbytes: int) -> int:
     """Where memory for the threads begins after so many bytes of temporaries."""
-    return -(-nbytes // ALIGNMENT) * ALIGNMENT
-
-
-@sized
-def _most(scratch: Sequence[int]) -> int:
-    """Bytes that are enough for the greediest."""
-    return max(scratch, default=0)
+    return -(-nbytes // 64) * 64
 
 
 def _planned(graph: Graph) -> Native:
     """The plan of a branch, or of a turn."""
     return Native(graph, [None] * len(graph.inputs))
-
-
-def _keep(preparations: Sequence[Launch]) -> int:
-    """Give what preparations write a place in memory that is kept; its bytes."""
-    total = 0
-    for launch in preparations:
-        for block in launch.writes:
-            if block.kind == "temporary":
-                block.kind, block.place = "kept", total
-                total += -(-block.nbytes // ALIGNMENT) * ALIGNMENT
-    return total
 
 
 class Arena:

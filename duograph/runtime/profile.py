@@ -46,24 +46,25 @@ class Runs:
 
 def attach(native: Native, deliver: Callable[[Runs], None]) -> None:
     """Let a plan's first run that computes its outputs be followed by a measurement."""
-    run = native._run
-    last, address_of_last, _ = native._segments[-1]
+    run = native.run
+    last, address_of_last, _ = native.segments[-1]
 
     def watched(address: int) -> None:
         run(address)
         if address == address_of_last and not last[7]:
-            native._run = run
+            native.run = run
             start = perf_counter()
             runs = _measured(native, run)
             deliver(replace(runs, took=perf_counter() - start))
 
-    native._run = watched
+    native.run = watched
 
 
 def _measured(native: Native, run: Callable[[int], Any]) -> Runs:
     """Run every wave by itself; the plan's bases must be set."""
-    bases = native._bases[native._places.outputs : native._places.arena]
-    outputs = [(base, node.nbytes) for base, node in zip(bases, native.simple.outputs, strict=True)]
+    count = len(native.drawn().simple.outputs)
+    bases = native.bases[-2 - count : -2]  # before those of the arena and of what is kept
+    outputs = [(base, node.nbytes) for base, node in zip(bases, native.drawn().simple.outputs, strict=True)]
     kept = [ctypes.string_at(base, nbytes) for base, nbytes in outputs]
 
     def restore() -> None:
@@ -78,13 +79,13 @@ def _measured(native: Native, run: Callable[[int], Any]) -> Runs:
         return Runs([], 0.0, str(error.args[0]))
     finally:
         restore()
-        for k in range(len(native._errors)):
-            native._errors[k] = 0
+        for k in range(len(native.tables.errors)):
+            native.tables.errors[k] = 0
 
 
 def _whole(native: Native, run: Callable[[int], Any]) -> float:
     start = perf_counter()
-    for _, address, hosts in native._segments[bool(native.preparations) :]:
+    for _, address, hosts in native.segments[bool(native.drawn().preparations) :]:
         run(address)
         for host in hosts:
             native._on_host(host)
@@ -93,7 +94,7 @@ def _whole(native: Native, run: Callable[[int], Any]) -> float:
 
 def _waves(native: Native, run: Callable[[int], Any]) -> list[Run]:
     """The plan's tables have one row for each wave in which kernels run; see `driver` for their form."""
-    rows = ((plan, row) for plan, _, _ in native._segments for row in range(plan[3]))
+    rows = ((plan, row) for plan, _, _ in native.segments for row in range(plan[3]))
     found = []
     for name, wave in named_waves(native):
         launches = [step for step in wave if not isinstance(step, Host)]
@@ -113,8 +114,8 @@ def _waves(native: Native, run: Callable[[int], Any]) -> list[Run]:
 
 def named_waves(native: Native) -> list[tuple[str, Sequence[Step]]]:
     """The waves by their numbers; `ONCE` for what runs only when its inputs are others than in the run before."""
-    numbered = [(str(number), wave) for number, wave in enumerate(native.waves)]
-    return [(ONCE, native.preparations), *numbered] if native.preparations else [*numbered]
+    numbered = [(str(number), wave) for number, wave in enumerate(native.drawn().waves)]
+    return [(ONCE, native.drawn().preparations), *numbered] if native.drawn().preparations else [*numbered]
 
 
 def _best(run: Callable[[int], Any], address: int) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..codegen import lower, scalar
@@ -13,11 +12,11 @@ from ..compiler.arrays import Array, Block, ordered_strides
 from ..compiler.complex import legalise
 from ..compiler.schedule import Schedule
 from ..compiler.simplify import simplify
+from ..graph.check import enabled as checks
 from ..graph.node import Graph
 from ..graph.skeleton import Symbolic, with_numbers
 from . import log, targets
-
-Orders = Sequence[tuple[int, ...] | None]
+from .draft import Orders
 
 
 @dataclass
@@ -37,10 +36,6 @@ class Program:
     steps: list[Step]
 
 
-class NotSized(Exception):
-    """A computation cannot be compiled for many sizes."""
-
-
 def compiled(graph: Graph, orders: Orders, journal: log.Journal, symbols: Symbolic | None = None) -> Program:
     """The program of a graph.
 
@@ -53,7 +48,7 @@ def compiled(graph: Graph, orders: Orders, journal: log.Journal, symbols: Symbol
     if symbols is not None:
         simple = with_numbers(simple, symbols.space)
         orders = (*orders, *[None] * (len(simple.inputs) - len(orders)))
-    checking = check.enabled() and symbols is None
+    checking = checks() and symbols is None
     if checking:
         check.check_graph(real, simple)
     journal.mark("simplify")

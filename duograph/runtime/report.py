@@ -44,10 +44,11 @@ class Report:
 
     def __init__(self, native: Native, number: int, journal: Journal) -> None:
         self.native = native
+        self.drawing = native.drawn()
         self.number = number
         self.journal = journal
-        self.lines = {**native.simple.lines, **native.graph.lines}
-        for loop in _loops(native.launches):
+        self.lines = {**self.drawing.simple.lines, **native.graph.lines}
+        for loop in _loops(self.drawing.launches):
             self.lines |= loop.graph.lines
         self.steps = [(name, step) for name, wave in named_waves(native) for step in wave]
         self.launches = [(name, step) for name, step in self.steps if not isinstance(step, Host)]
@@ -66,20 +67,20 @@ class Report:
         fresh = names - journal.known
         compiled = len(fresh & code.compiled)
         stages = ", ".join(f"{stage} {1e3 * seconds:.1f}" for stage, seconds in journal.seconds.items())
-        hosts, once = len(self.steps) - len(self.launches), len(native.preparations)
+        hosts, once = len(self.steps) - len(self.launches), len(self.drawing.preparations)
         others = f", {counted(hosts, 'step')} of the interpreter" if hosts else ""
         others += f", {once} before them and kept" if once else ""
-        kept = f" and {sized(native.kept)} kept" if native.kept else ""
-        nodes = len(native.graph.nodes())
+        kept = f" and {sized(self.drawing.draft.kept)} kept" if self.drawing.draft.kept else ""
+        nodes, drawing = len(native.graph.nodes()), self.drawing
         if native.symbols is not None:
             pattern = native.symbols.pattern
             others += f", for other sizes too ({counted(len(pattern.places), 'symbol')}, here as compiled)"
         return (
             f"duograph: plan {self.number}{self._from()}: {nodes} nodes, "
-            f"{len(native.simple.nodes())} simplified; {counted(len(self.launches) - once, 'launch', 'launches')} "
-            f"in {counted(len(native.waves), 'wave')}{others}; "
+            f"{len(drawing.simple.nodes())} simplified; {counted(len(self.launches) - once, 'launch', 'launches')} "
+            f"in {counted(len(drawing.waves), 'wave')}{others}; "
             f"{counted(len(names), 'kernel')} ({compiled} new, {len(fresh) - compiled} from disk, "
-            f"{len(names) - len(fresh)} in memory); arena {sized(native.arena)}{kept}; "
+            f"{len(names) - len(fresh)} in memory); arena {sized(self.drawing.draft.arena)}{kept}; "
             f"{1e3 * sum(journal.seconds.values()):.1f} ms ({stages})"
         )
 
@@ -88,7 +89,7 @@ class Report:
         native = self.native
         return (
             f"{self._head('graph as recorded')}\n{write(native.graph)}"
-            f"{self._head('graph simplified')}\n{write(native.simple)}".rstrip()
+            f"{self._head('graph simplified')}\n{write(self.drawing.simple)}".rstrip()
         )
 
     def fusion(self) -> str:
@@ -118,7 +119,7 @@ class Report:
 
     def layout(self) -> str:
         """The activations that do not lie row-major, and all copies."""
-        schedule, native = self.native.schedule, self.native
+        schedule = self.drawing.schedule
         text = [self._head("layout: values that do not lie in row-major order")]
         for node, array in schedule.arrays.items():
             if not array.contiguous and node.size:
@@ -129,7 +130,7 @@ class Report:
         for (node, _), array in schedule.copies.items():
             how = self._how(writers.get(array.block))
             copies.append(f"    {spelled(node)} into {order_name(array)}, {how}{self._at(node)}")
-        for block, node in zip(schedule.blocks_of_outputs, native.simple.outputs, strict=True):
+        for block, node in zip(schedule.blocks_of_outputs, self.drawing.simple.outputs, strict=True):
             base = schedule.base(node)
             own = schedule.arrays.get(base)
             if node.size and (own is None or own.block is not block):
@@ -140,7 +141,6 @@ class Report:
 
     def memory(self) -> str:
         """Temporaries and their places, and which outputs may be written over which inputs."""
-        native = self.native
         blocks = dict.fromkeys(
             block for _, step in self.steps for block in (*step.reads, *step.writes) if block.kind == "temporary"
         )
@@ -151,13 +151,13 @@ class Report:
         for _, step in self.steps:
             for block in step.writes:
                 writers.setdefault(block, title_of(step))
-        simple = native.simple
+        simple, draft = self.drawing.simple, self.drawing.draft
         text = [
             self._head(
                 f"memory: inputs {sized(sum(n.nbytes for n in simple.inputs))}, "
                 f"outputs {sized(sum(n.nbytes for n in simple.outputs))}, "
                 f"{counted(len(blocks), 'temporary', 'temporaries')} of {sized(sum(b.nbytes for b in blocks))} "
-                f"in an arena of {sized(native.arena)}, kept from run to run {sized(native.kept)}"
+                f"in an arena of {sized(draft.arena)}, kept from run to run {sized(draft.kept)}"
             )
         ]
         rows = []
@@ -173,7 +173,7 @@ class Report:
                          f"{first} to {last}", ", ".join(over[-MOST_NAMES:]) + more))  # fmt: skip
         if rows:
             text.append(table(("", "written by", ">bytes", ">place", "waves", "memory of"), rows))
-        for k, j in native._donations:
+        for k, j in self.drawing.draft.donations:
             text.append(
                 f"  output {k} may be written over input {j}, {spelled(simple.inputs[j])}{self._at(simple.outputs[k])}"
             )
@@ -252,7 +252,7 @@ class Report:
 
     def _apart(self) -> list[tuple[Node, str]]:
         """Nodes that another nest computes than the one of what they need, and why."""
-        schedule = self.native.schedule
+        schedule = self.drawing.schedule
         found = []
         for node, reason in schedule.notes.items():
             home = schedule.home.get(node)
@@ -264,7 +264,7 @@ class Report:
     def _used(self, blocks: Iterable[Block]) -> dict[Block, tuple[int, int]]:
         """The first and the last wave that uses each block; a block knows those of all that share its memory."""
         found = dict.fromkeys(blocks, (1 << 60, -1))
-        for number, wave in enumerate(self.native.waves):
+        for number, wave in enumerate(self.drawing.waves):
             for block in (block for step in wave for block in (*step.reads, *step.writes)):
                 if block in found:
                     first, last = found[block]
