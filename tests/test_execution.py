@@ -444,6 +444,7 @@ COMPILING = """
     from duograph.graph import language as lang
     from duograph.graph.dtype import float32
     from duograph.graph.node import PRIMITIVES, Graph, make
+    import duograph.runtime.drawing  # which is not what is interrupted
     from duograph.runtime.buffer import Buffer
     from duograph.runtime.native import Native
 

@@ -337,6 +337,7 @@ def test_a_child_starts_workers_of_its_own() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_ctrl_c_leaves_the_process_usable() -> None:
     run = python("""
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in a shell's background ignore it
         for _ in range(5):
             threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
             try:
