@@ -12,6 +12,7 @@ import functools
 import hashlib
 import marshal
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -166,7 +167,7 @@ def _described(graph: Graph) -> Iterator[str]:
 
 @functools.cache
 def _compiler() -> str:
-    """What made a draft: a hash of the compiler's source, and the machine it was made for."""
+    """What made a draft: a hash of the compiler's source, the form it is kept in, and the machine it was made for."""
     root = Path(__file__).parent.parent
     digest = hashlib.sha256()
     for room in ("graph", "compiler", "codegen", "runtime"):
@@ -175,5 +176,5 @@ def _compiler() -> str:
                 if name.endswith(".py"):
                     with open(os.path.join(folder, name), "rb") as file:
                         digest.update(file.read())
-    target = targets.target()
-    return f"{digest.hexdigest()} {target.architecture} {target.cpu} {target.features}"
+    target, form = targets.target(), f"{marshal.version} {sys.version_info[:2]}"
+    return f"{digest.hexdigest()} {form} {target.architecture} {target.cpu} {target.features}"
