@@ -12,10 +12,8 @@ pytest.importorskip("keras")
 
 import duograph.torch as torch
 
-NOT_BUILT = {
-    "torch.export", "torch.export.Dim", "torch.export.export", "torch._VF.gru", "torch._VF.lstm",
-}  # fmt: skip
-"""Files of graphs, and PyTorch's own internals: Duograph amends what Keras does with them."""
+NOT_BUILT = {"torch.export", "torch.export.Dim", "torch.export.export"}
+"""Files of graphs: Duograph amends what Keras does with them."""
 
 
 def names() -> set[str]:
