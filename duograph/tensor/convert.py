@@ -159,14 +159,18 @@ def to_device(source: Tensor, device: Any, /, *, stream: Any = None) -> Tensor:
     return made
 
 
+def _check_off_tape(source: Tensor, force: bool) -> None:
+    origin = source._value.origin
+    if origin is not None and not origin.readable and not force:
+        raise GradientError("numpy(): the tensor requires grad. Use tensor.detach().numpy()")
+
+
 def numpy(source: Tensor, *, force: bool = False) -> np.ndarray:
     """The content as a NumPy array that shares the tensor's memory (`force`: also off a tape).
 
     Raises GradientError for a tensor that requires grad, as PyTorch does.
     """
-    origin = source._value.origin
-    if origin is not None and not origin.readable and not force:
-        raise GradientError("numpy(): the tensor requires grad. Use tensor.detach().numpy()")
+    _check_off_tape(source, force)
     array = source._array()
     buffer = source._value.buffer
     if isinstance(buffer, Number):
@@ -259,6 +263,8 @@ def array_or_scalar(source: Tensor, *, force: bool = False) -> Any:
     Of one number a 0-d array, as PyTorch gives; in another dialect one of NumPy's scalars.
     Raises GradientError for a tensor that requires grad, as PyTorch does.
     """
+    _check_off_tape(source, force)
+    source._array()  # here, so that a failure is an error of who called this
     array = numpy(source, force=force)
     return array if array.ndim or dialect.spoken() is None else array[()]
 
