@@ -55,8 +55,10 @@ class Outputs:
         # the memory of the last results and of those before them, by output
         self._last: dict[int, Buffer] = {}
         self._earlier: dict[int, Buffer] = {}
-        # that of the last results for which no leaf could give its place
+        # that of the last results for which no leaf could give its place, if that was so in the run before, too: who
+        # overwrites states in each run must find that nobody else holds them
         self._apart: dict[int, Buffer] = {}
+        self._missed: set[int] = set()
 
     def resize(self, results: Results) -> None:
         """From now on results have these shapes. Memory of others is let go."""
@@ -84,6 +86,7 @@ class Outputs:
                 if getrefcount(array) == ALONE and array.base is None:  # else an array that was handed out shows it
                     leaf.version += 1
                     made[k] = leaf
+        missed, self._missed = self._missed, {k for k in self._overwriting if made[k] is None}
         if self._apart:
             self._apart = {k: spare for k, spare in self._apart.items() if made[k] is None}
         if self._earlier:
@@ -97,15 +100,16 @@ class Outputs:
                         made[k] = spare
             if None not in made:
                 return made
-        return [self._fresh(k, keep) if buffer is None else buffer for k, buffer in enumerate(made)]
+        return [self._fresh(k, keep, k in missed) if buffer is None else buffer for k, buffer in enumerate(made)]
 
-    def _fresh(self, k: int, keep: bool) -> Buffer:
+    def _fresh(self, k: int, keep: bool, missed: bool) -> Buffer:
         shape, dtype = self._results[k]
         made = Buffer(memory.empty(shape, dtype))
         if not keep or made.array.nbytes > LARGEST_SPARE:
             return made
         if k in self._overwriting:
-            self._apart[k] = made
+            if missed:
+                self._apart[k] = made
         else:
             known = self._last.get(k)
             if known is not None and made.array.nbytes <= LARGEST_PAIR:
