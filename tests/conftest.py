@@ -31,3 +31,9 @@ def home_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def nothing_pending() -> None:
     """Each test begins with all earlier work done, so that the traces it counts are its own."""
     realize()
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plans made in the test are compiled at once."""
+    monkeypatch.setenv("DUOGRAPH_TIER", "compiled")

@@ -99,7 +99,6 @@ def test_a_number_that_must_be_known_is_a_guard() -> None:
     assert [0] * len(range(n)) == [0, 0, 0]
     holds = space.checker()
     assert holds([3]) and not holds([4])
-    assert space.pinned
 
 
 def test_choices_by_hint_assume_nothing() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from .. import codegen
@@ -36,40 +36,37 @@ def addresses(kernels: Iterable[Kernel]) -> dict[str, int]:
     """
     wanted = {kernel.name: kernel for kernel in kernels}
     with _lock:
-        missing = {name: kernel for name, kernel in wanted.items() if name not in _addresses}
-        if missing:
-            cache, found, keys = objects.cache(), [], {}
-            for name in missing:
-                key = _key(name)
-                stored = cache.get(key)
-                if stored is None:
-                    keys[name] = key
-                else:
-                    found.append(Object.unpacked(stored))
-            if keys:
-                fresh = jit.compile_many([_module(missing[name]) for name in keys])
-                for key, made in zip(keys.values(), fresh, strict=True):
-                    cache.put(key, made.packed())
-                found += fresh
-                compiled.update(keys)
-            image = link(found)
-            _images.append(image)
-            _addresses.update({name: image[name] for name in missing})
-        return {name: _addresses[name] for name in wanted}
+        found = _on_disk(wanted)
+        absent = [name for name, made in found.items() if made is None]
+        if absent:
+            for name, made in zip(absent, jit.compile_many([_module(wanted[name]) for name in absent]), strict=True):
+                objects.cache().put(_key(name), made.packed())
+                found[name] = made
+            compiled.update(absent)
+        return _placed(wanted, found)
 
 
 def stored(names: Sequence[str]) -> dict[str, int] | None:
-    """Where the code of these kernels is, if it is in memory or on disk."""
+    """Where the code of these kernels is, if all of it is in memory or on disk."""
     with _lock:
-        missing = [name for name in names if name not in _addresses]
-        found = [objects.cache().get(_key(name)) for name in missing]
-        if None in found:
-            return None
-        if missing:
-            image = link([Object.unpacked(content) for content in found if content is not None])
-            _images.append(image)
-            _addresses.update({name: image[name] for name in missing})
-        return {name: _addresses[name] for name in names}
+        found = _on_disk(names)
+        return None if None in found.values() else _placed(names, found)
+
+
+def _on_disk(names: Iterable[str]) -> dict[str, Object | None]:
+    """The code of those kernels that are not in memory; None for what the disk does not have either."""
+    missing = [name for name in names if name not in _addresses]
+    contents = {name: objects.cache().get(_key(name)) for name in missing}
+    return {name: None if content is None else Object.unpacked(content) for name, content in contents.items()}
+
+
+def _placed(names: Iterable[str], fresh: Mapping[str, Object | None]) -> dict[str, int]:
+    """The addresses of kernels, of which the `fresh` ones come into memory now."""
+    if fresh:
+        image = link([made for made in fresh.values() if made is not None])
+        _images.append(image)
+        _addresses.update({name: image[name] for name in fresh})
+    return {name: _addresses[name] for name in names}
 
 
 def _module(kernel: Kernel) -> Module:

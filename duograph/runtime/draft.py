@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..codegen.plan import Failure
+from ..compiler.arrays import ALIGNMENT
 from ..graph.check import enabled as checks
 from ..graph.node import Graph
 from ..graph.sizes import hint, is_size
@@ -30,9 +32,6 @@ Word = Any
 slot of a table; `(KERNEL, name)`; `(ERROR, which)`, where a launch tells that its data are refused."""
 
 TABLE, KERNEL, ERROR = "table", "kernel", "error"
-
-ERROR_BYTES = 16
-"""Of a place where a launch tells so."""
 
 
 class Segment(NamedTuple):
@@ -100,7 +99,7 @@ class Tables:
             kind, *which = word
             if kind == TABLE:
                 return starts[which[0]] + 8 * which[1]
-            return where[which[0]] if kind == KERNEL else errors + ERROR_BYTES * which[0]
+            return where[which[0]] if kind == KERNEL else errors + Failure.BYTES * which[0]
 
         for table, words in zip(self._all, draft.tables, strict=True):
             for place, word in enumerate(words):
@@ -119,6 +118,11 @@ class Tables:
         """Put numbers in the places of the expressions."""
         for (table, place, _), word in zip(self.varying, words, strict=True):
             table[place] = word
+
+
+def aligned(nbytes: int) -> int:
+    """Where memory begins after so many bytes, as of that for the threads after temporaries."""
+    return -(-nbytes // ALIGNMENT) * ALIGNMENT
 
 
 def find(graph: Graph, orders: Orders) -> tuple[Draft, dict[str, int]] | None:

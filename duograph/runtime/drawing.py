@@ -6,22 +6,18 @@ from collections.abc import Sequence
 
 from ..codegen.launch import ERROR, SCRATCH, Address, Launch
 from ..codegen.lower import Host, Loop, Step
-from ..codegen.plan import Failure
 from ..codegen.repeat import launches_of, steps_of
-from ..compiler.arrays import ALIGNMENT
 from ..graph.check import enabled as checks
 from ..graph.node import Graph
 from ..graph.sizes import hint, sized
 from ..graph.skeleton import Symbolic
 from . import draft as drafts
 from . import driver, log, waves
-from .draft import Draft, Orders, Segment, Word
+from .draft import Draft, Orders, Segment, Word, aligned
 from .program import compiled
 
 SMALL = 20_000
 """Bytes and operations of a wave that one thread does sooner than it would wake others."""
-
-assert Failure.BYTES == drafts.ERROR_BYTES
 
 
 class NotSized(Exception):
@@ -208,11 +204,6 @@ class Drawing:
     def _table(self, words: Sequence[Word]) -> int:
         self._tables.append(tuple(words))
         return len(self._tables) - 1
-
-
-def aligned(nbytes: int) -> int:
-    """Where memory for the threads begins after so many bytes of temporaries."""
-    return -(-nbytes // ALIGNMENT) * ALIGNMENT
 
 
 @sized

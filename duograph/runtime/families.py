@@ -54,9 +54,10 @@ class Family:
                 self.natives.append(made)
                 self.vain += all(made.values(others) is None for others in seen)
                 able = [(made, values) for values in [made.values(numbers)] if values is not None]
-        for native, values in able:
-            return native, native.setting(values, lambda: step.graph(live))
-        return None
+        if not able:
+            return None
+        native, values = able[0]  # which was made for other sizes, if no more are
+        return native, native.setting(values, lambda: step.graph(live))
 
     def _compiled(
         self, walk: Sequence[Step], seen: Sequence[tuple[int, ...]], live: tuple[int, ...], orders: Sequence[Any]

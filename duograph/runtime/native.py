@@ -24,7 +24,7 @@ from . import code, driver, log, pool
 from . import draft as drafts
 from .buffer import SHARED, Buffer
 from .control import Driven, driven
-from .draft import Draft, Orders, Tables
+from .draft import Draft, Orders, Tables, aligned
 from .interpreter import Interpretation, evaluate
 from .outputs import Outputs, Results, picker
 
@@ -221,7 +221,7 @@ class Native:
                 arena.address, self._kept_memory.address,
             )  # fmt: skip
             if setting.scratch:
-                at = arena.address + _aligned(setting.arena)
+                at = arena.address + aligned(setting.arena)
                 ctypes.c_int64.from_address(at).value = setting.scratch
             segments = self.segments
             if self._to_prepare:
@@ -264,7 +264,7 @@ class Native:
         """The arena's bytes, with memory for the threads: as many as there may be before the run ends, if somebody sets
         their number meanwhile. What nobody touches takes no memory."""
         threads = max(pool.get_num_threads(), PROCESSORS)
-        return _aligned(self._setting.arena) + Scratch.size(self._setting.scratch, threads)
+        return aligned(self._setting.arena) + Scratch.size(self._setting.scratch, threads)
 
     def _contents(self, leaves: Sequence[Any]) -> list[tuple[weakref.ref[Buffer], int]]:
         """Of which inputs, and which content of theirs, something is kept; nothing if that may change unseen."""
@@ -334,11 +334,6 @@ class Native:
         result = evaluate(host.node, [view(a) for a in host.operands])
         if host.node.size:
             view(host.result)[...] = result if host.row is None else result[host.row]
-
-
-def _aligned(nbytes: int) -> int:
-    """Where memory for the threads begins after so many bytes of temporaries."""
-    return -(-nbytes // 64) * 64
 
 
 def _planned(graph: Graph) -> Native:

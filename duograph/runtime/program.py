@@ -24,13 +24,11 @@ class Program:
     """Launches in their order, and what they were made of.
 
     Attributes:
-        graph: As recorded.
         simple: As it is computed.
         schedule: Where everything lies.
         steps: What runs.
     """
 
-    graph: Graph
     simple: Graph
     schedule: Schedule
     steps: list[Step]
@@ -64,4 +62,4 @@ def compiled(graph: Graph, orders: Orders, journal: log.Journal, symbols: Symbol
         check.check_schedule(schedule)
     journal.mark("schedule")
     steps = lower.lower(machine, schedule)
-    return Program(graph, simple, schedule, steps)
+    return Program(simple, schedule, steps)

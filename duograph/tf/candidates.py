@@ -101,17 +101,9 @@ def nce_loss(
     `weights` are (num_classes, dim), `biases` (num_classes,).
     """
     found, logits = _sampled_logits(
-        weights,
-        biases,
-        labels,
-        inputs,
-        num_sampled,
-        num_classes,
-        num_true,
-        sampled_values,
-        remove_accidental_hits,
+        weights, biases, labels, inputs, num_sampled, num_classes, num_true, sampled_values, remove_accidental_hits,
         None,
-    )
+    )  # fmt: skip
     return torch.sum(sigmoid_cross_entropy_with_logits(labels=found, logits=logits), dim=1)
 
 
@@ -122,17 +114,9 @@ def sampled_softmax_loss(
 ) -> Tensor:  # fmt: skip
     """The cross entropy of a softmax over the true classes and those drawn; arguments as of `nce_loss`."""
     found, logits = _sampled_logits(
-        weights,
-        biases,
-        labels,
-        inputs,
-        num_sampled,
-        num_classes,
-        num_true,
-        sampled_values,
-        remove_accidental_hits,
+        weights, biases, labels, inputs, num_sampled, num_classes, num_true, sampled_values, remove_accidental_hits,
         seed,
-    )
+    )  # fmt: skip
     return softmax_cross_entropy_with_logits(labels=found, logits=logits)
 
 

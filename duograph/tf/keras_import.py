@@ -22,6 +22,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+# These enter what they amend in the table when they are imported.
 from . import keras_calls, keras_convolution, keras_recurrent, keras_shortcuts, keras_strings  # noqa: F401
 from .keras_amendments import AMENDMENTS
 

@@ -10,7 +10,7 @@ written, and neighbouring places see runs that lie evenly spaced: no tap is left
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from types import SimpleNamespace
@@ -23,7 +23,7 @@ from ..halves import computed, read
 from ..plan import Kernel, Plan, Pointer, ceil_div, letter, round_up
 from .cut import MOST_CHUNKS, SMALLEST_CHUNK, asks_ahead, terms
 from .epilogue import Epilogue
-from .geometry import Geometry
+from .geometry import Geometry, seen_slots
 from .machine import Machine
 from .pack import Source, plan_packing
 from .product import AXES
@@ -240,22 +240,7 @@ def plan_few_channels(
         "width": copied.width,
         "advance": g.stride[-1] * g.channels,
         "a_image": prod(g.size) * g.channels,
-        **_outer_slots(g, kernel.outer),
+        **seen_slots(g, kernel.outer),
     }
     step = kernel.step(chunks=ceil_div(lines, block), **values)
     return Plan((step,), packing, packed, scratch=round_up(copied.bytes, 64))
-
-
-def _outer_slots(g: Geometry, axes: Sequence[str]) -> dict[str, int]:
-    slots: dict[str, int] = {}
-    for at, x in enumerate(axes):
-        slots |= {
-            f"places_{x}": g.places[at],
-            f"place_{x}": g.stride[at],
-            f"first_{x}": -g.padding[at][0],
-            f"tap_{x}": g.dilation[at],
-            f"taps_{x}": g.kernel[at],
-            f"size_{x}": g.size[at],
-            f"a_{x}": prod(g.size[at + 1 :]) * g.channels,
-        }
-    return slots

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product as combinations
 from math import gcd, prod
@@ -142,6 +142,22 @@ def views(walks: Sequence[Sequence[Axis]], size: tuple[int, ...]) -> tuple[int, 
         )
         shown += prod(axis.places * axis.taps for axis in walk)
     return seen, shown
+
+
+def seen_slots(g: Geometry, axes: Iterable[str]) -> dict[str, int]:
+    """The slots of the first axes of a forward walk: what each place of the window sees of the input."""
+    slots: dict[str, int] = {}
+    for at, x in enumerate(axes):
+        slots |= {
+            f"places_{x}": g.places[at],
+            f"place_{x}": g.stride[at],
+            f"first_{x}": -g.padding[at][0],
+            f"tap_{x}": g.dilation[at],
+            f"taps_{x}": g.kernel[at],
+            f"size_{x}": g.size[at],
+            f"a_{x}": prod(g.size[at + 1 :]) * g.channels,
+        }
+    return slots
 
 
 def window_slots(

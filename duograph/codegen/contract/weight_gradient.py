@@ -10,7 +10,7 @@ from ..plan import Plan, Pointer
 from .cut import Kernels, Problem, outer_steps
 from .depthwise_plans import MOST_TAPS, plan_depthwise_gradient
 from .epilogue import Epilogue
-from .geometry import Geometry, Weight
+from .geometry import Geometry, Weight, seen_slots
 from .machine import Machine
 from .outer import MatrixDepth, WindowDepth
 from .product import AXES
@@ -97,16 +97,6 @@ def _swapping_pays(machine: Machine, element: str, m: int, n: int, dw: Weight) -
 
 
 def _window_slots(g: Geometry) -> dict[str, int]:
-    slots = {"a_image": prod(g.size) * g.channels, "b_image": prod(g.places) * g.filters}
-    for at, x in enumerate(AXES[-g.axes :]):
-        slots |= {
-            f"places_{x}": g.places[at],
-            f"place_{x}": g.stride[at],
-            f"first_{x}": -g.padding[at][0],
-            f"tap_{x}": g.dilation[at],
-            f"taps_{x}": g.kernel[at],
-            f"size_{x}": g.size[at],
-            f"a_{x}": prod(g.size[at + 1 :]) * g.channels,
-            f"b_{x}": prod(g.places[at + 1 :]) * g.filters,
-        }
-    return slots
+    axes = AXES[-g.axes :]
+    slots = {"a_image": prod(g.size) * g.channels, "b_image": prod(g.places) * g.filters, **seen_slots(g, axes)}
+    return slots | {f"b_{x}": prod(g.places[at + 1 :]) * g.filters for at, x in enumerate(axes)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -15,21 +16,24 @@ Terms = tuple[tuple[Monomial, int], ...]
 """A polynomial: monomials with their coefficients, in order."""
 
 
-class _Concretely:
-    """While it is entered, an expression shows as the number that it is, which becomes a guard."""
+class _Concretely(threading.local):
+    """While it is entered, an expression shows as the number that it is, which becomes a guard: in this thread."""
 
     depth = 0
 
     def __enter__(self) -> None:
-        _Concretely.depth += 1
+        self.depth += 1
 
     def __exit__(self, *exception: object) -> None:
-        _Concretely.depth -= 1
+        self.depth -= 1
+
+
+_concretely = _Concretely()
 
 
 def concretely() -> _Concretely:
     """A context in which the text of an expression is its number: for what is named by its sizes."""
-    return _Concretely()
+    return _concretely
 
 
 def _add(a: Terms, b: Terms, factor: int = 1) -> Terms:
@@ -189,7 +193,6 @@ class Size:
     def __index__(self) -> int:
         if not _compare(self, self.value, "=="):
             raise AssertionError("a size differs from its hint")
-        self.space.pinned.append(self._text())
         return self.value
 
     def __int__(self) -> int:
@@ -215,13 +218,13 @@ class Size:
         return int(self).bit_length()
 
     def __str__(self) -> str:
-        return str(int(self)) if _Concretely.depth else self._text()
+        return str(int(self)) if _concretely.depth else self._text()
 
     def __format__(self, specification: str) -> str:
-        return format(int(self), specification) if _Concretely.depth else self._text()
+        return format(int(self), specification) if _concretely.depth else self._text()
 
     def __repr__(self) -> str:
-        return repr(int(self)) if _Concretely.depth else f"<size {id(self.space):x} {self._text()}>"
+        return repr(int(self)) if _concretely.depth else f"<size {id(self.space):x} {self._text()}>"
 
 
 class Ratio:
@@ -290,7 +293,6 @@ class Ratio:
     def _known(self) -> float:
         """The number, which is assumed to be this."""
         self.space.assume(f"{self.text} == {self.value!r}", set(self.atoms))
-        self.space.pinned.append(self.text)
         return self.value
 
     def __float__(self) -> float:
@@ -321,7 +323,7 @@ class Ratio:
         return hash((id(self.space), self.text))
 
     def __repr__(self) -> str:
-        return repr(self._known()) if _Concretely.depth else f"<size {id(self.space):x} {self.text}>"
+        return repr(self._known()) if _concretely.depth else f"<size {id(self.space):x} {self.text}>"
 
 
 def _quotient(a: Any, b: Any) -> Any:

@@ -24,7 +24,6 @@ class Space:
     Attributes:
         leaves: How many inputs of its own a computation over these sizes has.
         inputs: Numbers that are expressions, with their dtypes. The computation gets them as further inputs.
-        pinned: Expressions that had to be one number, for people.
     """
 
     def __init__(self, leaves: int = 0) -> None:
@@ -41,7 +40,6 @@ class Space:
         self.inputs: list[tuple[Size | Ratio, Any]] = []
         self.symbols = 0
         self.open = True
-        self.pinned: list[str] = []
 
     def symbol(self, hint: int) -> Size:
         """A new symbol. All are made before anything else is."""
